@@ -1,0 +1,91 @@
+//! What is known about a value from where it stands: the name of its key, or of the field beside it.
+
+use crate::wire::{Frame, Token, TokenKind};
+
+use super::tables::ASSIGNMENTS;
+
+const WORDS: usize = ASSIGNMENTS / 64 + 1;
+
+/// Which assignments' names occurred, a bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct NameSet([u64; WORDS]);
+
+impl NameSet {
+    /// Notes that the name of assignment `slot` occurred.
+    pub(super) fn insert(&mut self, slot: u16) {
+        self.0[usize::from(slot / 64)] |= 1 << (slot % 64);
+    }
+
+    /// Whether it occurred.
+    pub(super) fn contains(&self, slot: u16) -> bool {
+        self.0[usize::from(slot / 64)] >> (slot % 64) & 1 == 1
+    }
+
+    /// Whether none occurred.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0 == [0; WORDS]
+    }
+}
+
+/// Follows the tape: `{"aws_secret_access_key": "…"}`, a list as the value of such a key, and
+/// `{"name": "AWS_SECRET_ACCESS_KEY", "value": "…"}`.
+#[derive(Debug, Default)]
+pub(super) struct KeyContext<'f> {
+    key: &'f [u8],
+    names: NameSet,
+    /// The key is about what stands before this place.
+    until: u32,
+    /// Names in a `name` field, and the depth of its object.
+    beside: Option<(NameSet, u8)>,
+}
+
+impl<'f> KeyContext<'f> {
+    /// A key was scanned, and these names occurred in it.
+    pub(super) fn key(&mut self, frame: &Frame<'f>, token: &Token, names: NameSet) {
+        self.key = inside(frame, token);
+        self.names = names;
+        self.until = u32::MAX;
+        let Some((beside, depth)) = self.beside else { return };
+        if token.depth < depth {
+            self.beside = None;
+        } else if token.depth == depth && self.key.eq_ignore_ascii_case(b"value") {
+            self.names = beside;
+        }
+    }
+
+    /// A value begins.
+    pub(super) fn value(&mut self, token: &Token) {
+        match (self.until, token.kind) {
+            // The members of an object have keys of their own.
+            (_, TokenKind::Object) => *self = Self { beside: self.beside.filter(|b| token.depth >= b.1), ..Self::default() },
+            // The first value behind a key: it ends where the key's say ends.
+            (u32::MAX, _) => self.until = token.end,
+            (until, _) if token.start >= until => *self = Self { beside: self.beside, ..Self::default() },
+            _ => {}
+        }
+    }
+
+    /// A string value was scanned, and these names occurred in it.
+    pub(super) fn string(&mut self, token: &Token, names: NameSet) {
+        let tells = [&b"name"[..], b"key", b"variable", b"env"].iter().any(|k| self.key.eq_ignore_ascii_case(k));
+        if tells {
+            self.beside = (!names.is_empty()).then_some((names, token.depth));
+        }
+    }
+
+    /// The raw text of the key in force, empty if there is none.
+    pub(super) fn key_text(&self) -> &'f [u8] {
+        self.key
+    }
+
+    /// The assignments whose value may follow.
+    pub(super) fn names(&self) -> &NameSet {
+        &self.names
+    }
+}
+
+/// The raw bytes between a token's quotes.
+pub(super) fn inside<'f>(frame: &Frame<'f>, token: &Token) -> &'f [u8] {
+    let (start, end) = (token.start as usize, token.end as usize);
+    frame.bytes.get(start + 1..end.saturating_sub(1)).unwrap_or(&[])
+}

@@ -1,0 +1,146 @@
+//! All detectors, compiled, and what can be asked of them.
+
+use std::borrow::Cow;
+
+use super::budget::Spent;
+use super::finding::Finding;
+use super::hash::{HashKey, ValueHasher};
+use super::keywords::{KeywordList, Keywords};
+use super::placeholder;
+use super::prefilter::Prefilter;
+use super::stages::{Source, Stages};
+use super::tables::DETECTORS;
+use super::walk::Walk;
+use crate::wire::Frame;
+
+/// Why an engine cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The keyword lists are too large for one automaton.
+    #[error("keyword lists too large to compile")]
+    Keywords(#[source] aho_corasick::BuildError),
+    /// The built-in detectors are too large for one automaton: a fault of the build.
+    #[error("built-in detectors too large to compile")]
+    BuiltIn(#[source] aho_corasick::BuildError),
+}
+
+/// Steps that one message may cost, and whether they were used up (decision 16: no wall time).
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScanEnd {
+    /// Everything was looked at.
+    Complete,
+    /// The budget was used up before the end: in block mode the message is blocked for that.
+    BudgetSpent,
+}
+
+/// All detectors, compiled once per policy.
+#[derive(Debug)]
+pub struct Engine {
+    hasher: ValueHasher,
+    prefilter: Prefilter,
+    keywords: Option<Keywords>,
+    /// Names that stand in placeholders, sorted.
+    placeholder_names: Vec<Cow<'static, str>>,
+}
+
+impl Engine {
+    /// Built-in detectors and the policy's own keyword lists.
+    ///
+    /// # Errors
+    /// When the keyword lists cannot be compiled.
+    pub fn new(keywords: &[KeywordList], key: HashKey) -> Result<Self, EngineError> {
+        let mut placeholder_names: Vec<_> = DETECTORS.iter().map(|d| Cow::Borrowed(d.short)).collect();
+        placeholder_names.extend(keywords.iter().map(|list| Cow::Owned(placeholder::name(&list.name))));
+        placeholder_names.sort();
+        Ok(Self {
+            hasher: ValueHasher::new(&key),
+            prefilter: Prefilter::compile().map_err(EngineError::BuiltIn)?,
+            keywords: Keywords::compile(keywords).map_err(EngineError::Keywords)?,
+            placeholder_names,
+        })
+    }
+
+    /// Looks at every key, string and number of a frame; findings are appended in order of their place.
+    pub fn scan(&self, frame: &Frame<'_>, findings: &mut Vec<Finding>) -> ScanEnd {
+        end(Walk::new(self, findings).frame(frame))
+    }
+
+    /// Looks at plain text (a line of stderr, a file); `raw` and `token` are byte spans in `text`.
+    pub fn scan_text(&self, text: &str, findings: &mut Vec<Finding>) -> ScanEnd {
+        end(Walk::new(self, findings).plain(text.as_bytes()))
+    }
+
+    /// `text` with every secret, card number and word of the organisation's lists replaced by its placeholder: for
+    /// stderr and error messages. E-mail addresses stay, for people look for them there.
+    #[must_use]
+    pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut findings = Vec::new();
+        if self.scan_text(text, &mut findings) == ScanEnd::BudgetSpent {
+            return Cow::Borrowed("[not shown: it would take too long to look for secrets in it]");
+        }
+        findings.retain(|f| matches!(f.class(), "secret" | "keyword") || f.detector == "pii/payment-card");
+        if findings.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let (mut out, mut done) = (String::with_capacity(text.len()), 0);
+        for finding in &findings {
+            // What overlaps the one before goes with it.
+            if finding.raw.start >= done {
+                out.push_str(&text[done..finding.raw.start]);
+                out.push_str(&finding.placeholder());
+            }
+            done = done.max(finding.raw.end);
+        }
+        out.push_str(&text[done..]);
+        Cow::Owned(out)
+    }
+
+    /// Names of all detectors, built-in and custom, sorted.
+    #[must_use]
+    pub fn detectors(&self) -> Vec<Cow<'static, str>> {
+        let mut names: Vec<_> = DETECTORS.iter().map(|d| Cow::Borrowed(d.name)).collect();
+        let lists = self.keywords.iter().flat_map(Keywords::detectors);
+        names.extend(lists.map(|name| Cow::Owned(name.to_owned())));
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// The keyed hash of a value.
+    pub(super) fn hash(&self, value: &[u8]) -> [u8; 8] {
+        self.hasher.hash(value)
+    }
+
+    /// The stages with the budget of one message.
+    pub(super) fn stages(&self) -> Stages<'_> {
+        Stages::new(&self.prefilter, self.keywords.as_ref())
+    }
+
+    /// Bytes that the automata hold.
+    #[cfg(test)]
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.prefilter.memory_bytes() + self.keywords.as_ref().map_or(0, Keywords::memory_bytes)
+    }
+
+    /// A detector's name.
+    pub(super) fn name(&self, source: Source) -> Cow<'static, str> {
+        match (source, &self.keywords) {
+            (Source::BuiltIn(index), _) => Cow::Borrowed(DETECTORS[usize::from(index)].name),
+            (Source::List(list), Some(keywords)) => Cow::Owned(keywords.detector(list).to_owned()),
+            (Source::List(_), None) => Cow::Borrowed("keyword/"),
+        }
+    }
+
+    /// Whether a placeholder may bear this name.
+    pub(super) fn is_placeholder_name(&self, name: &[u8]) -> bool {
+        self.placeholder_names.binary_search_by(|known| known.as_bytes().cmp(name)).is_ok()
+    }
+}
+
+fn end(result: Result<(), Spent>) -> ScanEnd {
+    match result {
+        Ok(()) => ScanEnd::Complete,
+        Err(Spent) => ScanEnd::BudgetSpent,
+    }
+}

@@ -1,0 +1,33 @@
+//! Finds secrets, personal data, keywords and hidden text in the strings of a message.
+//!
+//! The pipeline: keyword prefilter over each decoded string → rule on a window around the hit → validators →
+//! false-positive stage → finding. Detectors are data (`profiles/detectors/*.toml`), turned into tables at build time.
+
+mod armour;
+mod budget;
+mod card;
+mod context;
+mod email;
+mod engine;
+mod false_positive;
+mod finding;
+mod hash;
+mod hidden;
+mod jwt;
+mod keywords;
+mod phrase;
+mod placeholder;
+mod prefilter;
+mod stages;
+mod tables;
+mod text;
+mod walk;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+pub use engine::{Engine, EngineError, ScanEnd};
+pub use finding::{Confidence, Finding, Place};
+pub use hash::HashKey;
+pub use keywords::KeywordList;

@@ -1,0 +1,143 @@
+//! The rule on a window around a hit of the prefilter: bodies made of runs and fixed texts, taken greedily. The build
+//! refuses bodies for which greed could go wrong, so nothing is ever tried twice.
+
+use std::ops::Range;
+
+use super::tables::Segment;
+
+/// Most characters between the name of a value and the value.
+const GAP_MAX: usize = 24;
+
+/// Matches a prefix at `hit` and the body behind it; the span of both.
+///
+/// The character before the prefix must not belong to the body's first run: so only the first of many prefixes in one
+/// run starts a match, which keeps hostile text linear.
+pub(super) fn form(body: &[Segment], text: &[u8], hit: &Range<usize>) -> Option<Range<usize>> {
+    let inside = |byte: u8| byte.is_ascii_alphanumeric() || in_first_run(body, byte);
+    if hit.start > 0 && inside(text[hit.start - 1]) && !follows_escape(text, hit.start) {
+        return None;
+    }
+    let end = self::body(body, text, hit.end)?;
+    Some(hit.start..end)
+}
+
+/// Matches a value behind its name, which ends at `name_end`; the span of the value.
+pub(super) fn assigned(value: &[Segment], text: &[u8], name_end: usize) -> Option<Range<usize>> {
+    let window = &text[name_end..text.len().min(name_end + GAP_MAX)];
+    let gap = window.iter().take_while(|b| is_gap(**b)).count();
+    if gap == 0 {
+        return None;
+    }
+    let start = name_end + gap;
+    self::body(value, text, start).map(|end| start..end)
+}
+
+/// Matches a value that is the text itself, apart from quotes and spaces around it.
+pub(super) fn whole(value: &[Segment], text: &[u8]) -> Option<Range<usize>> {
+    let start = text.iter().take(GAP_MAX).take_while(|b| is_gap(**b)).count();
+    let end = self::body(value, text, start)?;
+    let rest = &text[end..];
+    (rest.len() <= GAP_MAX && rest.iter().all(|b| is_gap(*b))).then_some(start..end)
+}
+
+/// Whether the letters before `at` are the end of an escape in text that is itself escaped (`\n`, `%3D`, `\u0022`,
+/// `\x1b[0m`): then they do not belong to the word that starts at `at`.
+pub(super) fn follows_escape(text: &[u8], at: usize) -> bool {
+    let before = &text[at.saturating_sub(6)..at];
+    let hex = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_hexdigit);
+    match before {
+        [.., b'\\', b'n' | b't' | b'r' | b'b' | b'f'] => true,
+        [b'\\', b'u', code @ ..] if code.len() == 4 && hex(code) => true,
+        _ => ends_percent_or_hex(before) || ends_colour(before),
+    }
+}
+
+/// `%3D` or `\x3D` at the end.
+fn ends_percent_or_hex(before: &[u8]) -> bool {
+    let Some((head, tail)) = before.split_last_chunk::<2>() else { return false };
+    tail.iter().all(u8::is_ascii_hexdigit) && (head.ends_with(b"%") || head.ends_with(b"\\x"))
+}
+
+/// The end of a colour sequence, `\x1b[0m`.
+fn ends_colour(before: &[u8]) -> bool {
+    let Some((b'm', head)) = before.split_last() else { return false };
+    let digits = head.iter().rev().take_while(|b| b.is_ascii_digit() || **b == b';').count();
+    head[..head.len() - digits].ends_with(b"[")
+}
+
+/// Where the body that starts at `at` ends; the character behind it must not belong to its last run.
+fn body(body: &[Segment], text: &[u8], at: usize) -> Option<usize> {
+    let mut end = at;
+    for (index, segment) in body.iter().enumerate() {
+        match segment {
+            Segment::Text(fixed) => end = text[end..].starts_with(fixed.as_bytes()).then_some(end + fixed.len())?,
+            Segment::Run { set, min, max } => {
+                let (min, max) = (usize::from(*min), usize::from(*max));
+                let rest = &text[end..];
+                let run = rest.iter().take(max).take_while(|b| set.contains(**b)).count();
+                let last = index + 1 == body.len();
+                if run < min || (last && rest.get(run).is_some_and(|b| set.contains(*b) || b.is_ascii_alphanumeric())) {
+                    return None;
+                }
+                end += run;
+            }
+        }
+    }
+    Some(end)
+}
+
+fn in_first_run(body: &[Segment], byte: u8) -> bool {
+    matches!(body.first(), Some(Segment::Run { set, .. }) if set.contains(byte))
+}
+
+/// What stands between a name and its value: `=`, `:`, quotes, brackets, a cell of a table.
+fn is_gap(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || b"\"'`=:>,([|\\".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tables::CharSet;
+    use super::*;
+
+    /// 0-9 and a-z.
+    const SET: CharSet = CharSet(0x07ff_fffe_0000_0000_03ff_0000_0000_0000);
+    const BODY: &[Segment] = &[
+        Segment::Run { set: SET, min: 2, max: 4 },
+        Segment::Text("-"),
+        Segment::Run { set: SET, min: 3, max: 3 },
+    ];
+
+    fn found(text: &str) -> Option<&str> {
+        let at = text.find("key_").expect("the prefix is in the text");
+        form(BODY, text.as_bytes(), &(at..at + 4)).map(|span| &text[span])
+    }
+
+    #[test]
+    fn a_body_is_taken_whole_or_not_at_all() {
+        assert_eq!(found("x key_ab-123."), Some("key_ab-123"));
+        assert_eq!(found("key_abcd-123"), Some("key_abcd-123"));
+        assert_eq!(found("key_abcde-123"), None, "the run is too long");
+        assert_eq!(found("key_a-123"), None, "the run is too short");
+        assert_eq!(found("key_ab-1234"), None, "the last run goes on");
+        assert_eq!(found("key_ab-123Z"), None, "a letter touches the end");
+        assert_eq!(found("monkey_ab-123"), None, "a letter touches the start");
+    }
+
+    #[test]
+    fn an_escape_before_the_prefix_is_no_letter() {
+        for text in [r"a\nkey_ab-123", "a%3Dkey_ab-123", r"\u0022key_ab-123", r"\x22key_ab-123", "\x1b[0;31mkey_ab-123"] {
+            assert_eq!(found(text), Some("key_ab-123"), "{text}");
+        }
+        assert_eq!(found("nkey_ab-123"), None);
+    }
+
+    #[test]
+    fn a_value_follows_its_name_or_is_the_whole_text() {
+        let value = &BODY[2..];
+        assert_eq!(assigned(value, b"name = \"abc\"", 4), Some(8..11));
+        assert_eq!(assigned(value, b"nameabc", 4), None, "nothing stands between");
+        assert_eq!(whole(value, b" 'abc' "), Some(2..5));
+        assert_eq!(whole(value, b"abc def"), None);
+    }
+}

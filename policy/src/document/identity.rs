@@ -1,0 +1,82 @@
+//! Identity patterns as people write them: what can never match is a mistake, for a rule that is silently about
+//! nothing protects nobody.
+
+use super::reader::{Reader, Text, shown};
+
+/// The patterns of a list, as written; the wrong ones are reported and left out.
+pub(super) fn identity_patterns(r: &mut Reader<'_>, texts: &[Text<'_>]) -> Vec<String> {
+    texts.iter().filter(|text| is_identity_pattern(r, text)).map(|text| text.text.to_owned()).collect()
+}
+
+fn is_identity_pattern(r: &mut Reader<'_>, text: &Text<'_>) -> bool {
+    let pattern = text.text;
+    let wrong = if pattern == "*" {
+        None
+    } else if let Some(package) = pattern.strip_prefix("pkg:") {
+        wrong_package(package)
+    } else if let Some(hash) = pattern.strip_prefix("file:sha256:") {
+        wrong_hash(pattern, hash)
+    } else if let Some(hash) = pattern.strip_prefix("command:sha256:") {
+        wrong_hash(pattern, hash)
+    } else if let Some(path) = pattern.strip_prefix("file:") {
+        wrong_path(path)
+    } else if ["https://", "demo:"].iter().any(|kind| pattern.len() > kind.len() && pattern.starts_with(kind))
+    {
+        None
+    } else {
+        Some((
+            format!("`{}` is no identity", shown(pattern)),
+            "servers are named by what really runs: `pkg:npm/NAME`, `pkg:pypi/NAME`, `file:sha256:…`; \
+             `stockade inspect -- CMD` shows it",
+        ))
+    };
+    match wrong {
+        None => true,
+        Some((what, remedy)) => {
+            r.wrong(text.at, what, Some(remedy.to_owned()));
+            false
+        }
+    }
+}
+
+fn wrong_package(package: &str) -> Option<(String, &'static str)> {
+    let whole = format!("pkg:{package}");
+    if package.contains(['?', '#']) {
+        let what = format!("qualifiers in `{}` are not supported by this version yet", shown(&whole));
+        return Some((what, "leave out everything from `?` or `#` on"));
+    }
+    if package.contains(['>', '<', '^', '~', '|', ',', ' ']) {
+        let what = format!("the version range in `{}` is not supported by this version yet", shown(&whole));
+        return Some((what, "name one version, or use `*` in it: `@1.*`"));
+    }
+    let (kind, name) = package.split_once('/').unwrap_or((package, ""));
+    if kind != "*" && (name.is_empty() || kind.is_empty()) {
+        let what = format!("`{}` names no package", shown(&whole));
+        return Some((what, "write `pkg:KIND/NAME`, such as `pkg:npm/@scope/name` or `pkg:pypi/name`"));
+    }
+    if name.ends_with('@') {
+        let what = format!("`{}` has an empty version", shown(&whole));
+        return Some((what, "leave out the `@` for every version"));
+    }
+    None
+}
+
+/// `pattern` is the whole, `hash` what stands behind its prefix.
+fn wrong_hash(pattern: &str, hash: &str) -> Option<(String, &'static str)> {
+    let hex = hash.trim_end_matches('*');
+    let cut = hex.len() < hash.len();
+    let right = hex.bytes().all(|b| b.is_ascii_hexdigit())
+        && if cut { (1..64).contains(&hex.len()) } else { hex.len() == 64 };
+    (!right).then(|| {
+        let what = format!("`{}` is no SHA-256", shown(pattern));
+        (what, "write 64 hex digits; `stockade inspect -- CMD` shows them")
+    })
+}
+
+/// Large programs are named by their path.
+fn wrong_path(path: &str) -> Option<(String, &'static str)> {
+    (!path.starts_with('/')).then(|| {
+        let what = format!("`file:{}` is no file", shown(path));
+        (what, "write `file:sha256:` and 64 hex digits, or `file:` and an absolute path")
+    })
+}

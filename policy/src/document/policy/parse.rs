@@ -1,0 +1,308 @@
+//! The text of a policy file → [`PolicyDocument`].
+
+use super::{Defaults, Directions, DlpRule, FullDisk, Mode, PolicyDocument, Rule, UnknownMethods};
+use crate::detect::{Confidence, KeywordList};
+use crate::document::Mistakes;
+use crate::document::identity::identity_patterns;
+use crate::document::reader::{Reader, Section, Text, shown};
+use crate::document::suggest::did_you_mean;
+use crate::document::tree::Kind;
+use crate::verdict::{Access, Content};
+
+const ACCESS: &[(&str, Access)] = &[("allow", Access::Allow), ("ask", Access::Ask), ("deny", Access::Deny)];
+const ACTIONS: &[(&str, Content)] =
+    &[("monitor", Content::Monitor), ("redact", Content::Redact), ("block", Content::Block)];
+const DIRECTIONS: &[(&str, Directions)] =
+    &[("to-server", Directions::ToServer), ("to-client", Directions::ToClient), ("both", Directions::Both)];
+const CONFIDENCES: &[(&str, Confidence)] =
+    &[("low", Confidence::Low), ("medium", Confidence::Medium), ("high", Confidence::High)];
+
+/// Classes of detectors: what stands before the slash of every detector's name.
+const CLASSES: [&str; 4] = ["secret", "pii", "keyword", "injection"];
+
+/// Ids under which built-in decisions are recorded: a rule of the same name could not be told from them.
+const BUILT_IN_IDS: [&str; 4] = ["default", "grants-by-flag", "no-policy", "tool-name"];
+
+// Keys that the design knows and this version does not: each is refused by name, because a condition or a limit that
+// is silently passed over makes a rule wider than its author wrote it.
+const TOP_NOT_YET: &[&str] =
+    &["pins", "net", "egress", "suppress", "detector", "detectors", "fingerprints", "may_relax", "approvals"];
+const RULE_NOT_YET: &[&str] = &[
+    "when",
+    "resources",
+    "resource_templates",
+    "templates",
+    "completions",
+    "sampling",
+    "elicitation",
+    "roots",
+    "methods",
+    "clients",
+    "users",
+    "groups",
+    "devices",
+    "until",
+    "expires",
+    "may_relax",
+    "except",
+];
+const DLP_NOT_YET: &[&str] = &["when", "tools", "prompts", "masking", "restore", "until", "may_relax"];
+const DEFAULTS_NOT_YET: &[&str] = &["pins", "network", "approvals", "may_relax", "upload"];
+
+/// Sizes of frames: a handshake must fit, and offsets are 32 bits wide.
+const FRAME_BYTES: std::ops::RangeInclusive<u64> = (4 << 10)..=(1 << 30);
+
+pub(super) fn parse(file: &str, text: &str) -> Result<PolicyDocument, Mistakes> {
+    let (mut reader, members) = Reader::open(text);
+    let r = &mut reader;
+    let mut top = Section::whole(&members);
+    version(r, &mut top);
+    let mode = top.word(r, "mode", &[("enforce", Mode::Enforce), ("monitor", Mode::Monitor)]);
+    let defaults = defaults(r, &mut top);
+    let keywords = keywords(r, &mut top);
+    let mut ids = Ids::default();
+    let rules = top.tables(r, "rule").into_iter().filter_map(|s| rule(r, s, &mut ids)).collect();
+    let mut dlp = Vec::new();
+    for section in top.tables(r, "dlp") {
+        dlp.extend(dlp_rule(r, section, &mut ids, &keywords));
+    }
+    let frame_bytes_max = limits(r, &mut top);
+    top.close(r, TOP_NOT_YET);
+    let mode = mode.unwrap_or(Mode::Enforce);
+    let keywords = keywords.into_iter().filter_map(|list| list.ok()).collect();
+    reader.finish(file, Some(PolicyDocument { mode, defaults, rules, dlp, keywords, frame_bytes_max }))
+}
+
+fn version(r: &mut Reader<'_>, top: &mut Section<'_>) {
+    match top.value("version").map(|node| (node.at, &node.kind)) {
+        Some((_, Kind::Integer(Some(1)))) => {}
+        None => {
+            r.lacking(0, "the file has no `version`", Some("write `version = 1` in its first line".into()))
+        }
+        Some((at, Kind::Integer(_))) => {
+            r.wrong(at, "this version of stockade reads policies of version 1 only", None);
+        }
+        Some((at, other)) => {
+            r.wrong(at, format!("`version` must be the number 1, not {}", other.words()), None)
+        }
+    }
+}
+
+fn defaults(r: &mut Reader<'_>, top: &mut Section<'_>) -> Defaults {
+    // What a file leaves open, it leaves to the other layers: the lenient value of each.
+    let mut defaults = Defaults {
+        server: Access::Allow,
+        unknown_methods: UnknownMethods::Forward,
+        profile: None,
+        grants_by_flag: Access::Allow,
+        full_disk: FullDisk::DropOldest,
+    };
+    let Some(mut section) = top.table(r, "defaults") else {
+        return defaults;
+    };
+    if let Some(server) = section.word(r, "server", ACCESS) {
+        defaults.server = server;
+    }
+    let methods = [("forward", UnknownMethods::Forward), ("deny", UnknownMethods::Deny)];
+    if let Some(methods) = section.word(r, "unknown_methods", &methods) {
+        defaults.unknown_methods = methods;
+    }
+    defaults.profile = section.string(r, "profile").and_then(|text| name(r, "profile", text));
+    let grants = [("allow", Access::Allow), ("deny", Access::Deny)];
+    if let Some(grants) = section.word(r, "grants_by_flag", &grants) {
+        defaults.grants_by_flag = grants;
+    }
+    let disk = [("drop-oldest", FullDisk::DropOldest), ("stop", FullDisk::Stop)];
+    if let Some(disk) = section.word(r, "full_disk", &disk) {
+        defaults.full_disk = disk;
+    }
+    section.close(r, DEFAULTS_NOT_YET);
+    defaults
+}
+
+fn rule(r: &mut Reader<'_>, mut s: Section<'_>, ids: &mut Ids) -> Option<Rule> {
+    let line = r.line(s.at);
+    let id = ids.read(r, &mut s);
+    let effect = s.required(r, "effect", "write `effect = \"deny\"`, \"ask\" or \"allow\"").is_some();
+    let effect = if effect { s.word(r, "effect", ACCESS) } else { None };
+    let servers = s.names(r, "servers");
+    let servers = identity_patterns(r, &servers);
+    let tools = owned(s.names(r, "tools"));
+    let prompts = owned(s.names(r, "prompts"));
+    let reason = s.required(r, "reason", "say in one sentence why: users and models will read it");
+    let reason = reason.and_then(|text| sentence(r, text));
+    s.close(r, RULE_NOT_YET);
+    Some(Rule { id: id?, effect: effect?, servers, tools, prompts, reason: reason?, line })
+}
+
+fn dlp_rule(
+    r: &mut Reader<'_>,
+    mut s: Section<'_>,
+    ids: &mut Ids,
+    keywords: &[Result<KeywordList, String>],
+) -> Option<DlpRule> {
+    let line = r.line(s.at);
+    let at = s.at;
+    let id = ids.read(r, &mut s);
+    let detect = s.strings(r, "detect");
+    if detect.is_empty() {
+        let remedy = "write `detect = [\"secret/*\"]`".to_owned();
+        r.lacking(at, "[[dlp]] has nothing in `detect`", Some(remedy));
+    }
+    let detect = detect.into_iter().filter(|text| detects(r, text, keywords)).collect::<Vec<_>>();
+    let direction = s.word(r, "direction", DIRECTIONS).unwrap_or(Directions::Both);
+    let action = s.required(r, "action", "write `action = \"monitor\"`, \"redact\" or \"block\"").is_some();
+    let action = if action { s.word(r, "action", ACTIONS) } else { None };
+    let confidence = s.word(r, "confidence", CONFIDENCES).unwrap_or(Confidence::Low);
+    let servers = s.names(r, "servers");
+    let servers = identity_patterns(r, &servers);
+    let except_servers = except(r, &mut s);
+    let reason = s.string(r, "reason").and_then(|text| sentence(r, text));
+    s.close(r, DLP_NOT_YET);
+    let action = action?;
+    Some(DlpRule {
+        id: id?,
+        detect: owned(detect),
+        direction,
+        action,
+        confidence,
+        servers,
+        except_servers,
+        reason: reason.unwrap_or_else(|| default_reason(action).to_owned()),
+        line,
+    })
+}
+
+fn except(r: &mut Reader<'_>, s: &mut Section<'_>) -> Vec<String> {
+    let Some(mut except) = s.table(r, "except") else {
+        return Vec::new();
+    };
+    let servers = except.strings(r, "servers");
+    except.close(r, &["tools", "hashes", "paths", "detect", "until"]);
+    identity_patterns(r, &servers)
+}
+
+fn default_reason(action: Content) -> &'static str {
+    match action {
+        Content::Pass | Content::Monitor => "the message holds data that is put on record",
+        Content::Redact => "the message held data that is replaced before it goes on",
+        Content::Block => "the message holds data that must not go there",
+    }
+}
+
+/// Whether a detector pattern can match anything at all.
+fn detects(r: &mut Reader<'_>, pattern: &Text<'_>, keywords: &[Result<KeywordList, String>]) -> bool {
+    let text = pattern.text;
+    let literal = text.split('*').next().unwrap_or(text);
+    let has_star = literal.len() < text.len();
+    let in_class = CLASSES.iter().any(|class| {
+        let class = format!("{class}/");
+        literal.strip_prefix(&class).is_some_and(|rest| has_star || !rest.is_empty())
+            || (has_star && class.starts_with(literal))
+    });
+    if !in_class {
+        let class = text.split('/').next().unwrap_or(text);
+        let remedy = did_you_mean(class, CLASSES).unwrap_or_else(|| {
+            "detectors are named `secret/…`, `pii/…`, `keyword/…` or `injection/…`, and `*` is any run".into()
+        });
+        r.wrong(pattern.at, format!("`{}` matches no detector", shown(text)), Some(remedy));
+        return false;
+    }
+    let Some(list) = text.strip_prefix("keyword/").filter(|_| !has_star) else {
+        return true;
+    };
+    let names = || keywords.iter().map(|known| known.as_ref().map_or_else(String::as_str, |k| &k.name));
+    if !names().any(|name| name == list) {
+        let remedy = did_you_mean(list, names()).unwrap_or_else(|| format!("add a [keywords.{list}] table"));
+        r.lacking(pattern.at, format!("there is no keyword list `{}`", shown(list)), Some(remedy));
+    }
+    true
+}
+
+/// Each list, or the name of one that has mistakes of its own (so that nobody says it does not exist).
+fn keywords(r: &mut Reader<'_>, top: &mut Section<'_>) -> Vec<Result<KeywordList, String>> {
+    let Some(lists) = top.table(r, "keywords") else {
+        return Vec::new();
+    };
+    let mut keywords = Vec::new();
+    for member in lists.members() {
+        let title = format!("[keywords.{}]", shown(&member.key));
+        let at = member.key_at;
+        let named = name(r, "the name of a keyword list", Text { text: &member.key, at }).is_some();
+        let list = Section::of(title, &member.value, r).and_then(|mut s| {
+            let words = s.strings(r, "words");
+            if words.is_empty() {
+                r.lacking(s.at, "this keyword list has no words", Some("write `words = [\"…\"]`".into()));
+            }
+            for word in words.iter().filter(|word| word.text.trim().is_empty()) {
+                r.wrong(word.at, "a keyword of nothing but space is found everywhere", None);
+            }
+            let whole_word = s.word(r, "match", &[("word", true), ("substring", false)]).unwrap_or(true);
+            s.close(r, &["file", "fingerprint", "regex", "case"]);
+            named.then(|| KeywordList { name: member.key.clone(), words: owned(words), whole_word })
+        });
+        keywords.push(list.ok_or_else(|| member.key.clone()));
+    }
+    keywords
+}
+
+fn limits(r: &mut Reader<'_>, top: &mut Section<'_>) -> (Option<usize>, Option<usize>) {
+    let Some(mut limits) = top.table(r, "limits") else {
+        return (None, None);
+    };
+    let mut size = |key| limits.size(r, key, FRAME_BYTES).and_then(|bytes| usize::try_from(bytes).ok());
+    let sizes = (size("frame_to_server"), size("frame_to_client"));
+    limits.close(r, &["depth", "values", "output_rate", "calls_per_minute"]);
+    sizes
+}
+
+fn owned(texts: Vec<Text<'_>>) -> Vec<String> {
+    texts.into_iter().map(|text| text.text.to_owned()).collect()
+}
+
+/// A reason: one line that fits into a message.
+fn sentence(r: &mut Reader<'_>, text: Text<'_>) -> Option<String> {
+    const LONGEST: usize = 300;
+    if text.text.chars().any(char::is_control) {
+        r.wrong(text.at, "a reason is one line of plain text", None);
+        return None;
+    }
+    if text.text.chars().count() > LONGEST {
+        r.wrong(text.at, format!("a reason has at most {LONGEST} characters"), None);
+        return None;
+    }
+    Some(text.text.trim().to_owned())
+}
+
+fn name(r: &mut Reader<'_>, what: &str, text: Text<'_>) -> Option<String> {
+    if crate::document::profile::is_name(text.text) {
+        return Some(text.text.to_owned());
+    }
+    let remedy = "use 1 to 64 letters, digits, `-`, `_` and `.`".to_owned();
+    r.wrong(text.at, format!("{what} cannot be `{}`", shown(text.text)), Some(remedy));
+    None
+}
+
+/// Ids already used, with their lines: rules and DLP rules share one space, since events name both alike.
+#[derive(Debug, Default)]
+struct Ids(Vec<(String, usize)>);
+
+impl Ids {
+    fn read(&mut self, r: &mut Reader<'_>, s: &mut Section<'_>) -> Option<String> {
+        let text = s.required(r, "id", "name the rule: `id = \"no-merge\"`")?;
+        let id = name(r, "`id`", text)?;
+        if BUILT_IN_IDS.contains(&id.as_str()) {
+            r.wrong(
+                text.at,
+                format!("`{id}` is the id of a built-in decision"),
+                Some("choose another".into()),
+            );
+        }
+        if let Some((_, line)) = self.0.iter().find(|(used, _)| *used == id) {
+            r.wrong(text.at, format!("the id `{id}` is already used in line {line}"), None);
+        }
+        let line = r.line(text.at);
+        self.0.push((id.clone(), line));
+        Some(id)
+    }
+}

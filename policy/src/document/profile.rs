@@ -1,0 +1,116 @@
+//! Profile files: what one kind of server may do. Paths are still text with `${variables}` here; the launcher's plan
+//! resolves them.
+
+mod fold;
+mod parse;
+mod set;
+mod variables;
+
+use std::borrow::Cow;
+
+use super::Mistakes;
+use crate::rules::{Identities, IdentityPattern};
+
+pub use set::{Source, parse_all};
+
+/// A granted path with its reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathGrant {
+    /// Absolute, or starting with a variable: `${home} ${cwd} ${state} ${cache} ${tmp} ${package} ${runtime} ${args.paths}`.
+    pub path: Cow<'static, str>,
+    /// Why this kind of server needs it.
+    pub reason: Cow<'static, str>,
+}
+
+/// A variable set for the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvSet {
+    /// `NO_UPDATE_NOTIFIER`
+    pub name: Cow<'static, str>,
+    /// Its value; may hold variables.
+    pub value: Cow<'static, str>,
+}
+
+/// What a profile insists on: less than this stops the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Require {
+    /// The guarantee must be full on this host.
+    Full,
+    /// What is missing is reported.
+    BestEffort,
+}
+
+/// `[limits]`; `None` leaves the base's or the built-in value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProfileLimits {
+    /// Open files per process (RLIMIT_NOFILE).
+    pub open_files: Option<u64>,
+    /// Largest file written, in bytes (RLIMIT_FSIZE).
+    pub file_bytes: Option<u64>,
+    /// Processes of the tree.
+    pub processes: Option<u64>,
+    /// Memory of the tree, in bytes. Enforced from the cgroup issue on; until then reported as not enforced.
+    pub memory_bytes: Option<u64>,
+    /// CPU seconds per process (RLIMIT_CPU).
+    pub cpu_seconds: Option<u64>,
+}
+
+/// A profile with its bases folded in (`extends`: lists append, scalars replace, `remove` subtracts).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// `default`
+    pub name: Cow<'static, str>,
+    /// One sentence.
+    pub description: Cow<'static, str>,
+    /// Names of the bases that were folded in, nearest first.
+    pub bases: Cow<'static, [Cow<'static, str>]>,
+    /// Identity patterns it is for.
+    pub identity: Cow<'static, [Cow<'static, str>]>,
+    /// Readable (and listable), not executable.
+    pub read: Cow<'static, [PathGrant]>,
+    /// Readable and writable, not executable.
+    pub write: Cow<'static, [PathGrant]>,
+    /// Readable and executable.
+    pub exec: Cow<'static, [PathGrant]>,
+    /// Names passed through from the launcher's own environment (`LC_*` patterns allowed).
+    pub env_pass: Cow<'static, [Cow<'static, str>]>,
+    /// Variables set.
+    pub env_set: Cow<'static, [EnvSet]>,
+    /// Limits.
+    pub limits: ProfileLimits,
+    /// File-system guarantee.
+    pub require_fs: Require,
+    /// Network guarantee.
+    pub require_net: Require,
+    /// Process-tree guarantee.
+    pub require_process: Require,
+}
+
+impl Profile {
+    /// The text of a profile file → its value; `base` finds the profiles that it extends.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn parse(file: &str, text: &str, base: &dyn Fn(&str) -> Option<Profile>) -> Result<Self, Mistakes> {
+        parse::parse(file, text, &|name| match base(name) {
+            Some(profile) => parse::Base::Found(Box::new(profile)),
+            None => parse::Base::Unknown,
+        })
+    }
+
+    /// How well the profile fits a server with these identities: `None` if it is not for it, and the greater the
+    /// more specific the pattern is that names it (a version, then the number of literal characters).
+    #[must_use]
+    pub fn fits(&self, identities: &[String]) -> Option<(bool, usize)> {
+        let identities = Identities::new(identities);
+        let patterns = self.identity.iter().map(|pattern| IdentityPattern::new(pattern));
+        patterns.filter(|pattern| pattern.matches(&identities)).map(|pattern| pattern.specificity()).max()
+    }
+}
+
+/// Whether this can be the name of a profile, rule or list: 1 to 64 letters, digits, `-`, `_` and `.`.
+pub(super) fn is_name(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && !text.starts_with('.')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}

@@ -1,0 +1,126 @@
+//! `extends`: lists append, scalars replace, `remove` subtracts.
+
+use std::borrow::Cow;
+
+use super::{EnvSet, PathGrant, Profile, ProfileLimits, Require};
+use crate::document::reader::{Reader, Text, shown};
+
+/// What one file says, before its base is folded in.
+#[derive(Debug, Default)]
+pub(super) struct Own<'v> {
+    pub(super) name: String,
+    pub(super) description: String,
+    pub(super) identity: Vec<String>,
+    pub(super) remove: Vec<Text<'v>>,
+    pub(super) read: Vec<PathGrant>,
+    pub(super) write: Vec<PathGrant>,
+    pub(super) exec: Vec<PathGrant>,
+    pub(super) env_pass: Vec<String>,
+    pub(super) env_set: Vec<EnvSet>,
+    pub(super) limits: ProfileLimits,
+    pub(super) require_fs: Option<Require>,
+    pub(super) require_net: Option<Require>,
+    pub(super) require_process: Option<Require>,
+}
+
+/// Base and file as one profile. What `remove` names and the base does not have is a mistake: whoever misspells it
+/// believes to have taken something away.
+pub(super) fn fold(r: &mut Reader<'_>, base: Option<Profile>, own: Own<'_>) -> Profile {
+    let has_base = base.is_some();
+    let mut base = base.unwrap_or_else(nothing);
+    for removed in &own.remove {
+        if !remove(&mut base, removed.text) && has_base {
+            let what =
+                format!("`remove` names `{}`, which no base grants, passes or sets", shown(removed.text));
+            r.wrong(removed.at, what, Some("write the path or variable as the base does".to_owned()));
+        } else if !has_base {
+            r.lacking(
+                removed.at,
+                "`remove` has nothing to subtract from",
+                Some("it needs `extends`".to_owned()),
+            );
+        }
+    }
+    let mut bases = Vec::new();
+    if has_base {
+        bases.push(base.name.clone());
+        bases.extend(base.bases.iter().cloned());
+    }
+    let limits = ProfileLimits {
+        open_files: own.limits.open_files.or(base.limits.open_files),
+        file_bytes: own.limits.file_bytes.or(base.limits.file_bytes),
+        processes: own.limits.processes.or(base.limits.processes),
+        memory_bytes: own.limits.memory_bytes.or(base.limits.memory_bytes),
+        cpu_seconds: own.limits.cpu_seconds.or(base.limits.cpu_seconds),
+    };
+    Profile {
+        name: own.name.into(),
+        description: own.description.into(),
+        bases: bases.into(),
+        // Not inherited: two profiles for one identity would be a riddle.
+        identity: own.identity.into_iter().map(Cow::Owned).collect(),
+        read: appended(base.read, own.read, |grant| &grant.path),
+        write: appended(base.write, own.write, |grant| &grant.path),
+        exec: appended(base.exec, own.exec, |grant| &grant.path),
+        env_pass: appended(base.env_pass, own.env_pass.into_iter().map(Cow::Owned).collect(), |name| name),
+        env_set: appended(base.env_set, own.env_set, |set| &set.name),
+        limits,
+        require_fs: own.require_fs.unwrap_or(base.require_fs),
+        require_net: own.require_net.unwrap_or(base.require_net),
+        require_process: own.require_process.unwrap_or(base.require_process),
+    }
+}
+
+/// The base of a profile that extends nothing: no grant at all, and everything required.
+fn nothing() -> Profile {
+    Profile {
+        name: Cow::Borrowed(""),
+        description: Cow::Borrowed(""),
+        bases: Cow::Borrowed(&[]),
+        identity: Cow::Borrowed(&[]),
+        read: Cow::Borrowed(&[]),
+        write: Cow::Borrowed(&[]),
+        exec: Cow::Borrowed(&[]),
+        env_pass: Cow::Borrowed(&[]),
+        env_set: Cow::Borrowed(&[]),
+        limits: ProfileLimits::default(),
+        require_fs: Require::Full,
+        require_net: Require::Full,
+        require_process: Require::Full,
+    }
+}
+
+/// Takes a path out of all grants, or a name out of the environment. Whether there was something to take.
+fn remove(base: &mut Profile, what: &str) -> bool {
+    let path = if what.len() > 1 { what.trim_end_matches('/') } else { what };
+    let mut taken = false;
+    for grants in [&mut base.read, &mut base.write, &mut base.exec] {
+        taken |= without(grants, |grant| grant.path == path);
+    }
+    taken |= without(&mut base.env_pass, |name| name == what);
+    taken |= without(&mut base.env_set, |set| set.name == what);
+    taken
+}
+
+fn without<T: Clone>(list: &mut Cow<'static, [T]>, is_meant: impl Fn(&T) -> bool) -> bool {
+    let found = list.iter().any(&is_meant);
+    if found {
+        list.to_mut().retain(|item| !is_meant(item));
+    }
+    found
+}
+
+/// The base's list and then the own one; what both hold is said once, in the own words.
+fn appended<T: Clone>(base: Cow<'static, [T]>, own: Vec<T>, key: impl Fn(&T) -> &str) -> Cow<'static, [T]> {
+    if own.is_empty() {
+        return base;
+    }
+    let mut list = base.into_owned();
+    for item in own {
+        match list.iter_mut().find(|known| key(known) == key(&item)) {
+            Some(known) => *known = item,
+            None => list.push(item),
+        }
+    }
+    Cow::Owned(list)
+}

@@ -1,0 +1,253 @@
+//! The text of a profile file → [`Profile`], its base folded in.
+
+use super::fold::{Own, fold};
+use super::{EnvSet, PathGrant, Profile, ProfileLimits, Require, is_name, variables};
+use crate::document::Mistakes;
+use crate::document::identity::identity_patterns;
+use crate::document::reader::{Reader, Section, Text, shown};
+use crate::document::tree::{Kind, Node};
+use crate::rules::{Identities, IdentityPattern};
+
+/// What is known about the profile that another one extends.
+#[derive(Debug)]
+pub(super) enum Base {
+    /// Here it is, with its own bases folded in.
+    Found(Box<Profile>),
+    /// There is none of that name.
+    Unknown,
+    /// Its file has mistakes, which are reported for themselves.
+    Mistaken,
+    /// It extends, by way of these, the profile that is being read.
+    Cycle(Vec<String>),
+}
+
+const REQUIRE: &[(&str, Require)] = &[("full", Require::Full), ("best-effort", Require::BestEffort)];
+
+// Keys that the design knows and this version does not; see the same lists for policies.
+const TOP_NOT_YET: &[&str] =
+    &["unix", "devices", "logins", "classes", "destinations", "install", "network", "learn", "strict"];
+const FS_NOT_YET: &[&str] = &["deny", "mask", "strict", "list", "workspace"];
+const LIMITS_NOT_YET: &[&str] = &["output_rate", "wall_seconds", "upload", "cpu_percent"];
+const REQUIRE_NOT_YET: &[&str] = &["unix", "syscalls", "limits", "env"];
+
+pub(super) fn parse(file: &str, text: &str, base: &dyn Fn(&str) -> Base) -> Result<Profile, Mistakes> {
+    let (mut reader, members) = Reader::open(text);
+    let r = &mut reader;
+    let mut top = Section::whole(&members);
+    if let Some(version) = top.value("version")
+        && version.kind != Kind::Integer(Some(1))
+    {
+        r.wrong(version.at, "this version of stockade reads profiles of version 1 only", None);
+    }
+    let name =
+        top.required(r, "name", "write `name = \"…\"` in its first line").and_then(|t| profile_name(r, t));
+    let description = top.required(r, "description", "say in one sentence what it is for");
+    let extends = top.string(r, "extends").and_then(|text| extended(r, text, base));
+    let identity = identity(r, &mut top);
+    let remove = top.strings(r, "remove");
+    let mut own = Own { remove, ..Own::default() };
+    fs(r, &mut top, &mut own);
+    env(r, &mut top, &mut own);
+    own.limits = limits(r, &mut top);
+    require(r, &mut top, &mut own);
+    net(r, &mut top);
+    top.close(r, TOP_NOT_YET);
+    own.name = name.unwrap_or_default();
+    own.description = description.map(|text| text.text.to_owned()).unwrap_or_default();
+    own.identity = identity;
+    let profile = fold(r, extends, own);
+    reader.finish(file, Some(profile))
+}
+
+fn profile_name(r: &mut Reader<'_>, text: Text<'_>) -> Option<String> {
+    if is_name(text.text) {
+        return Some(text.text.to_owned());
+    }
+    let remedy = "use 1 to 64 letters, digits, `-`, `_` and `.`".to_owned();
+    r.wrong(text.at, format!("a profile cannot be called `{}`", shown(text.text)), Some(remedy));
+    None
+}
+
+fn extended(r: &mut Reader<'_>, text: Text<'_>, base: &dyn Fn(&str) -> Base) -> Option<Profile> {
+    let name = shown(text.text);
+    match base(text.text) {
+        Base::Found(profile) => return Some(*profile),
+        Base::Unknown => r.wrong(text.at, format!("there is no profile `{name}` to extend"), None),
+        Base::Mistaken => {
+            let remedy = "mend that one first".to_owned();
+            r.wrong(text.at, format!("the profile `{name}` has mistakes of its own"), Some(remedy));
+        }
+        Base::Cycle(way) if way.is_empty() => r.wrong(text.at, "the profile extends itself", None),
+        Base::Cycle(way) => {
+            let what = format!("the profile extends itself, by way of `{}`", way.join("`, `"));
+            r.wrong(text.at, what, None);
+        }
+    }
+    None
+}
+
+/// The identities it is for, tried against its own examples.
+fn identity(r: &mut Reader<'_>, top: &mut Section<'_>) -> Vec<String> {
+    let written = top.strings(r, "identity");
+    let patterns = identity_patterns(r, &written);
+    let compiled = patterns.iter().map(|p| IdentityPattern::new(p)).collect::<Vec<_>>();
+    let matches = |example: Text<'_>| {
+        let example = [example.text.to_owned()];
+        let example = Identities::new(&example);
+        compiled.iter().any(|pattern| pattern.matches(&example))
+    };
+    for example in top.strings(r, "match") {
+        if !matches(example) {
+            let what = format!("no pattern of `identity` matches `{}`", shown(example.text));
+            r.wrong(example.at, what, Some("it stands in `match`, so one has to".to_owned()));
+        }
+    }
+    for example in top.strings(r, "not_match") {
+        if matches(example) {
+            let what = format!("a pattern of `identity` matches `{}`", shown(example.text));
+            r.wrong(example.at, what, Some("it stands in `not_match`, so none may".to_owned()));
+        }
+    }
+    patterns
+}
+
+fn fs(r: &mut Reader<'_>, top: &mut Section<'_>, own: &mut Own<'_>) {
+    let Some(mut fs) = top.table(r, "fs") else {
+        return;
+    };
+    own.read = grants(r, &mut fs, "read");
+    own.write = grants(r, &mut fs, "write");
+    own.exec = grants(r, &mut fs, "exec");
+    fs.close(r, FS_NOT_YET);
+}
+
+fn grants(r: &mut Reader<'_>, fs: &mut Section<'_>, key: &'static str) -> Vec<PathGrant> {
+    let Some(node) = fs.value(key) else {
+        return Vec::new();
+    };
+    let Kind::List(items) = &node.kind else {
+        let remedy = format!("write `{key} = [{{ path = \"…\", reason = \"…\" }}]`");
+        r.wrong(
+            node.at,
+            format!("`{key}` must be a list of grants, not {}", node.kind.words()),
+            Some(remedy),
+        );
+        return Vec::new();
+    };
+    items.iter().filter_map(|item| grant(r, key, item)).collect()
+}
+
+fn grant(r: &mut Reader<'_>, key: &str, node: &Node) -> Option<PathGrant> {
+    if let Kind::Text(path) = &node.kind {
+        let remedy = format!("write `{{ path = \"{}\", reason = \"…\" }}`", shown(path));
+        r.wrong(node.at, format!("this grant in `{key}` has no reason"), Some(remedy));
+        return None;
+    }
+    let mut s = Section::of(format!("a grant in `{key}`"), node, r)?;
+    let path = s.required(r, "path", "name what is granted").filter(|path| variables::check_path(r, *path));
+    let reason = s.required(r, "reason", "say why this kind of server needs it");
+    s.close(r, &["when", "optional"]);
+    Some(PathGrant { path: trimmed(path?.text).into(), reason: reason?.text.to_owned().into() })
+}
+
+/// One spelling for one path: `remove` and the folding of bases compare them as text.
+fn trimmed(path: &str) -> String {
+    let mut trimmed = String::with_capacity(path.len());
+    for c in path.chars() {
+        if c != '/' || !trimmed.ends_with('/') {
+            trimmed.push(c);
+        }
+    }
+    if trimmed.len() > 1 && trimmed.ends_with('/') {
+        trimmed.pop();
+    }
+    trimmed
+}
+
+fn env(r: &mut Reader<'_>, top: &mut Section<'_>, own: &mut Own<'_>) {
+    let Some(mut env) = top.table(r, "env") else {
+        return;
+    };
+    for name in env.strings(r, "pass") {
+        if passable(name.text) {
+            own.env_pass.push(name.text.to_owned());
+        } else {
+            let remedy =
+                "write the name of a variable, or `NAME_*` for all that begin with `NAME_`".to_owned();
+            r.wrong(name.at, format!("`pass` cannot hold `{}`", shown(name.text)), Some(remedy));
+        }
+    }
+    for member in env.table(r, "set").iter().flat_map(Section::members) {
+        let Kind::Text(value) = &member.value.kind else {
+            let what =
+                format!("`{}` must be a string, not {}", shown(&member.key), member.value.kind.words());
+            r.wrong(member.value.at, what, None);
+            continue;
+        };
+        let right = variables::check_value(r, Text { text: value, at: member.value.at });
+        if !is_variable(&member.key) {
+            r.wrong(member.key_at, format!("`{}` is no name of a variable", shown(&member.key)), None);
+        } else if right {
+            own.env_set.push(EnvSet { name: member.key.clone().into(), value: value.clone().into() });
+        }
+    }
+    env.close(r, &["copy", "from_file", "secret"]);
+}
+
+fn is_variable(name: &str) -> bool {
+    let start = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+    start && name.len() <= 128 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// A name, or a family of names that share a prefix of their own: `*` alone would pass the whole environment.
+fn passable(name: &str) -> bool {
+    match name.strip_suffix('*') {
+        Some(prefix) => prefix.len() >= 3 && prefix.ends_with('_') && is_variable(prefix),
+        None => is_variable(name),
+    }
+}
+
+fn limits(r: &mut Reader<'_>, top: &mut Section<'_>) -> ProfileLimits {
+    let Some(mut limits) = top.table(r, "limits") else {
+        return ProfileLimits::default();
+    };
+    // Lower bounds: below these no runtime starts, and a limit that is a typing mistake looks like a broken server.
+    let parsed = ProfileLimits {
+        open_files: limits.number(r, "open_files", 16..=1 << 20),
+        file_bytes: limits.size(r, "file_size", 1..=1 << 50),
+        processes: limits.number(r, "processes", 1..=1 << 22),
+        memory_bytes: limits.size(r, "memory", (1 << 20)..=1 << 50),
+        cpu_seconds: limits.number(r, "cpu_seconds", 1..=1 << 32),
+    };
+    limits.close(r, LIMITS_NOT_YET);
+    parsed
+}
+
+fn require(r: &mut Reader<'_>, top: &mut Section<'_>, own: &mut Own<'_>) {
+    let Some(mut require) = top.table(r, "require") else {
+        return;
+    };
+    own.require_fs = require.word(r, "fs", REQUIRE);
+    own.require_net = require.word(r, "net", REQUIRE);
+    own.require_process = require.word(r, "process", REQUIRE);
+    require.close(r, REQUIRE_NOT_YET);
+}
+
+/// `[net] allow = []` says what holds anyway; hosts and ports come with the egress broker.
+fn net(r: &mut Reader<'_>, top: &mut Section<'_>) {
+    let Some(mut net) = top.table(r, "net") else {
+        return;
+    };
+    for key in ["allow", "listen"] {
+        match net.value(key) {
+            None => {}
+            Some(Node { kind: Kind::List(grants), .. }) if grants.is_empty() => {}
+            Some(node) => {
+                let what = format!("network grants (`[net] {key}`) are not supported by this version yet");
+                let remedy = "a jailed server has no network: leave the list empty".to_owned();
+                r.wrong(node.at, what, Some(remedy));
+            }
+        }
+    }
+    net.close(r, &["dns", "loopback", "private", "upload"]);
+}

@@ -1,0 +1,89 @@
+//! What the client was shown: which lists were filtered, which definitions were hidden, who the peers say they are.
+
+use std::collections::BTreeMap;
+
+use super::record::{NAME_CHARS_MAX, cut};
+use crate::detect::Engine;
+use crate::verdict::Reason;
+use crate::wire::{Frame, Node};
+
+/// Most hidden definitions that are remembered; a server with more is no honest one, and those beyond are hidden
+/// in its lists all the same.
+const HIDDEN_MAX: usize = 1024;
+
+/// Longest name whose definition is remembered as hidden, in bytes.
+const HIDDEN_NAME_BYTES_MAX: usize = 256;
+
+/// What a list holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum ItemKind {
+    Tool,
+    Prompt,
+}
+
+/// Lists as this session's client knows them. It changes how a denial looks, and denies what was hidden for its
+/// definition; it never allows anything.
+#[derive(Debug, Default)]
+pub(super) struct Catalogue {
+    tools_filtered: bool,
+    prompts_filtered: bool,
+    hidden: BTreeMap<(ItemKind, Box<str>), Reason>,
+}
+
+/// What the peers say of themselves.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    pub(super) client: Option<Box<str>>,
+    pub(super) server: Option<Box<str>>,
+}
+
+impl Catalogue {
+    /// The client got a list from which something was missing.
+    pub(super) fn filtered(&mut self, kind: ItemKind) {
+        match kind {
+            ItemKind::Tool => self.tools_filtered = true,
+            ItemKind::Prompt => self.prompts_filtered = true,
+        }
+    }
+
+    /// Whether a denied item is not there at all, as far as this client knows.
+    pub(super) fn is_filtered(&self, kind: ItemKind) -> bool {
+        match kind {
+            ItemKind::Tool => self.tools_filtered,
+            ItemKind::Prompt => self.prompts_filtered,
+        }
+    }
+
+    /// The definition of this item was hidden, for this reason.
+    pub(super) fn hide(&mut self, kind: ItemKind, name: &str, reason: &Reason) {
+        if self.hidden.len() < HIDDEN_MAX && name.len() <= HIDDEN_NAME_BYTES_MAX {
+            self.hidden.insert((kind, name.into()), reason.clone());
+        }
+    }
+
+    /// The definition of this item was shown.
+    pub(super) fn show(&mut self, kind: ItemKind, name: &str) {
+        if !self.hidden.is_empty() {
+            self.hidden.remove(&(kind, name.into()));
+        }
+    }
+
+    /// Why the definition of this item was hidden when it was last seen.
+    pub(super) fn why_hidden(&self, kind: ItemKind, name: &str) -> Option<&Reason> {
+        if self.hidden.is_empty() {
+            return None;
+        }
+        self.hidden.get(&(kind, name.into()))
+    }
+}
+
+/// `name` and `version` of an implementation object, masked and cut: a claim for the log, trusted by nobody.
+pub(super) fn claim(frame: &Frame<'_>, info: Node, engine: &Engine) -> Option<Box<str>> {
+    let name = frame.text(frame.get(info, "name")?)?;
+    let version = frame.get(info, "version").and_then(|version| frame.text(version));
+    let claim = match version {
+        Some(version) => format!("{} {}", cut(&name, NAME_CHARS_MAX), cut(&version, NAME_CHARS_MAX)),
+        None => cut(&name, NAME_CHARS_MAX).to_owned(),
+    };
+    Some(cut(&engine.mask(&claim), NAME_CHARS_MAX).into())
+}

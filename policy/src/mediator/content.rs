@@ -1,0 +1,170 @@
+//! What the detectors found in a frame, and what is done about it.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::rc::Rc;
+
+use super::action::Without;
+use super::session::Mediator;
+use crate::detect::{Finding, ScanEnd};
+use crate::redact;
+use crate::rules::Ruling;
+use crate::verdict::{Content, Reason};
+use crate::wire::{Direction, Frame};
+
+/// Most detectors named in a sentence.
+const NAMED_MAX: usize = 4;
+
+/// Room for findings that is kept from one message to the next.
+const FINDINGS_KEPT: usize = 64;
+
+/// A finding and what the rules say of it. Findings of a message share few rulings, and a hostile message has half a
+/// million findings.
+pub(super) type Ruled = (Finding, Rc<Ruling<Content>>);
+
+/// Findings that some rule speaks about.
+pub(super) struct Scan {
+    pub(super) ruled: Vec<Ruled>,
+    /// What stands against forwarding a message that could only be searched in part.
+    unsearched: Option<Ruling<Content>>,
+}
+
+/// The content axis of a verdict, and what it makes of the frame.
+pub(super) struct Judged {
+    pub(super) content: Content,
+    pub(super) reason: Option<Reason>,
+    pub(super) would_have: Option<Reason>,
+    /// The frame with its findings replaced.
+    pub(super) rewritten: Option<Vec<u8>>,
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Judged {
+    /// Nothing was found.
+    fn clear() -> Self {
+        Self { content: Content::Pass, reason: None, would_have: None, rewritten: None, findings: Vec::new() }
+    }
+
+    /// Blocked by a built-in rule.
+    pub(super) fn blocked(rule: &'static str, text: String) -> Self {
+        let reason = Reason { rule: rule.into(), text: text.into(), layer: "built-in".into() };
+        Self { content: Content::Block, reason: Some(reason), ..Self::clear() }
+    }
+}
+
+impl Mediator {
+    /// Searches a frame and asks the policy about each finding. Costs no allocation if nothing is found.
+    pub(super) fn scan(&mut self, frame: &Frame<'_>, direction: Direction) -> Scan {
+        let mut findings = std::mem::take(&mut self.findings);
+        findings.clear();
+        let end = self.engine.scan(frame, &mut findings);
+        let mut ruled: Vec<Ruled> = Vec::new();
+        let mut rulings: Vec<Rc<Ruling<Content>>> = Vec::new();
+        for finding in findings.drain(..) {
+            if self.without == Without::Dlp && finding.class() != "injection" {
+                continue;
+            }
+            let ruling = self.policy.content(&self.facts.identities, direction, &finding);
+            if ruling.verdict > Content::Pass || ruling.would_have.is_some() {
+                let shared = rulings.iter().find(|known| ***known == ruling).cloned();
+                let shared = shared.unwrap_or_else(|| {
+                    let new = Rc::new(ruling);
+                    rulings.push(Rc::clone(&new));
+                    new
+                });
+                ruled.push((finding, shared));
+            }
+        }
+        findings.shrink_to(FINDINGS_KEPT);
+        self.findings = findings;
+        let unsearched = (end == ScanEnd::BudgetSpent && self.without != Without::Dlp)
+            .then(|| unsearched(self.policy.strictest_content(&self.facts.identities, direction)));
+        Scan { ruled, unsearched }
+    }
+
+    /// The strictest ruling, carried out: findings to be redacted are replaced in a copy of the frame. A finding in
+    /// a part that decided something (`fixed`), or outside of the body, cannot be replaced: what the receiver reads
+    /// must be what was judged.
+    pub(super) fn judge(&self, frame: &Frame<'_>, scan: Scan, fixed: Option<Range<usize>>) -> Judged {
+        let Scan { ruled, unsearched } = scan;
+        let mut judged = Judged::clear();
+        let mut would_have = Content::Pass;
+        for ruling in ruled.iter().map(|(_, ruling)| &**ruling).chain(&unsearched) {
+            if ruling.verdict > judged.content {
+                judged.content = ruling.verdict;
+                judged.reason.clone_from(&ruling.reason);
+            }
+            if let Some((verdict, reason)) = &ruling.would_have
+                && *verdict > would_have
+            {
+                would_have = *verdict;
+                judged.would_have = Some(reason.clone());
+            }
+        }
+        if judged.content == Content::Redact {
+            match self.redacted(frame, &ruled, fixed) {
+                Ok(bytes) => judged.rewritten = Some(bytes),
+                Err(why) => {
+                    judged.content = Content::Block;
+                    judged.reason = judged.reason.map(|reason| not_redactable(reason, &why));
+                }
+            }
+        }
+        judged.findings = ruled.into_iter().map(|(finding, _)| finding).collect();
+        judged
+    }
+
+    fn redacted(
+        &self,
+        frame: &Frame<'_>,
+        ruled: &[Ruled],
+        fixed: Option<Range<usize>>,
+    ) -> Result<Vec<u8>, String> {
+        let named: Vec<&Finding> = ruled
+            .iter()
+            .filter(|(_, ruling)| ruling.verdict == Content::Redact)
+            .map(|(finding, _)| finding)
+            .collect();
+        let body = frame.body().map_or(0..0, |body| frame.span(body));
+        if named.iter().any(|finding| !contains(&body, &finding.raw)) {
+            return Err("the finding stands in the id or the method".to_owned());
+        }
+        if fixed.is_some_and(|fixed| named.iter().any(|finding| contains(&fixed, &finding.raw))) {
+            return Err("the finding stands in the name of what is called".to_owned());
+        }
+        redact::redact(frame, &named, &self.engine).map_err(|error| error.to_string())
+    }
+}
+
+/// `secret/github-pat, pii/email`: what was found, without any of it.
+pub(super) fn named(findings: &[Finding]) -> String {
+    let detectors: BTreeSet<&str> = findings.iter().map(|finding| finding.detector.as_ref()).collect();
+    let more = if detectors.len() > NAMED_MAX { ", …" } else { "" };
+    let first: Vec<&str> = detectors.into_iter().take(NAMED_MAX).collect();
+    format!("{}{more}", first.join(", "))
+}
+
+pub(super) fn contains(outer: &Range<usize>, inner: &Range<usize>) -> bool {
+    outer.start <= inner.start && inner.end <= outer.end
+}
+
+fn not_redactable(reason: Reason, why: &str) -> Reason {
+    Reason { text: format!("{}, and it cannot be redacted because {why}", reason.text).into(), ..reason }
+}
+
+/// A message that was searched only in part gets what the strictest rule could have said if that is to block it;
+/// otherwise it is let through and recorded.
+fn unsearched(strictest: Ruling<Content>) -> Ruling<Content> {
+    let text =
+        "the message takes more work to search than the budget allows, so only a part of it was searched";
+    let say = |reason: Reason| Reason { text: text.into(), ..reason };
+    let built_in = Reason { rule: "scan/budget".into(), text: text.into(), layer: "built-in".into() };
+    Ruling {
+        verdict: if strictest.verdict == Content::Block { Content::Block } else { Content::Monitor },
+        reason: Some(match strictest.verdict {
+            Content::Block => strictest.reason.map_or(built_in, say),
+            _ => built_in,
+        }),
+        would_have: strictest.would_have.map(|(verdict, reason)| (verdict, say(reason))),
+    }
+}

@@ -1,0 +1,26 @@
+//! One session as a state machine without I/O: a line in, actions out.
+//!
+//! `line` parses (`wire`), asks the session table (`pending`), the policy (`rules`) and the detectors (`detect`),
+//! and says what the relay has to do. Every verdict is about one message: both eras of the protocol, the one with a
+//! handshake and the stateless one, may be spoken in one session, so nothing waits for an `initialize`.
+
+mod action;
+mod answers;
+mod calls;
+mod catalogue;
+mod content;
+mod ending;
+mod lists;
+mod methods;
+mod mint;
+mod notifications;
+mod pending;
+mod record;
+mod refused;
+mod reply;
+mod session;
+
+pub use action::{Action, Now, Peer, ServerEnd, SessionFacts, Without};
+pub use pending::PENDING_MAX;
+pub use record::{Record, RecordKind};
+pub use session::Mediator;

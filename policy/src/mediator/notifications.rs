@@ -1,0 +1,108 @@
+//! Notifications: judged like requests, but nobody can be answered.
+
+use super::action::{Peer, Turn};
+use super::methods::{self, MethodKind};
+use super::pending::Owner;
+use super::record::{Record, RecordKind, built_in, shown_id};
+use super::session::{Mediator, brief};
+use crate::document::policy::UnknownMethods;
+use crate::verdict::{Access, Verdict};
+use crate::wire::{Frame, IdKey, Node};
+
+const CANCELLED: &str = "notifications/cancelled";
+
+/// A cancellation and the request that it ends.
+struct Cancellation {
+    owner: Owner,
+    key: IdKey,
+}
+
+impl Mediator {
+    pub(super) fn notification(
+        &mut self,
+        frame: &Frame<'_>,
+        method: &str,
+        params: Option<Node>,
+        turn: &mut Turn<'_>,
+    ) {
+        let known = methods::known(method, turn.direction(), MethodKind::Notification);
+        let mut record = Record::new(RecordKind::Notification, turn.direction(), turn.bytes);
+        record.method = Some(brief(&self.engine, method, known).into_owned());
+        record.note_repairs(frame);
+        if self.is_over(turn.from) {
+            return drop_with(record, "session/ended", self.how_it_ended(turn.from), turn);
+        }
+        if known.is_none() && self.policy.unknown_methods() == UnknownMethods::Deny {
+            let text = "no revision of the protocol knows this notification".to_owned();
+            return drop_with(record, "method/unknown", text, turn);
+        }
+        let mut cancels = None;
+        if known == Some(CANCELLED) {
+            match self.cancellation(frame, params, turn.from) {
+                Ok(cancellation) => {
+                    record.request_id = Some(shown_id(&self.engine, &cancellation.key));
+                    cancels = Some(cancellation);
+                }
+                Err(why) => return drop_with(record, "session/cancelled", why.to_owned(), turn),
+            }
+        }
+        let scan = self.scan(frame, turn.direction());
+        let judged = self.judge(frame, scan, None);
+        record.verdict = Verdict {
+            access: Access::Allow,
+            content: judged.content,
+            reason: judged.reason,
+            would_have: judged.would_have,
+        };
+        record.note(frame, &self.engine, judged.findings);
+        if record.verdict.refuses() {
+            record.code = Some(self.mint.code());
+        } else {
+            record.rewritten |= judged.rewritten.is_some();
+            // Only a cancellation that is passed on ends the request: the table says what is true on the wire.
+            if let Some(Cancellation { owner, key }) = cancels {
+                drop(self.pending.take(owner, &key));
+            }
+            turn.forward(frame, judged.rewritten);
+        }
+        turn.record(record);
+    }
+
+    /// Which pending request a cancellation is about. A peer cancels its own requests; a server also ends a
+    /// subscription of the client this way (2026-07-28, cancellation). The handshake cannot be cancelled.
+    fn cancellation(
+        &self,
+        frame: &Frame<'_>,
+        params: Option<Node>,
+        from: Peer,
+    ) -> Result<Cancellation, &'static str> {
+        let id = params.and_then(|params| frame.get(params, "requestId"));
+        let key = id.and_then(|id| key_of(frame, id)).ok_or("it names no request")?;
+        if let Some(entry) = self.pending.get(from.into(), &key) {
+            if from == Peer::Client && entry.method == "initialize" {
+                return Err("a client may not cancel `initialize`");
+            }
+            return Ok(Cancellation { owner: from.into(), key });
+        }
+        let subscription = self.pending.get(Owner::Client, &key).filter(|_| from == Peer::Server);
+        if subscription.is_some_and(|entry| entry.method == "subscriptions/listen") {
+            return Ok(Cancellation { owner: Owner::Client, key });
+        }
+        Err("no request with this id is waiting")
+    }
+}
+
+/// The id that a value is, if it is one.
+fn key_of(frame: &Frame<'_>, value: Node) -> Option<IdKey> {
+    if let Some(text) = frame.text(value) {
+        return Some(IdKey::Text(text.into()));
+    }
+    let raw = std::str::from_utf8(&frame.bytes[frame.span(value)]).ok()?;
+    raw.parse().ok().map(IdKey::Number)
+}
+
+fn drop_with(mut record: Record, rule: &'static str, why: String, turn: &mut Turn<'_>) {
+    record.verdict = built_in(rule, why.clone());
+    record.refusal = Some(why);
+    turn.record(record);
+}

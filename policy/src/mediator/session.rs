@@ -1,0 +1,204 @@
+//! The mediator: what a session remembers, and where a line goes.
+
+use std::sync::Arc;
+
+use super::action::{Action, Now, Peer, SessionFacts, Turn, Without};
+use super::catalogue::{Catalogue, Claims};
+use super::ending::Endings;
+use super::mint::Mint;
+use super::pending::{Entry, Era, Owner, Pending};
+use super::record::{Record, RecordKind};
+use super::refused::Noise;
+use crate::detect::{Engine, Finding};
+use crate::rules::Policy;
+use crate::wire::{Direction, Frame, IdKey, Limits, Parser, Refusal, Shape};
+
+/// After a frame of more than this the parser's buffers are given back.
+const LARGE_FRAME_BYTES: usize = 256 << 10;
+
+/// Judges every line of one session.
+#[derive(Debug)]
+pub struct Mediator {
+    pub(super) policy: Arc<Policy>,
+    pub(super) engine: Arc<Engine>,
+    pub(super) facts: SessionFacts,
+    pub(super) without: Without,
+    pub(super) to_server: Limits,
+    pub(super) to_client: Limits,
+    pub(super) parser: Parser,
+    /// Kept from one message to the next for its memory alone.
+    pub(super) findings: Vec<Finding>,
+    pub(super) pending: Pending,
+    pub(super) mint: Mint,
+    pub(super) catalogue: Catalogue,
+    pub(super) claims: Claims,
+    pub(super) endings: Endings,
+    pub(super) noise: Noise,
+    pub(super) refusals: Vec<(Refusal, u64)>,
+}
+
+impl Mediator {
+    /// A new session. `seed` is 128 random bits: our own ids are `stockade:` + hex of seed and a counter; refusal
+    /// codes are derived from it as well.
+    #[must_use]
+    pub fn new(policy: Arc<Policy>, engine: Arc<Engine>, facts: SessionFacts, seed: [u8; 16]) -> Self {
+        Self {
+            to_server: policy.frame_limits(Direction::ToServer),
+            to_client: policy.frame_limits(Direction::ToClient),
+            policy,
+            engine,
+            facts,
+            without: Without::Nothing,
+            parser: Parser::default(),
+            findings: Vec::new(),
+            pending: Pending::default(),
+            mint: Mint::new(seed),
+            catalogue: Catalogue::default(),
+            claims: Claims::default(),
+            endings: Endings::default(),
+            noise: Noise::default(),
+            refusals: Vec::new(),
+        }
+    }
+
+    /// Takes one protection away: `demo --without` only.
+    pub fn dangerously_without(&mut self, without: Without) {
+        self.without = without;
+    }
+
+    /// The policy in force changed: from the next line on this one judges.
+    pub fn set_policy(&mut self, policy: Arc<Policy>, engine: Arc<Engine>) {
+        self.to_server = policy.frame_limits(Direction::ToServer);
+        self.to_client = policy.frame_limits(Direction::ToClient);
+        self.policy = policy;
+        self.engine = engine;
+    }
+
+    /// One line (without LF) from `from`. `actions` is cleared first. At most one `Forward…` among the actions, and
+    /// none means that the line stops here.
+    pub fn line(&mut self, from: Peer, line: &[u8], now: Now, actions: &mut Vec<Action>) {
+        actions.clear();
+        let mut turn = Turn { from, bytes: line.len(), now, actions };
+        if self.without == Without::Wire {
+            return unchecked(&mut turn);
+        }
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return;
+        }
+        if from == Peer::Server && !may_be_json(line) {
+            return self.noise(line, &mut turn);
+        }
+        // The frame borrows from the parser, so the parser leaves `self` for as long as the frame lives.
+        let mut parser = std::mem::take(&mut self.parser);
+        match parser.parse(line, from.direction(), self.limits(from)) {
+            Ok(frame) => self.message(&frame, &mut turn),
+            Err(refused) => self.refused_line(&refused, line, &mut turn),
+        }
+        if line.len() > LARGE_FRAME_BYTES {
+            parser.shrink();
+        }
+        self.parser = parser;
+    }
+
+    /// A request of our own to the server: `params` is JSON. Sends it and returns its id; the answer ends here, on
+    /// record, and never reaches the client.
+    pub fn ask_server(
+        &mut self,
+        method: &'static str,
+        params: &str,
+        now: Now,
+        actions: &mut Vec<Action>,
+    ) -> String {
+        actions.clear();
+        let id = self.mint.id();
+        let line = format!(r#"{{"jsonrpc":"2.0","id":"{id}","method":"{method}","params":{params}}}"#);
+        let entry = Entry { method: method.into(), item: None, at: now, era: Era::Handshake };
+        let mut turn = Turn { from: Peer::Client, bytes: line.len(), now, actions };
+        turn.send(Peer::Server, line.into_bytes());
+        let key = IdKey::Text(id.as_str().into());
+        if let Some((key, entry)) = self.pending.insert(Owner::Stockade, key, entry) {
+            self.gave_up(Owner::Stockade, &key, &entry, &mut turn);
+        }
+        id
+    }
+
+    /// Longest line that the relay may buffer from `from`.
+    #[must_use]
+    pub fn frame_bytes_max(&self, from: Peer) -> usize {
+        self.limits(from).frame_bytes_max
+    }
+
+    /// Requests of `owner` that are waiting for an answer.
+    #[must_use]
+    pub fn pending(&self, owner: Peer) -> usize {
+        self.pending.len(owner.into())
+    }
+
+    /// Names that the peers gave themselves: (client name and version, server name and version). Claims only.
+    #[must_use]
+    pub fn claims(&self) -> (Option<&str>, Option<&str>) {
+        (self.claims.client.as_deref(), self.claims.server.as_deref())
+    }
+
+    /// What refused lines are called in statistics.
+    #[must_use]
+    pub fn refusals(&self) -> &[(Refusal, u64)] {
+        &self.refusals
+    }
+
+    pub(super) fn limits(&self, from: Peer) -> &Limits {
+        match from {
+            Peer::Client => &self.to_server,
+            Peer::Server => &self.to_client,
+        }
+    }
+
+    fn message(&mut self, frame: &Frame<'_>, turn: &mut Turn<'_>) {
+        match &frame.shape {
+            Shape::Request { id, method, params } => self.request(frame, (*id, method, *params), turn),
+            Shape::Notification { method, params } => self.notification(frame, method, *params, turn),
+            Shape::Response { id, outcome } => self.response(frame, *id, *outcome, turn),
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// Lets the frame go on, as it came if nothing was changed in it.
+    pub(super) fn forward(&mut self, frame: &Frame<'_>, rewritten: Option<Vec<u8>>) {
+        let as_it_came = frame.repairs == crate::wire::Repairs::default() && frame.bytes.len() == self.bytes;
+        self.actions.push(match rewritten {
+            Some(bytes) => Action::ForwardRewritten(bytes),
+            None if as_it_came => Action::Forward,
+            None => Action::ForwardRewritten(frame.bytes.to_vec()),
+        });
+    }
+}
+
+/// A method for a record and for the table: borrowed if we know it, else cut.
+pub(super) fn brief(
+    engine: &Engine,
+    method: &str,
+    known: Option<&'static str>,
+) -> std::borrow::Cow<'static, str> {
+    match known {
+        Some(name) => name.into(),
+        None => super::record::shown(engine, method).into(),
+    }
+}
+
+/// Whether a line of the server can be a message at all: banners and logs on stdout begin with something else. A
+/// byte order mark may stand before a message; the grammar refuses it, under the message's id.
+fn may_be_json(line: &[u8]) -> bool {
+    let first = line.iter().find(|byte| !byte.is_ascii_whitespace());
+    matches!(first, Some(b'{' | b'[' | 0xEF))
+}
+
+/// `--without wire`: nothing is read, so nothing can be said of the line but its length.
+fn unchecked(turn: &mut Turn<'_>) {
+    let kind = match turn.from {
+        Peer::Client => RecordKind::Call,
+        Peer::Server => RecordKind::Answer,
+    };
+    turn.actions.push(Action::Forward);
+    turn.record(Record::new(kind, turn.direction(), turn.bytes));
+}

@@ -1,0 +1,75 @@
+//! Rewrites findings in place: only the raw bytes of the finding change, everything else stays byte for byte.
+
+use crate::detect::{Confidence, Engine, Finding, Place, ScanEnd};
+use crate::wire::{Direction, Frame, Limits, Parser, Repairs};
+
+/// Why a frame cannot be redacted and has to be blocked instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotRedactable {
+    /// A number cannot become a placeholder without changing its type.
+    #[error("the finding stands in a number, which a placeholder would turn into text")]
+    Number,
+    /// A key names a member: changing it changes the structure.
+    #[error("the finding stands in an object key")]
+    Key,
+    /// The rewritten frame still holds a finding.
+    #[error("the rewritten message still holds a finding")]
+    NotClean,
+}
+
+/// The frame's bytes with each finding of `findings` replaced by its placeholder; overlapping findings merge
+/// (the first detector names the placeholder). The result is scanned again and must be clean of the detectors redacted.
+///
+/// # Errors
+/// When a finding stands where no placeholder may, or the result is not clean.
+pub fn redact(frame: &Frame<'_>, findings: &[&Finding], engine: &Engine) -> Result<Vec<u8>, NotRedactable> {
+    for finding in findings {
+        match finding.place {
+            Place::Text => {}
+            Place::Key => return Err(NotRedactable::Key),
+            Place::Number => return Err(NotRedactable::Number),
+        }
+    }
+    let rewritten = splice(frame.bytes, findings);
+    if is_clean(&rewritten, findings, engine) { Ok(rewritten) } else { Err(NotRedactable::NotClean) }
+}
+
+/// The bytes with each run of overlapping findings replaced by the placeholder of the first of them.
+fn splice(bytes: &[u8], findings: &[&Finding]) -> Vec<u8> {
+    let mut sorted = findings.to_vec();
+    sorted.sort_by_key(|f| (f.raw.start, std::cmp::Reverse(f.raw.end)));
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut done = 0;
+    for finding in sorted {
+        if finding.raw.start >= done {
+            out.extend_from_slice(&bytes[done..finding.raw.start]);
+            out.extend_from_slice(finding.placeholder().as_bytes());
+        }
+        done = done.max(finding.raw.end);
+    }
+    out.extend_from_slice(&bytes[done..]);
+    out
+}
+
+/// Whether the result is still a message, and none of the detectors that were redacted finds anything in it that is
+/// as sure as what was redacted.
+fn is_clean(rewritten: &[u8], redacted: &[&Finding], engine: &Engine) -> bool {
+    // The frame passed its own limits before; a placeholder may be longer than the value.
+    let limits = Limits { frame_bytes_max: usize::MAX, depth_max: u8::MAX, values_max: usize::MAX };
+    let mut parser = Parser::default();
+    let Ok(frame) = parser.parse(rewritten, Direction::ToClient, &limits) else { return false };
+    if frame.repairs != Repairs::default() {
+        return false;
+    }
+    let mut least: Vec<(&str, Confidence)> = Vec::new();
+    for finding in redacted {
+        match least.iter_mut().find(|(detector, _)| *detector == finding.detector) {
+            Some((_, confidence)) => *confidence = finding.confidence.min(*confidence),
+            None => least.push((&finding.detector, finding.confidence)),
+        }
+    }
+    let mut again = Vec::new();
+    let end = engine.scan(&frame, &mut again);
+    let raised = |f: &Finding| least.iter().any(|(detector, confidence)| *detector == f.detector && f.confidence >= *confidence);
+    end == ScanEnd::Complete && !again.iter().any(raised)
+}

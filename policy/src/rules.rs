@@ -1,0 +1,297 @@
+//! The composed policy: layers in, verdicts out. The strictest answer wins, within a layer and across layers.
+
+mod identity;
+mod layer;
+mod pattern;
+
+use std::borrow::Cow;
+
+use sha2::{Digest, Sha256};
+
+use crate::detect::{Finding, KeywordList};
+use crate::document::policy::{FullDisk, Mode, PolicyDocument, UnknownMethods};
+use crate::verdict::{Access, Content, Reason};
+use crate::wire::Direction;
+
+pub(crate) use identity::{Identities, IdentityPattern};
+use layer::{Answer, CompiledLayer};
+
+/// Where a layer comes from, furthest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Origin {
+    /// A root-owned file or (later) a signed bundle.
+    Organisation,
+    /// The user's own file.
+    User,
+    /// `--policy FILE`.
+    Flag,
+    /// One of the starting policies inside the binary: holds where there is no file at all.
+    BuiltIn,
+}
+
+impl Origin {
+    /// The word used in events and messages.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Organisation => "organisation",
+            Self::User => "user",
+            Self::Flag => "--policy",
+            Self::BuiltIn => "built-in",
+        }
+    }
+}
+
+/// One layer: a document and where it came from.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    /// Where from.
+    pub origin: Origin,
+    /// Path or built-in name, for people.
+    pub name: String,
+    /// What it says.
+    pub document: PolicyDocument,
+    /// SHA-256 of its text, hex.
+    pub sha256: String,
+}
+
+/// What is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Item<'a> {
+    /// The server as a whole: may it start?
+    Server,
+    /// A tool by name.
+    Tool(&'a str),
+    /// A prompt by name.
+    Prompt(&'a str),
+}
+
+/// One layer's or the whole policy's answer on one axis.
+#[must_use]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling<V> {
+    /// The verdict in force.
+    pub verdict: V,
+    /// The rule that decided; `None` if only defaults that allow spoke.
+    pub reason: Option<Reason>,
+    /// Stricter than `verdict`, from a layer in monitor mode: recorded, not enforced.
+    pub would_have: Option<(V, Reason)>,
+}
+
+/// All layers in force, composed.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    layers: Vec<Layer>,
+    compiled: Vec<CompiledLayer>,
+}
+
+impl Policy {
+    /// Layers in any order. A policy without layers denies everything: use the built-in `default` instead.
+    ///
+    /// Every layer given is in force. A built-in one belongs here only where there is no file: the caller decides,
+    /// and a mistake of his makes the policy stricter, never laxer.
+    #[must_use]
+    pub fn compose(mut layers: Vec<Layer>) -> Self {
+        layers.sort_by_key(|layer| layer.origin);
+        let compiled = layers.iter().map(CompiledLayer::new).collect();
+        Self { layers, compiled }
+    }
+
+    /// The layers, furthest first.
+    #[must_use]
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// Hex SHA-256 over the layers' hashes: names the policy in every event.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let mut hasher = Sha256::new();
+        for layer in &self.layers {
+            hasher.update(layer.origin.word());
+            hasher.update(" ");
+            hasher.update(&layer.sha256);
+            hasher.update("\n");
+        }
+        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// May `item` of the server with these identities (purl, file hash) be used?
+    ///
+    /// Within a layer the strictest matching rule holds, and the layer's default where no rule matches. A rule about
+    /// the server is about everything in it. Across layers the strictest answer holds.
+    pub fn access(&self, identities: &[String], item: Item<'_>) -> Ruling<Access> {
+        let identities = Identities::new(identities);
+        let name_check = match item {
+            Item::Tool(name) if !tool_name_is_plain(name) => self.odd_tool_name(&identities, name),
+            _ => None,
+        };
+        let answers = self.compiled.iter().map(|layer| layer.access(&identities, item));
+        self.join(Access::Allow, Access::Deny, answers.chain(name_check))
+    }
+
+    /// What is done about this finding?
+    pub fn content(&self, identities: &[String], direction: Direction, finding: &Finding) -> Ruling<Content> {
+        let identities = Identities::new(identities);
+        self.join_content(|layer| layer.content(&identities, direction, finding))
+    }
+
+    /// The strictest action that any DLP rule could take on anything in this direction (what a spent budget gets).
+    pub fn strictest_content(&self, identities: &[String], direction: Direction) -> Ruling<Content> {
+        let identities = Identities::new(identities);
+        self.join_content(|layer| layer.strictest_content(&identities, direction))
+    }
+
+    /// Are flags allowed to widen the jail?
+    pub fn grants_by_flag(&self) -> Ruling<Access> {
+        let answers = self.layers.iter().map(|layer| {
+            let verdict = layer.document.defaults.grants_by_flag;
+            let reason = (verdict != Access::Allow).then(|| {
+                Cow::Owned(Reason {
+                    rule: Cow::Borrowed("grants-by-flag"),
+                    text: Cow::Borrowed("this policy does not let flags of the command line widen the jail"),
+                    layer: Cow::Borrowed(layer.origin.word()),
+                })
+            });
+            Answer { mode: layer.document.mode, verdict, reason }
+        });
+        self.join(Access::Allow, Access::Deny, answers)
+    }
+
+    /// What happens to unknown methods. A layer in monitor mode stops nothing, these included.
+    #[must_use]
+    pub fn unknown_methods(&self) -> UnknownMethods {
+        let denied = self.enforcing().any(|d| d.defaults.unknown_methods == UnknownMethods::Deny);
+        if denied || self.layers.is_empty() { UnknownMethods::Deny } else { UnknownMethods::Forward }
+    }
+
+    /// What a full disk means. A layer in monitor mode stops nothing, a full disk included.
+    #[must_use]
+    pub fn full_disk(&self) -> FullDisk {
+        let stops = self.enforcing().any(|d| d.defaults.full_disk == FullDisk::Stop);
+        if stops || self.layers.is_empty() { FullDisk::Stop } else { FullDisk::DropOldest }
+    }
+
+    /// The profile for a server that no profile matches, from the furthest layer that names one.
+    #[must_use]
+    pub fn default_profile(&self) -> &str {
+        self.layers.iter().find_map(|layer| layer.document.defaults.profile.as_deref()).unwrap_or("default")
+    }
+
+    /// Frame limits: the smallest that any layer gives, else the built-in ones. A layer in monitor mode can raise
+    /// the limit, but not lower it: that would stop something.
+    #[must_use]
+    pub fn frame_limits(&self, direction: Direction) -> crate::wire::Limits {
+        let given = |document: &PolicyDocument| match direction {
+            Direction::ToServer => document.frame_bytes_max.0,
+            Direction::ToClient => document.frame_bytes_max.1,
+        };
+        let mut limits = crate::wire::Limits::of(direction);
+        if let Some(smallest) = self.enforcing().filter_map(given).min() {
+            limits.frame_bytes_max = smallest;
+        } else if let Some(largest) = self.layers.iter().filter_map(|layer| given(&layer.document)).max() {
+            limits.frame_bytes_max = limits.frame_bytes_max.max(largest);
+        }
+        limits
+    }
+
+    /// Keyword lists of all layers; lists of the same name are joined. Where one layer matches whole words and
+    /// another parts of words, both lists stay, under the one name.
+    #[must_use]
+    pub fn keywords(&self) -> Vec<KeywordList> {
+        let mut joined = Vec::<KeywordList>::new();
+        for list in self.layers.iter().flat_map(|layer| &layer.document.keywords) {
+            match joined.iter_mut().find(|j| j.name == list.name && j.whole_word == list.whole_word) {
+                Some(same) => same.words.extend(list.words.iter().cloned()),
+                None => joined.push(list.clone()),
+            }
+        }
+        for list in &mut joined {
+            list.words.sort_unstable();
+            list.words.dedup();
+        }
+        joined
+    }
+
+    fn enforcing(&self) -> impl Iterator<Item = &PolicyDocument> {
+        self.layers.iter().map(|layer| &layer.document).filter(|document| document.mode == Mode::Enforce)
+    }
+
+    /// A tool whose name is not plain may imitate another in what a person or a model sees. It needs an allow rule
+    /// that names it literally, in the furthest layer: nearer ones only tighten.
+    fn odd_tool_name(&self, identities: &Identities<'_>, name: &str) -> Option<Answer<'static, Access>> {
+        let furthest = self.compiled.first()?.origin;
+        let mut deciding = self.compiled.iter().filter(|layer| layer.origin == furthest);
+        if deciding.any(|layer| layer.names_tool(identities, name)) {
+            return None;
+        }
+        let enforced = self.compiled.iter().any(|layer| layer.mode == Mode::Enforce);
+        let mode = if enforced { Mode::Enforce } else { Mode::Monitor };
+        let reason = Reason {
+            rule: Cow::Borrowed("tool-name"),
+            text: Cow::Borrowed("the name of this tool is not 1 to 128 plain letters, digits, `_`, `.` or `-`"),
+            layer: Cow::Borrowed(Origin::BuiltIn.word()),
+        };
+        Some(Answer { mode, verdict: Access::Deny, reason: Some(Cow::Owned(reason)) })
+    }
+
+    fn join_content<'p>(
+        &'p self,
+        ask: impl Fn(&'p CompiledLayer) -> Option<Answer<'p, Content>>,
+    ) -> Ruling<Content> {
+        let mut answers = Vec::with_capacity(self.compiled.len());
+        for answer in self.compiled.iter().filter_map(ask) {
+            // To record stops nothing: that much a layer in monitor mode does for real.
+            if answer.mode == Mode::Monitor {
+                let verdict = answer.verdict.min(Content::Monitor);
+                answers.push(Answer { mode: Mode::Enforce, verdict, ..answer.clone() });
+            }
+            answers.push(answer);
+        }
+        self.join(Content::Pass, Content::Block, answers)
+    }
+
+    /// The strictest answer of the layers that enforce, and beside it the strictest of those that only monitor, if
+    /// it is stricter still. Of equal answers the furthest layer's holds, one with a reason before one without.
+    fn join<'p, V: Copy + Ord>(
+        &self,
+        laxest: V,
+        strictest: V,
+        answers: impl IntoIterator<Item = Answer<'p, V>>,
+    ) -> Ruling<V> {
+        if self.layers.is_empty() {
+            let reason = Reason {
+                rule: Cow::Borrowed("no-policy"),
+                text: Cow::Borrowed("there is no policy in force"),
+                layer: Cow::Borrowed(Origin::BuiltIn.word()),
+            };
+            return Ruling { verdict: strictest, reason: Some(reason), would_have: None };
+        }
+        let mut enforced = (laxest, None);
+        let mut monitored = (laxest, None);
+        for Answer { mode, verdict, reason } in answers {
+            let best = match mode {
+                Mode::Enforce => &mut enforced,
+                Mode::Monitor => &mut monitored,
+            };
+            if verdict > best.0 || (verdict == best.0 && best.1.is_none()) {
+                *best = (verdict, reason);
+            }
+        }
+        let would_have = match monitored {
+            (verdict, Some(reason)) if verdict > enforced.0 => Some((verdict, reason.into_owned())),
+            _ => None,
+        };
+        Ruling { verdict: enforced.0, reason: enforced.1.map(Cow::into_owned), would_have }
+    }
+}
+
+/// Whether a tool's name is what every client shows the same way: 1 to 128 of `A–Z a–z 0–9 _ . -`.
+#[must_use]
+pub fn tool_name_is_plain(name: &str) -> bool {
+    (1..=128).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! Patterns over identities: package URLs with or without a version, file hashes, remote URLs.
+//!
+//! One package can be written in several ways (`%40` for `@`, `_` for `-` in PyPI names). Both sides are brought into
+//! one form before they are compared, so that a rule cannot be dodged by spelling.
+
+use std::borrow::Cow;
+
+use super::pattern::Pattern;
+
+/// A compiled identity pattern.
+#[derive(Clone, Debug)]
+pub(crate) enum IdentityPattern {
+    /// `*`: every server, even one without any identity.
+    Every,
+    /// A package URL; without a version it is about every version.
+    Package { name: Pattern, version: Option<Pattern> },
+    /// Anything else, compared as a whole.
+    Whole(Pattern),
+}
+
+/// The identities of one server in the form that patterns are compared with.
+#[derive(Debug)]
+pub(crate) struct Identities<'a>(Vec<Identity<'a>>);
+
+#[derive(Debug)]
+enum Identity<'a> {
+    Package { name: Cow<'a, str>, version: Option<Cow<'a, str>> },
+    Other(Cow<'a, str>),
+}
+
+impl<'a> Identities<'a> {
+    /// Package URLs, `file:sha256:…` and so on, as the launcher found them.
+    pub(crate) fn new(identities: &'a [String]) -> Self {
+        Self(identities.iter().map(|identity| Identity::new(identity)).collect())
+    }
+}
+
+impl IdentityPattern {
+    /// Compiles; there are no wrong patterns, only such that never match (the document reader refuses those).
+    pub(crate) fn new(pattern: &str) -> Self {
+        let whole = Pattern::new(pattern);
+        if whole.is_any() {
+            return Self::Every;
+        }
+        match split_package(pattern) {
+            Some((name, version)) => Self::Package {
+                name: Pattern::new(&package_name(name)),
+                version: version.map(|v| Pattern::new(&decoded(v))),
+            },
+            // `pkg:*` and the like still have to be brought into the form of package names.
+            None => Self::Whole(Pattern::new(&other(pattern))),
+        }
+    }
+
+    /// Does any of the server's identities fit?
+    pub(crate) fn matches(&self, identities: &Identities<'_>) -> bool {
+        identities.0.iter().any(|identity| self.matches_one(identity)) || matches!(self, Self::Every)
+    }
+
+    /// How specific the pattern is: a version, then the number of literal characters.
+    pub(crate) fn specificity(&self) -> (bool, usize) {
+        match self {
+            Self::Every => (false, 0),
+            Self::Package { name, version } => {
+                (version.is_some(), name.literal_chars() + version.as_ref().map_or(0, Pattern::literal_chars))
+            }
+            Self::Whole(whole) => (false, whole.literal_chars()),
+        }
+    }
+
+    fn matches_one(&self, identity: &Identity<'_>) -> bool {
+        match (self, identity) {
+            (Self::Every, _) => true,
+            (Self::Package { name, version }, Identity::Package { name: is, version: at }) => {
+                name.matches(is)
+                    && version.as_ref().is_none_or(|wanted| at.as_ref().is_some_and(|at| wanted.matches(at)))
+            }
+            (Self::Whole(whole), Identity::Package { name, .. }) => whole.matches(name),
+            (Self::Whole(whole), Identity::Other(text)) => whole.matches(text),
+            (Self::Package { .. }, Identity::Other(_)) => false,
+        }
+    }
+}
+
+impl<'a> Identity<'a> {
+    fn new(identity: &'a str) -> Self {
+        match split_package(identity) {
+            Some((name, version)) => {
+                Self::Package { name: package_name(name), version: version.map(decoded) }
+            }
+            None => Self::Other(other(identity)),
+        }
+    }
+}
+
+/// `pkg:npm/@scope/name@1.2.3?arch=x` → (`pkg:npm/@scope/name`, `1.2.3`). The version follows the first `@` that does
+/// not begin a path segment (where it marks an npm scope); qualifiers and subpath are no part of either.
+fn split_package(text: &str) -> Option<(&str, Option<&str>)> {
+    if !text.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("pkg:")) || !text.contains('/') {
+        return None;
+    }
+    let text = &text[..text.find(['?', '#']).unwrap_or(text.len())];
+    let at = text.match_indices('@').map(|(at, _)| at).find(|&at| !text[..at].ends_with('/'));
+    Some(match at {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
+    })
+}
+
+/// One spelling for one package.
+fn package_name(name: &str) -> Cow<'_, str> {
+    let decoded = decoded(name);
+    let Some((kind, rest)) = decoded.split_once('/') else {
+        return decoded;
+    };
+    let kind = kind.to_ascii_lowercase();
+    if kind == "pkg:pypi" {
+        // PEP 503: names are compared in lower case, with runs of `-`, `_` and `.` as one `-`.
+        let mut normal = String::with_capacity(name.len());
+        for c in rest.chars().map(|c| if matches!(c, '_' | '.') { '-' } else { c.to_ascii_lowercase() }) {
+            if c != '-' || !normal.ends_with('-') {
+                normal.push(c);
+            }
+        }
+        return Cow::Owned(format!("{kind}/{normal}"));
+    }
+    if decoded.starts_with(&kind) {
+        return decoded;
+    }
+    Cow::Owned(format!("{kind}/{rest}"))
+}
+
+/// Hashes are written in either case; paths, URLs and the rest are left alone.
+fn other(text: &str) -> Cow<'_, str> {
+    let is_hash = text.starts_with("file:sha256:") || text.starts_with("command:sha256:");
+    if is_hash && text.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Cow::Owned(text.to_ascii_lowercase());
+    }
+    Cow::Borrowed(text)
+}
+
+/// The escapes that package URLs prescribe for characters which people write plainly.
+fn decoded(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = text.to_owned();
+    for (escape, c) in [("%40", "@"), ("%2F", "/"), ("%2f", "/"), ("%2B", "+"), ("%2b", "+")] {
+        plain = plain.replace(escape, c);
+    }
+    Cow::Owned(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, identity: &str) -> bool {
+        let identities = [identity.to_owned()];
+        IdentityPattern::new(pattern).matches(&Identities::new(&identities))
+    }
+
+    #[test]
+    fn a_package_without_a_version_is_every_version_of_it_and_of_nothing_else() {
+        assert!(matches("pkg:npm/@scope/name", "pkg:npm/@scope/name@1.2.3"));
+        assert!(matches("pkg:npm/@scope/name", "pkg:npm/@scope/name"));
+        assert!(!matches("pkg:npm/@scope/name", "pkg:npm/@scope/name-evil@1.2.3"));
+        assert!(!matches("pkg:npm/name", "pkg:npm/@scope/name@1.2.3"));
+    }
+
+    #[test]
+    fn a_version_is_compared_as_a_pattern_of_its_own() {
+        assert!(matches("pkg:npm/name@1.*", "pkg:npm/name@1.2.3"));
+        assert!(!matches("pkg:npm/name@1.*", "pkg:npm/name@11.2.3"));
+        assert!(!matches("pkg:npm/name@1.2.3", "pkg:npm/name"), "an unknown version is not the named one");
+        assert!(matches("pkg:npm/*@2.0.0", "pkg:npm/@any/thing@2.0.0"));
+    }
+
+    #[test]
+    fn spelling_makes_no_difference() {
+        assert!(matches("pkg:npm/@scope/name", "pkg:npm/%40scope/name@1.0.0"));
+        assert!(matches("pkg:npm/%40scope/name@1.0.0", "pkg:npm/@scope/name@1.0.0"));
+        assert!(matches("pkg:pypi/mcp_server.Git", "pkg:pypi/mcp-server-git@2025.1.1"));
+        assert!(matches("file:sha256:ABCD*", "file:sha256:abcdef"));
+        assert!(matches("PKG:NPM/name", "pkg:npm/name"));
+        assert!(matches("pkg:npm/name", "pkg:npm/name@1.0.0?arch=x86#sub"));
+    }
+
+    #[test]
+    fn a_star_alone_is_every_server_even_one_that_nobody_can_name() {
+        assert!(IdentityPattern::new("*").matches(&Identities::new(&[])));
+        assert!(!IdentityPattern::new("pkg:*").matches(&Identities::new(&[])));
+        assert!(matches("pkg:*", "pkg:npm/name@1.0.0"));
+        assert!(matches("https://api.example.com/mcp/*", "https://api.example.com/mcp/x"));
+    }
+
+    #[test]
+    fn a_version_or_more_letters_make_a_pattern_more_specific() {
+        let order =
+            ["*", "pkg:npm/*", "pkg:npm/@scope/*", "pkg:npm/@scope/name", "pkg:npm/@scope/name@1.0.0"];
+        let specificity = order.map(|pattern| IdentityPattern::new(pattern).specificity());
+        assert!(specificity.is_sorted_by(|a, b| a < b), "{specificity:?}");
+    }
+}

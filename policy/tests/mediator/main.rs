@@ -1,0 +1,13 @@
+//! The mediator as its peers see it: lines in, lines and records out.
+
+mod answers;
+mod calls;
+mod content;
+mod endings;
+mod hostile;
+mod lists;
+mod notifications;
+mod refusals;
+mod session;
+mod table;
+mod texts;
