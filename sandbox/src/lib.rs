@@ -1,0 +1,32 @@
+//! The fence: a [`Ruleset`] in, a confined child and an honest [`Enforcement`] out.
+//!
+//! This crate knows no MCP, no JSON-RPC and no DLP. All `unsafe` of the project stands in its `sys` modules.
+
+#![warn(unreachable_pub)] // not in the workspace table: in a binary every `pub` is unreachable
+
+mod enforcement;
+mod error;
+mod host_report;
+mod jailed;
+mod ruleset;
+
+#[cfg(target_os = "linux")]
+#[path = "linux/mod.rs"]
+mod os;
+#[cfg(not(target_os = "linux"))]
+#[path = "unsupported.rs"]
+mod os;
+
+#[cfg(unix)]
+use std::os::fd::{BorrowedFd, OwnedFd};
+#[cfg(windows)]
+use std::os::windows::io::{BorrowedHandle as BorrowedFd, OwnedHandle as OwnedFd};
+
+pub use enforcement::{Backend, Degree, Enforcement};
+pub use error::SpawnError;
+pub use host_report::HostReport;
+pub use jailed::{End, Jailed, KeeperHandle, KeeperMessage};
+pub use os::{limit_retained_memory, probe, spawn};
+pub use ruleset::{
+    Access, BackendChoice, Command, Limits, Need, Network, PathRule, Required, Ruleset, TreeEnd,
+};

@@ -1,0 +1,359 @@
+//! The process between launcher and server: it builds the jail, reports its end, and leaves nothing behind.
+//!
+//! Forked from the launcher before any thread starts. When its socket to the launcher closes, in whatever way, the
+//! whole tree is killed.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl::{set_child_subreaper, set_dumpable, set_name};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, killpg, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::socket::MsgFlags;
+use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
+
+use super::child::{self, Launch, ServerEnds};
+use super::link::{self, Heard, News, Order, Outcome, Started, Status, hear, hear_long, tell};
+use super::namespaces::{self, InitEnds};
+use super::step::{At, Failure, Step};
+use super::sys::{self, Side, SingleThreaded, Waited};
+use super::tree;
+use crate::{Backend, End, TreeEnd};
+
+/// Which backends to try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attempts {
+    /// This one.
+    Only(Backend),
+    /// `namespaces`; if a step of it fails that `static` does without, `static`.
+    NamespacesThenStatic,
+}
+
+impl Attempts {
+    fn first(self) -> Backend {
+        match self {
+            Self::Only(backend) => backend,
+            Self::NamespacesThenStatic => Backend::Namespaces,
+        }
+    }
+}
+
+/// What the keeper is given.
+#[derive(Debug)]
+pub(crate) struct Post {
+    /// Its end of the socket to the launcher.
+    pub(crate) launcher: OwnedFd,
+    /// The server's ends of its pipes.
+    pub(crate) server: ServerEnds,
+    /// Which backends to try.
+    pub(crate) attempts: Attempts,
+}
+
+/// All of the keeper's life.
+pub(crate) fn run(post: Post, launch: &Launch, proof: &SingleThreaded) -> ! {
+    // A panic must not unwind into the launcher's frames below us, of which this process holds a copy.
+    let lived = catch_unwind(AssertUnwindSafe(|| keep(post, launch, proof)));
+    sys::exit_now(if lived.is_ok() { 0 } else { 70 })
+}
+
+/// From a wait status.
+pub(crate) fn end_from_wait(status: i32) -> End {
+    if libc::WIFSIGNALED(status) {
+        End::Signalled(libc::WTERMSIG(status))
+    } else {
+        End::Exited(libc::WEXITSTATUS(status))
+    }
+}
+
+fn keep(post: Post, launch: &Launch, proof: &SingleThreaded) {
+    let Post { launcher, server, attempts } = post;
+    let started = settle(&launcher, &server)
+        .map_err(|failure| (attempts.first(), failure))
+        .and_then(|()| start(attempts, &server, launch, proof));
+    let tree = match started {
+        Ok((tree, started)) => {
+            // If the launcher is gone, `watch` finds its socket closed.
+            let _ = tell(&launcher, &Outcome::Started(started));
+            tree
+        }
+        Err((backend, failure)) => {
+            let _ = tell(&launcher, &Outcome::Failed(backend, failure));
+            return;
+        }
+    };
+    drop(server);
+    // From here on the server runs as the same user: /proc/<keeper>/mem and fd must not be its. Before, the writing
+    // of the uid map needed us dumpable.
+    let _ = set_dumpable(false);
+    #[cfg(target_env = "gnu")]
+    sys::trim_heap();
+    let watched = tree.watch(&launcher, launch);
+    if watched.is_err() {
+        // No way to hear anything any more: as if the launcher were gone.
+        tree.finish(&launcher, launch.tree_end, Why::LauncherGone);
+    }
+}
+
+/// Out of the launcher's session, deaf to its signals, and without its descriptors.
+fn settle(launcher: &OwnedFd, server: &ServerEnds) -> Result<(), Failure> {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGPIPE, libc::SIGQUIT] {
+        sys::ignore_signal(signal).at(Step::Signals)?;
+    }
+    // Ignored, as a launcher may have inherited it, children would vanish without a status.
+    sys::default_signal(libc::SIGCHLD).at(Step::Signals)?;
+    let mut mask = SigSet::empty();
+    mask.add(Signal::SIGCHLD);
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None).at(Step::Signals)?;
+    setsid().at(Step::Setsid)?;
+    set_child_subreaper(true).at(Step::Subreaper)?;
+    let _ = set_name(c"stockade-keeper");
+    // The client waits for the end of the launcher's stdout; a copy of ours would hold it open.
+    let null = OpenOptions::new().read(true).write(true).open("/dev/null").at(Step::DevNull)?;
+    dup2_stdin(&null).at(Step::DevNull)?;
+    dup2_stdout(&null).at(Step::DevNull)?;
+    dup2_stderr(&null).at(Step::DevNull)?;
+    drop(null);
+    let keep = [launcher, &server.stdin, &server.stdout, &server.stderr].map(AsRawFd::as_raw_fd);
+    sys::close_all_but(&keep).at(Step::CloseFds)
+}
+
+type Failed = (Backend, Failure);
+
+fn start(
+    attempts: Attempts,
+    server: &ServerEnds,
+    launch: &Launch,
+    proof: &SingleThreaded,
+) -> Result<(Tree, Started), Failed> {
+    let first = attempts.first();
+    match Tree::start(first, server, launch, proof) {
+        Ok((tree, skipped)) => Ok(tree.started(None, skipped)),
+        Err(failure) if attempts == Attempts::NamespacesThenStatic && failure.step.is_of_namespaces() => {
+            Tree::start(Backend::Static, server, launch, proof)
+                .map(|(tree, skipped)| tree.started(Some(failure), skipped))
+                .map_err(|failure| (Backend::Static, failure))
+        }
+        Err(failure) => Err((first, failure)),
+    }
+}
+
+/// Why a tree comes to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// Its main process ended, which has been told.
+    ServerEnded,
+    /// The launcher asked for it, or a limit was passed.
+    Killed,
+    /// Nobody is there to be told.
+    LauncherGone,
+}
+
+/// A server and what it started.
+#[derive(Debug)]
+struct Tree {
+    backend: Backend,
+    /// Our child: the server, or PID 1 of its namespace.
+    root: i32,
+    /// The server's main process.
+    server: i32,
+    /// From PID 1 of a namespace.
+    report: Option<OwnedFd>,
+}
+
+impl Tree {
+    fn start(
+        backend: Backend,
+        ends: &ServerEnds,
+        launch: &Launch,
+        proof: &SingleThreaded,
+    ) -> Result<(Self, Vec<u16>), Failure> {
+        let (status, status_theirs) = link::pair().at(Step::Socket)?;
+        link::receive_pids(&status).at(Step::Socket)?;
+        let (root, report) = match backend {
+            Backend::Static => match sys::fork(proof).at(Step::Fork)? {
+                Side::Child => {
+                    // Our end of it would hide the keeper's death: a socket is at its end once all of them are closed.
+                    drop(status);
+                    child::become_server(launch, backend, ends, status_theirs.as_fd())
+                }
+                Side::Parent(pid) => (pid, None),
+            },
+            Backend::Namespaces => {
+                let (report, report_theirs) = link::pair().at(Step::Socket)?;
+                let flags = namespaces::flags(launch.network);
+                let side = sys::fork_into_namespaces(proof, flags).at(Step::CloneNamespaces)?;
+                match side {
+                    Side::Child => {
+                        drop((status, report));
+                        let status = status_theirs.as_fd();
+                        let ends = InitEnds { server: ends, status, report: &report_theirs };
+                        namespaces::run_init(launch, &ends, proof)
+                    }
+                    Side::Parent(pid) => (pid, Some(report)),
+                }
+            }
+        };
+        drop(status_theirs);
+        match until_exec(&status) {
+            Ok((server, skipped)) => Ok((Self { backend, root, server, report }, skipped)),
+            Err(failure) => {
+                let _ = kill(Pid::from_raw(root), Signal::SIGKILL);
+                let _ = sys::wait(root, 0);
+                Err(failure)
+            }
+        }
+    }
+
+    fn started(self, fell_back: Option<Failure>, skipped: Vec<u16>) -> (Self, Started) {
+        let (server_pid, backend) = (self.server, self.backend);
+        (self, Started { server_pid, backend, fell_back, skipped })
+    }
+
+    /// Until the tree is gone, or the launcher can't be heard any more.
+    fn watch(&self, launcher: &OwnedFd, launch: &Launch) -> io::Result<()> {
+        let mut mask = SigSet::empty();
+        mask.add(Signal::SIGCHLD);
+        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        let counts = self.backend == Backend::Static || !launch.kernel_counts_processes;
+        // Twice a second: the limit is soft either way.
+        let timeout = if counts { PollTimeout::from(500u16) } else { PollTimeout::NONE };
+        loop {
+            if let Some(end) = self.ended()? {
+                let _ = tell(launcher, &News::Ended(end));
+                self.finish(launcher, launch.tree_end, Why::ServerEnded);
+                return Ok(());
+            }
+            match hear::<Order>(launcher, MsgFlags::MSG_DONTWAIT)? {
+                Heard::Message(Order::Terminate) => {
+                    let _ = killpg(Pid::from_raw(self.server), Signal::SIGTERM);
+                    continue;
+                }
+                Heard::Message(Order::Kill) => {
+                    self.finish(launcher, launch.tree_end, Why::Killed);
+                    return Ok(());
+                }
+                Heard::Gone => {
+                    self.finish(launcher, launch.tree_end, Why::LauncherGone);
+                    return Ok(());
+                }
+                Heard::Nothing => {}
+            }
+            if self.wait_for_news(launcher, &signals, timeout)? == Woken::ByTime
+                && self.tasks() > launch.limits.processes
+            {
+                let _ = tell(launcher, &News::LimitHit);
+                self.finish(launcher, launch.tree_end, Why::Killed);
+                return Ok(());
+            }
+        }
+    }
+
+    fn wait_for_news(
+        &self,
+        launcher: &OwnedFd,
+        signals: &SignalFd,
+        timeout: PollTimeout,
+    ) -> io::Result<Woken> {
+        let mut fds = vec![
+            PollFd::new(launcher.as_fd(), PollFlags::POLLIN),
+            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+        ];
+        if let Some(report) = &self.report {
+            fds.push(PollFd::new(report.as_fd(), PollFlags::POLLIN));
+        }
+        match poll(&mut fds, timeout) {
+            Ok(0) => Ok(Woken::ByTime),
+            Ok(_) => {
+                while signals.read_signal()?.is_some() {}
+                Ok(Woken::ByNews)
+            }
+            Err(nix::errno::Errno::EINTR) => Ok(Woken::ByNews),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Threads of the tree, without our PID 1.
+    fn tasks(&self) -> u64 {
+        match self.backend {
+            Backend::Namespaces => tree::count_tasks(self.root),
+            Backend::Static => tree::count_tasks(nix::unistd::getpid().as_raw()),
+        }
+    }
+
+    /// Whether the main process has ended. Reaps whatever else has.
+    fn ended(&self) -> io::Result<Option<End>> {
+        if let Some(report) = &self.report {
+            return Ok(match hear::<Status>(report, MsgFlags::MSG_DONTWAIT)? {
+                Heard::Message(Status::Ended(end)) => Some(end),
+                Heard::Message(_) | Heard::Nothing => None,
+                // Only a kill from outside ends PID 1 before it says so, and the kernel kills its namespace with it.
+                Heard::Gone => Some(End::Signalled(libc::SIGKILL)),
+            });
+        }
+        loop {
+            match sys::wait(-1, libc::WNOHANG)? {
+                Waited::Ended(pid, status) if pid == self.server => {
+                    return Ok(Some(end_from_wait(status)));
+                }
+                Waited::Ended(..) => {}
+                Waited::Running | Waited::NoChild => return Ok(None),
+            }
+        }
+    }
+
+    /// Kills what is left and says so.
+    fn finish(&self, launcher: &OwnedFd, tree_end: TreeEnd, why: Why) {
+        match self.backend {
+            Backend::Namespaces => {
+                // Also after its end was told: harmless, and PID 1 is on its way out.
+                let _ = kill(Pid::from_raw(self.root), Signal::SIGKILL);
+                // Returns when the kernel has killed and reaped the whole namespace (zap_pid_ns_processes).
+                let _ = sys::wait(self.root, 0);
+                if why != Why::ServerEnded {
+                    let end = self.ended().ok().flatten().unwrap_or(End::Signalled(libc::SIGKILL));
+                    let _ = tell(launcher, &News::Ended(end));
+                }
+            }
+            Backend::Static if tree_end == TreeEnd::DangerousLeave && why != Why::Killed => {
+                if why == Why::LauncherGone {
+                    let _ = kill(Pid::from_raw(self.server), Signal::SIGKILL);
+                }
+            }
+            Backend::Static => tree::kill_and_reap(|pid, status| {
+                if pid == self.server && why != Why::ServerEnded {
+                    let _ = tell(launcher, &News::Ended(end_from_wait(status)));
+                }
+            }),
+        }
+        let _ = tell(launcher, &News::TreeGone);
+    }
+}
+
+/// What ended a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Woken {
+    ByTime,
+    ByNews,
+}
+
+/// Hears the server's process until it closes its end, which execve does for it.
+fn until_exec(status: &OwnedFd) -> Result<(i32, Vec<u16>), Failure> {
+    let (mut server, mut skipped) = (None, Vec::new());
+    loop {
+        let (heard, pid) = hear_long::<Status>(status).at(Step::Socket)?;
+        match heard {
+            Heard::Message(Status::Hello) => server = Some(pid),
+            Heard::Message(Status::Skipped(indices)) => skipped = indices,
+            Heard::Message(Status::Failed(failure)) => return Err(failure),
+            Heard::Message(Status::Ended(_)) | Heard::Nothing => {}
+            Heard::Gone => break,
+        }
+    }
+    match server {
+        Some(pid) if pid > 0 => Ok((pid, skipped)),
+        _ => Err(Failure::new(Step::Hello, libc::ECHILD)),
+    }
+}

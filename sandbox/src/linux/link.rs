@@ -1,0 +1,368 @@
+//! What the processes of a jail tell each other, one SEQPACKET datagram a message.
+
+use std::io::{self, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixCredentials, recv, recvmsg, send,
+    setsockopt, socketpair, sockopt,
+};
+
+use super::step::{Failure, Step};
+use crate::{Backend, End};
+
+/// From the keeper to the launcher, while the jail is being built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// execve succeeded.
+    Started(Started),
+    /// Nothing runs. The first is what failed in the last backend that was tried.
+    Failed(Backend, Failure),
+}
+
+/// A server that runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Started {
+    /// In the launcher's pid namespace.
+    pub(crate) server_pid: i32,
+    /// The one that worked.
+    pub(crate) backend: Backend,
+    /// Why `namespaces` did not, if it was tried first.
+    pub(crate) fell_back: Option<Failure>,
+    /// Indices into the ruleset's paths.
+    pub(crate) skipped: Vec<u16>,
+}
+
+/// From the keeper to the launcher, later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    Ended(End),
+    TreeGone,
+    LimitHit,
+}
+
+/// From the launcher to the keeper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Terminate,
+    Kill,
+}
+
+/// From the server's process before execve, and from PID 1, to the keeper.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// Sent by the server's process; the pid comes with it as a credential.
+    Hello,
+    /// Indices of granted paths that don't exist.
+    Skipped(Vec<u16>),
+    /// Nothing will run.
+    Failed(Failure),
+    /// From PID 1: the server's main process ended.
+    Ended(End),
+}
+
+/// No message is longer: 1 byte a tag, 11 of `Started`, and two a skipped path.
+const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// More skipped paths than this are not listed.
+const SKIPPED_MAX: usize = 16 * 1024;
+
+/// A connected pair, both ends close-on-exec.
+pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let flags = SockFlag::SOCK_CLOEXEC;
+    Ok(socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?)
+}
+
+/// Makes each message on this end carry its sender's pid, translated into our pid namespace.
+pub(crate) fn receive_pids(socket: &OwnedFd) -> io::Result<()> {
+    Ok(setsockopt(socket, sockopt::PassCred, &true)?)
+}
+
+/// What can be sent: a message that knows its bytes.
+pub(crate) trait Message: Sized {
+    fn encode(&self) -> Vec<u8>;
+    fn decode(bytes: &[u8]) -> Option<Self>;
+}
+
+/// Sends one message; a peer that is gone is EPIPE, never a signal.
+pub(crate) fn tell(socket: impl AsFd, message: &impl Message) -> io::Result<()> {
+    let bytes = message.encode();
+    retry(|| send(socket.as_fd().as_raw_fd(), &bytes, MsgFlags::MSG_NOSIGNAL)).map(drop)
+}
+
+/// What came out of a socket.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Heard<M> {
+    /// A message.
+    Message(M),
+    /// None yet (a non-blocking socket only).
+    Nothing,
+    /// The other end is closed.
+    Gone,
+}
+
+/// Receives one message, blocking if the socket does and `flags` don't say MSG_DONTWAIT.
+pub(crate) fn hear<M: Message>(socket: impl AsFd, flags: MsgFlags) -> io::Result<Heard<M>> {
+    let mut buffer = [0; 256];
+    match retry(|| recv(socket.as_fd().as_raw_fd(), &mut buffer, flags)) {
+        Ok(0) => Ok(Heard::Gone),
+        Ok(length) => Ok(buffer.get(..length).and_then(M::decode).map_or(Heard::Gone, Heard::Message)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Heard::Nothing),
+        Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => Ok(Heard::Gone),
+        Err(error) => Err(error),
+    }
+}
+
+/// Receives one message of any length, blocking, with its sender's pid (0 without [`receive_pids`]).
+pub(crate) fn hear_long<M: Message>(socket: impl AsFd) -> io::Result<(Heard<M>, i32)> {
+    let mut buffer = vec![0; MESSAGE_BYTES_MAX];
+    let mut space = nix::cmsg_space!(UnixCredentials);
+    let fd = socket.as_fd().as_raw_fd();
+    let (length, pid) = {
+        let mut slices = [IoSliceMut::new(&mut buffer)];
+        let received = retry(|| {
+            let message = recvmsg::<()>(fd, &mut slices, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)?;
+            let pid = message.cmsgs()?.find_map(|control| match control {
+                ControlMessageOwned::ScmCredentials(sender) => Some(sender.pid()),
+                _ => None,
+            });
+            Ok((message.bytes, pid.unwrap_or(0)))
+        });
+        match received {
+            Ok(received) => received,
+            Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => (0, 0),
+            Err(error) => return Err(error),
+        }
+    };
+    let message = match buffer.get(..length) {
+        Some(bytes) if length > 0 => M::decode(bytes).map_or(Heard::Gone, Heard::Message),
+        _ => Heard::Gone,
+    };
+    Ok((message, pid))
+}
+
+fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+impl Message for Outcome {
+    fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Started(started) => {
+                let mut bytes = vec![0, backend_byte(started.backend)];
+                bytes.extend(started.server_pid.to_le_bytes());
+                bytes.push(u8::from(started.fell_back.is_some()));
+                let fell_back = started.fell_back.unwrap_or(Failure::new(Step::Fork, 0));
+                bytes.extend(failure_bytes(fell_back));
+                bytes.extend(index_bytes(&started.skipped));
+                bytes
+            }
+            Self::Failed(backend, failure) => {
+                let mut bytes = vec![1, backend_byte(*backend)];
+                bytes.extend(failure_bytes(*failure));
+                bytes
+            }
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [0, backend, rest @ ..] => {
+                let (pid, rest) = rest.split_first_chunk()?;
+                let (fell_back, rest) = rest.split_first()?;
+                let (failure, rest) = rest.split_first_chunk()?;
+                let failure = failure_from(*failure)?;
+                Some(Self::Started(Started {
+                    server_pid: i32::from_le_bytes(*pid),
+                    backend: backend_from(*backend)?,
+                    fell_back: (*fell_back == 1).then_some(failure),
+                    skipped: indices_from(rest),
+                }))
+            }
+            [1, backend, rest @ ..] => {
+                let failure = failure_from(rest.try_into().ok()?)?;
+                Some(Self::Failed(backend_from(*backend)?, failure))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Message for Status {
+    fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Hello => vec![0],
+            Self::Skipped(indices) => {
+                let mut bytes = vec![1];
+                bytes.extend(index_bytes(indices));
+                bytes
+            }
+            Self::Failed(failure) => {
+                let mut bytes = vec![2];
+                bytes.extend(failure_bytes(*failure));
+                bytes
+            }
+            Self::Ended(end) => {
+                let mut bytes = vec![3];
+                bytes.extend(end_bytes(*end));
+                bytes
+            }
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [0] => Some(Self::Hello),
+            [1, rest @ ..] => Some(Self::Skipped(indices_from(rest))),
+            [2, rest @ ..] => Some(Self::Failed(failure_from(rest.try_into().ok()?)?)),
+            [3, rest @ ..] => Some(Self::Ended(end_from(rest.try_into().ok()?)?)),
+            _ => None,
+        }
+    }
+}
+
+impl Message for News {
+    fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Ended(end) => {
+                let mut bytes = vec![0];
+                bytes.extend(end_bytes(*end));
+                bytes
+            }
+            Self::TreeGone => vec![1],
+            Self::LimitHit => vec![2],
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [0, rest @ ..] => Some(Self::Ended(end_from(rest.try_into().ok()?)?)),
+            [1] => Some(Self::TreeGone),
+            [2] => Some(Self::LimitHit),
+            _ => None,
+        }
+    }
+}
+
+impl Message for Order {
+    fn encode(&self) -> Vec<u8> {
+        vec![match self {
+            Self::Terminate => 0,
+            Self::Kill => 1,
+        }]
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [0] => Some(Self::Terminate),
+            [1] => Some(Self::Kill),
+            _ => None,
+        }
+    }
+}
+
+fn failure_bytes(failure: Failure) -> [u8; 5] {
+    let [a, b, c, d] = failure.errno.to_le_bytes();
+    [failure.step as u8, a, b, c, d]
+}
+
+fn failure_from([step, errno @ ..]: [u8; 5]) -> Option<Failure> {
+    Some(Failure::new(Step::from_byte(step)?, i32::from_le_bytes(errno)))
+}
+
+fn end_bytes(end: End) -> [u8; 5] {
+    let (tag, value) = match end {
+        End::Exited(code) => (0, code),
+        End::Signalled(signal) => (1, signal),
+    };
+    let [a, b, c, d] = value.to_le_bytes();
+    [tag, a, b, c, d]
+}
+
+fn end_from([tag, value @ ..]: [u8; 5]) -> Option<End> {
+    let value = i32::from_le_bytes(value);
+    match tag {
+        0 => Some(End::Exited(value)),
+        1 => Some(End::Signalled(value)),
+        _ => None,
+    }
+}
+
+fn backend_byte(backend: Backend) -> u8 {
+    match backend {
+        Backend::Namespaces => 0,
+        Backend::Static => 1,
+    }
+}
+
+fn backend_from(byte: u8) -> Option<Backend> {
+    match byte {
+        0 => Some(Backend::Namespaces),
+        1 => Some(Backend::Static),
+        _ => None,
+    }
+}
+
+fn index_bytes(indices: &[u16]) -> impl Iterator<Item = u8> {
+    indices.iter().take(SKIPPED_MAX).flat_map(|index| index.to_le_bytes())
+}
+
+fn indices_from(bytes: &[u8]) -> Vec<u16> {
+    bytes.as_chunks().0.iter().map(|pair| u16::from_le_bytes(*pair)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn survives<M: Message + PartialEq + std::fmt::Debug>(message: M) {
+        assert_eq!(M::decode(&message.encode()), Some(message));
+    }
+
+    #[test]
+    fn every_message_survives_the_way() {
+        let failure = Failure::new(Step::MountProc, libc::EPERM);
+        survives(Outcome::Started(Started {
+            server_pid: 123_456,
+            backend: Backend::Static,
+            fell_back: Some(failure),
+            skipped: vec![0, 7, 65_535],
+        }));
+        survives(Outcome::Started(Started {
+            server_pid: 2,
+            backend: Backend::Namespaces,
+            fell_back: None,
+            skipped: Vec::new(),
+        }));
+        survives(Outcome::Failed(Backend::Namespaces, failure));
+        survives(Status::Hello);
+        survives(Status::Skipped(vec![3, 500]));
+        survives(Status::Failed(failure));
+        survives(Status::Ended(End::Signalled(9)));
+        survives(News::Ended(End::Exited(255)));
+        survives(News::TreeGone);
+        survives(News::LimitHit);
+        survives(Order::Terminate);
+        survives(Order::Kill);
+        assert_eq!(Order::decode(&[]), None);
+        assert_eq!(News::decode(&[0, 1]), None);
+    }
+
+    #[test]
+    fn a_closed_peer_is_told_from_silence() {
+        let (ours, theirs) = pair().expect("socketpair");
+        let heard = hear::<Order>(&ours, MsgFlags::MSG_DONTWAIT).expect("recv");
+        assert_eq!(heard, Heard::Nothing);
+        tell(&theirs, &Order::Kill).expect("send");
+        drop(theirs);
+        let heard = hear::<Order>(&ours, MsgFlags::MSG_DONTWAIT).expect("recv");
+        assert_eq!(heard, Heard::Message(Order::Kill));
+        let heard = hear::<Order>(&ours, MsgFlags::MSG_DONTWAIT).expect("recv");
+        assert_eq!(heard, Heard::Gone);
+    }
+}

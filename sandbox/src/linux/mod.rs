@@ -1,0 +1,38 @@
+//! Linux: Landlock, seccomp, namespaces, and the keeper.
+
+mod bpf;
+mod capabilities;
+mod child;
+mod facts;
+mod keeper;
+mod landlock;
+mod link;
+mod namespaces;
+mod probe;
+mod report;
+mod seccomp;
+mod session;
+mod spawn;
+mod step;
+#[expect(
+    unsafe_code,
+    reason = "fork, clone, seccomp, capset and close_range have no safe form; each is wrapped there"
+)]
+mod sys;
+mod tree;
+
+pub use probe::probe;
+pub(crate) use session::Session;
+pub use spawn::spawn;
+
+/// Makes the allocator give large freed blocks back to the kernel (glibc's `M_MMAP_THRESHOLD` is fixed, so that a
+/// 10 MB frame does not stay resident for the rest of the session). Does nothing on other libcs.
+pub fn limit_retained_memory() {
+    #[cfg(target_env = "gnu")]
+    {
+        // mallopt(3): setting either turns off the threshold that grows to 32 MiB with every large block freed.
+        const KEPT_BYTES_MAX: i32 = 512 * 1024;
+        sys::mallopt(libc::M_MMAP_THRESHOLD, KEPT_BYTES_MAX);
+        sys::mallopt(libc::M_TRIM_THRESHOLD, KEPT_BYTES_MAX);
+    }
+}

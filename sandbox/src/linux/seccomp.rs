@@ -1,0 +1,296 @@
+//! The system call filter as data: what is refused, with which errno, and why that errno.
+//!
+//! A deny list, because language runtimes probe new calls and take ENOSYS for "old kernel, use the other way", but an
+//! unexpected EPERM or a kill for a reason to stop. What runs on any architecture stands here; numbers come from libc.
+
+use super::bpf::{Action, AssembleError, Case, Instruction, Rule, Table, Test, assemble};
+use crate::Network;
+
+/// What the filter has to do beyond the base list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Filter {
+    /// Sockets.
+    pub(crate) network: Network,
+    /// System V IPC and POSIX message queues are the host's: there is no IPC namespace of our own.
+    pub(crate) host_ipc: HostIpc,
+    /// Who keeps files from being truncated.
+    pub(crate) truncate: Truncate,
+}
+
+/// Whose System V IPC the jail sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HostIpc {
+    /// Its own namespace's.
+    Private,
+    /// The host's, so it must be refused.
+    Shared,
+}
+
+/// Who keeps files outside of the grants from being truncated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Truncate {
+    /// Landlock (ABI 3, Linux 6.2).
+    Landlock,
+    /// This filter: truncate(2) and opening for reading with O_TRUNC are refused, everywhere.
+    Filter,
+}
+
+/// The program to install.
+pub(crate) fn program(filter: Filter) -> Result<Vec<Instruction>, AssembleError> {
+    assemble(&table(filter))
+}
+
+/// The table of this architecture.
+pub(crate) fn table(filter: Filter) -> Table {
+    let mut rules = base();
+    if filter.network == Network::None {
+        rules.extend(no_network());
+    }
+    if filter.host_ipc == HostIpc::Shared {
+        // ENOSYS is what a kernel without CONFIG_SYSVIPC or CONFIG_POSIX_MQUEUE says.
+        rules.extend(HOST_IPC.iter().map(|&number| refuse(number, libc::ENOSYS)));
+    }
+    if filter.truncate == Truncate::Filter {
+        rules.extend(no_truncate());
+    }
+    Table { audit_arch: AUDIT_ARCH, foreign_from: Some(X32_BIT), rules, otherwise: Action::Allow }
+}
+
+/// `__X32_SYSCALL_BIT`: x32 calls come under the audit_arch of x86-64. No other architecture has numbers so high.
+const X32_BIT: u32 = 0x4000_0000;
+
+#[cfg(target_arch = "x86_64")]
+const AUDIT_ARCH: u32 = 0xc000_003e; // AUDIT_ARCH_X86_64
+#[cfg(target_arch = "aarch64")]
+const AUDIT_ARCH: u32 = 0xc000_00b7; // AUDIT_ARCH_AARCH64
+
+/// Calls whose callers fall back on something else when they are told that the kernel is too old for them.
+const ENOSYS: &[libc::c_long] = &[
+    libc::SYS_io_uring_setup, // its operations (openat, connect, send) pass no seccomp filter
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    libc::SYS_clone3, // its flags stand in memory; glibc 2.34 falls back on clone
+    libc::SYS_memfd_secret,
+    libc::SYS_process_madvise,
+    libc::SYS_process_mrelease,
+];
+
+/// Calls that no server needs and that reach other processes, the kernel's insides or the machine.
+const EPERM: &[libc::c_long] = &[
+    // other processes
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_kcmp,
+    libc::SYS_migrate_pages,
+    libc::SYS_move_pages,
+    // large kernel surfaces
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_keyctl,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_fanotify_init, // watches directories that the grants don't name
+    libc::SYS_lookup_dcookie,
+    libc::SYS_nfsservctl,
+    // namespaces, mounts and ways around paths
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_mount_setattr,
+    libc::SYS_move_mount,
+    libc::SYS_open_tree,
+    OPEN_TREE_ATTR,
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_unshare,
+    libc::SYS_setns,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_name_to_handle_at,
+    // the machine
+    libc::SYS_kexec_load,
+    KEXEC_FILE_LOAD,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_reboot,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_acct,
+    libc::SYS_quotactl,
+    libc::SYS_quotactl_fd,
+    libc::SYS_syslog,
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_clock_adjtime,
+    libc::SYS_adjtimex,
+    libc::SYS_sethostname,
+    libc::SYS_setdomainname,
+    libc::SYS_vhangup,
+];
+
+#[cfg(target_arch = "x86_64")]
+const EPERM_HERE: &[libc::c_long] =
+    &[libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_modify_ldt, libc::SYS_uselib, libc::SYS__sysctl];
+#[cfg(target_arch = "aarch64")]
+const EPERM_HERE: &[libc::c_long] = &[];
+
+// Not in libc 0.2.191. Numbers from 424 on are the same on every architecture.
+const OPEN_TREE_ATTR: libc::c_long = 467; // Linux 6.15
+// libc 0.2.191 lacks it for musl on aarch64.
+#[cfg(target_arch = "x86_64")]
+const KEXEC_FILE_LOAD: libc::c_long = 320;
+#[cfg(target_arch = "aarch64")]
+const KEXEC_FILE_LOAD: libc::c_long = 294;
+
+const HOST_IPC: &[libc::c_long] = &[
+    libc::SYS_shmget,
+    libc::SYS_shmat,
+    libc::SYS_shmctl,
+    libc::SYS_semget,
+    libc::SYS_semop,
+    libc::SYS_semtimedop,
+    libc::SYS_semctl,
+    libc::SYS_msgget,
+    libc::SYS_msgsnd,
+    libc::SYS_msgrcv,
+    libc::SYS_msgctl,
+    libc::SYS_mq_open,
+    libc::SYS_mq_unlink,
+];
+
+/// CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. CLONE_NEWTIME is 0x80, part of clone's exit
+/// signal, so that only unshare and clone3 can ask for it.
+const NEW_NAMESPACES: u32 = 0x7e02_0000;
+const ADDR_NO_RANDOMIZE: u32 = 0x0004_0000;
+const PERSONALITY_QUERY: u32 = 0xffff_ffff;
+const TIOCSTI: u32 = 0x5412;
+const TIOCLINUX: u32 = 0x541c;
+
+/// Refused whatever the ruleset says.
+fn base() -> Vec<Rule> {
+    let mut rules: Vec<Rule> = ENOSYS.iter().map(|&number| refuse(number, libc::ENOSYS)).collect();
+    rules.extend(EPERM.iter().chain(EPERM_HERE).map(|&number| refuse(number, libc::EPERM)));
+    let eperm = errno(libc::EPERM);
+    rules.extend([
+        with_cases(libc::SYS_clone, vec![case([Test::any_bit(0, NEW_NAMESPACES)], eperm)]),
+        with_cases(
+            libc::SYS_ioctl,
+            vec![case([Test::equals(1, TIOCSTI)], eperm), case([Test::equals(1, TIOCLINUX)], eperm)],
+        ),
+        with_cases(
+            libc::SYS_prctl,
+            vec![case([Test::equals(0, libc::PR_SET_PTRACER.cast_unsigned())], eperm)],
+        ),
+        // The limits of another process of the same user can be set without any ptrace check. Zero means oneself.
+        with_cases(libc::SYS_prlimit64, vec![case([Test::differs(0, 0)], eperm)]),
+        Rule {
+            number: number(libc::SYS_personality),
+            cases: [0, PERSONALITY_QUERY, ADDR_NO_RANDOMIZE]
+                .map(|persona| case([Test::equals(0, persona)], Action::Allow))
+                .to_vec(),
+            otherwise: eperm,
+        },
+    ]);
+    rules
+}
+
+const MSG_FASTOPEN: u32 = 0x2000_0000;
+const IPPROTO_MPTCP: u32 = 262;
+/// SOCK_NONBLOCK and SOCK_CLOEXEC.
+const SOCKET_FLAGS: u32 = 0o4000 | 0o2_000_000;
+
+/// No socket that could reach anything. What is left: connected pairs, and the netlink family that getifaddrs(3) asks.
+fn no_network() -> [Rule; 5] {
+    let eacces = errno(libc::EACCES);
+    let family = |family: libc::c_int| Test::equals(0, family.cast_unsigned());
+    let mptcp = Test::equals(2, IPPROTO_MPTCP);
+    // Go tries MPTCP first and falls back on TCP for this errno alone.
+    let no_mptcp = errno(libc::EPROTONOSUPPORT);
+    let socket = Rule {
+        number: number(libc::SYS_socket),
+        cases: vec![
+            case([family(libc::AF_UNIX)], eacces),
+            case([family(libc::AF_INET), mptcp], no_mptcp),
+            case([family(libc::AF_INET)], eacces),
+            case([family(libc::AF_INET6), mptcp], no_mptcp),
+            case([family(libc::AF_INET6)], eacces),
+            case(
+                [family(libc::AF_NETLINK), Test::equals(2, libc::NETLINK_ROUTE.cast_unsigned())],
+                Action::Allow,
+            ),
+            case([family(libc::AF_NETLINK)], errno(libc::EPROTONOSUPPORT)),
+        ],
+        otherwise: errno(libc::EAFNOSUPPORT),
+    };
+    let kind = |kind: libc::c_int| Test::masked(1, !SOCKET_FLAGS, kind.cast_unsigned());
+    let socketpair = Rule {
+        number: number(libc::SYS_socketpair),
+        cases: vec![
+            case([family(libc::AF_UNIX), kind(libc::SOCK_STREAM)], Action::Allow),
+            case([family(libc::AF_UNIX), kind(libc::SOCK_SEQPACKET)], Action::Allow),
+            // An end of a datagram pair can be given another address with every send.
+            case([family(libc::AF_UNIX)], eacces),
+        ],
+        otherwise: errno(libc::EAFNOSUPPORT),
+    };
+    // Landlock's TCP rules don't see a connection made by MSG_FASTOPEN (Linux 6.18). The flags are the last argument
+    // of sendmsg, and the fourth of the two others.
+    let fast_open = |call, argument| {
+        with_cases(call, vec![case([Test::any_bit(argument, MSG_FASTOPEN)], errno(libc::EOPNOTSUPP))])
+    };
+    [
+        socket,
+        socketpair,
+        fast_open(libc::SYS_sendto, 3),
+        fast_open(libc::SYS_sendmsg, 2),
+        fast_open(libc::SYS_sendmmsg, 3),
+    ]
+}
+
+/// Landlock before ABI 3 neither sees truncate(2) nor O_TRUNC on a file opened for reading only.
+fn no_truncate() -> Vec<Rule> {
+    // Access mode 3 ("neither reading nor writing", open(2)) asks for no right of Landlock at all and truncates too.
+    let read_and_truncate = |argument| {
+        let truncates = Test::any_bit(argument, libc::O_TRUNC.cast_unsigned());
+        [0, 3].map(|mode| case([Test::masked(argument, 3, mode), truncates], errno(libc::EACCES))).to_vec()
+    };
+    vec![
+        refuse(libc::SYS_truncate, libc::EACCES),
+        with_cases(libc::SYS_openat, read_and_truncate(2)),
+        // Its flags stand in memory; runtimes fall back on openat.
+        refuse(libc::SYS_openat2, libc::ENOSYS),
+        #[cfg(target_arch = "x86_64")]
+        with_cases(libc::SYS_open, read_and_truncate(1)),
+    ]
+}
+
+fn refuse(call: libc::c_long, code: libc::c_int) -> Rule {
+    Rule { number: number(call), cases: Vec::new(), otherwise: errno(code) }
+}
+
+fn with_cases(call: libc::c_long, cases: Vec<Case>) -> Rule {
+    Rule { number: number(call), cases, otherwise: Action::Allow }
+}
+
+fn case<const N: usize>(tests: [Test; N], action: Action) -> Case {
+    Case { tests: tests.to_vec(), action }
+}
+
+/// Every system call number is small and positive.
+fn number(call: libc::c_long) -> u32 {
+    u32::try_from(call).unwrap_or(u32::MAX)
+}
+
+/// Every errno is small and positive.
+fn errno(code: libc::c_int) -> Action {
+    Action::Errno(u16::try_from(code).unwrap_or(u16::MAX))
+}
+
+#[cfg(test)]
+mod tests;

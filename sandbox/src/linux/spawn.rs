@@ -1,0 +1,197 @@
+//! Starting a server: facts, the choice of a backend, the fork of the keeper, and its answer.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::prctl::set_child_subreaper;
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::unistd::pipe2;
+
+use super::child::{Launch, ServerEnds};
+use super::facts::Facts;
+use super::keeper::{self, Attempts, Post};
+use super::link::{self, Heard, Outcome, Started, hear_long};
+use super::report;
+use super::session::Session;
+use super::step::{At, Failure, Step};
+use super::sys::{self, NotSingleThreaded, Side, SingleThreaded};
+use crate::{Backend, BackendChoice, Command, Jailed, KeeperHandle, Ruleset, SpawnError, TreeEnd};
+
+/// Starts `command` under `ruleset`. Must be called before any thread starts (the keeper is forked from us).
+///
+/// # Errors
+/// When a required guarantee cannot be had, or a step fails: then nothing runs.
+pub fn spawn(command: &Command, ruleset: &Ruleset) -> Result<Jailed, SpawnError> {
+    let proof = single_threaded()?;
+    let facts = Facts::gather();
+    let attempts = attempts(&facts, ruleset)?;
+    let launch = Launch::new(command, ruleset, &facts)?;
+    let pipes = Pipes::new()?;
+    let (ours, theirs) = link::pair().at(Step::Socket)?;
+    // Orphans of a keeper that was killed become our children, not init's.
+    set_child_subreaper(true).at(Step::Subreaper)?;
+
+    let keeper = {
+        // No signal may reach the keeper before it has stopped listening to them.
+        let _blocked = BlockedSignals::new()?;
+        match sys::fork(&proof).at(Step::Fork)? {
+            Side::Child => {
+                drop((ours, pipes.ours));
+                let post = Post { launcher: theirs, server: pipes.servers, attempts };
+                keeper::run(post, &launch, &proof)
+            }
+            Side::Parent(keeper) => keeper,
+        }
+    };
+    drop((theirs, pipes.servers));
+
+    match outcome(&ours) {
+        Outcome::Started(started) => {
+            let enforcement = enforced(&facts, ruleset, &started);
+            fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).at(Step::Socket)?;
+            let session = Session::new(ours, keeper, ruleset.tree_end);
+            let OurEnds { stdin, stdout, stderr } = pipes.ours;
+            let keeper = KeeperHandle::new(session, started.server_pid);
+            Ok(Jailed { stdin, stdout, stderr, keeper, enforcement })
+        }
+        Outcome::Failed(backend, failure) => {
+            let _ = sys::wait(keeper, 0);
+            Err(refusal(command, &facts, backend, failure))
+        }
+    }
+}
+
+/// The proof that forking is safe.
+pub(super) fn single_threaded() -> Result<SingleThreaded, SpawnError> {
+    SingleThreaded::check().map_err(|error| match error {
+        NotSingleThreaded::Threads(threads) => SpawnError::Threaded { threads },
+        NotSingleThreaded::Unknown(source) => SpawnError::Step { step: Step::ReadProc.name(), source },
+    })
+}
+
+/// Which backends may be tried: those that satisfy what the ruleset requires.
+fn attempts(facts: &Facts, ruleset: &Ruleset) -> Result<Attempts, SpawnError> {
+    if !facts.seccomp {
+        return Err(report::no_seccomp(facts));
+    }
+    let allowed =
+        |backend| report::check(&report::enforcement(facts, ruleset, backend, None), ruleset.required);
+    let leaves = ruleset.tree_end == TreeEnd::DangerousLeave;
+    match ruleset.backend {
+        BackendChoice::Namespaces if leaves => Err(SpawnError::NotEnforceable {
+            guarantee: "process tree",
+            why: "a pid namespace takes every process with it, but the ruleset leaves them alone".to_owned(),
+            remedy: "use the static backend, or let the tree be killed".to_owned(),
+        }),
+        BackendChoice::Static | BackendChoice::Auto if leaves || ruleset.backend == BackendChoice::Static => {
+            allowed(Backend::Static)?;
+            Ok(Attempts::Only(Backend::Static))
+        }
+        BackendChoice::Namespaces => {
+            allowed(Backend::Namespaces)?;
+            Ok(Attempts::Only(Backend::Namespaces))
+        }
+        BackendChoice::Static | BackendChoice::Auto => {
+            allowed(Backend::Namespaces)?;
+            Ok(match allowed(Backend::Static) {
+                Ok(()) => Attempts::NamespacesThenStatic,
+                Err(_) => Attempts::Only(Backend::Namespaces),
+            })
+        }
+    }
+}
+
+/// Waits for the keeper's answer. One that dies without an answer has left nothing behind: its children die with it.
+fn outcome(socket: &OwnedFd) -> Outcome {
+    match hear_long::<Outcome>(socket) {
+        Ok((Heard::Message(outcome), _)) => outcome,
+        Ok((Heard::Gone | Heard::Nothing, _)) => {
+            Outcome::Failed(Backend::Static, Failure::new(Step::Keeper, libc::ECHILD))
+        }
+        Err(error) => {
+            let errno = error.raw_os_error().unwrap_or(libc::EIO);
+            Outcome::Failed(Backend::Static, Failure::new(Step::Keeper, errno))
+        }
+    }
+}
+
+fn enforced(facts: &Facts, ruleset: &Ruleset, started: &Started) -> crate::Enforcement {
+    let mut enforcement = report::enforcement(facts, ruleset, started.backend, started.fell_back);
+    let paths = ruleset.paths.as_deref().unwrap_or_default();
+    enforcement.skipped_paths = started
+        .skipped
+        .iter()
+        .filter_map(|index| paths.get(usize::from(*index)))
+        .map(|rule| rule.path.clone())
+        .collect();
+    enforcement
+}
+
+fn refusal(command: &Command, facts: &Facts, backend: Backend, failure: Failure) -> SpawnError {
+    if failure.step == Step::Execve {
+        let program = command.program.clone();
+        // ENOENT is also what a script gets whose interpreter is missing.
+        if failure.errno == libc::ENOENT && !program.exists() {
+            return SpawnError::NotFound { program };
+        }
+        return SpawnError::NotExecutable { program, source: failure.error() };
+    }
+    if backend == Backend::Namespaces && failure.step.is_of_namespaces() {
+        return report::no_namespaces(facts, failure);
+    }
+    failure.into()
+}
+
+#[derive(Debug)]
+struct OurEnds {
+    stdin: OwnedFd,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+}
+
+/// Three pipes: terminals and sockets of ours never reach a server.
+#[derive(Debug)]
+struct Pipes {
+    ours: OurEnds,
+    servers: ServerEnds,
+}
+
+/// Fewer wake-ups for large messages than with the kernel's 64 KiB. An ordinary user may have 64 MiB of such pipes
+/// (`pipe-user-pages-soft`), then the kernel refuses and the pipe stays as it is.
+const PIPE_BYTES: i32 = 256 * 1024;
+
+impl Pipes {
+    fn new() -> Result<Self, Failure> {
+        let (servers_stdin, stdin) = pipe()?;
+        let (stdout, servers_stdout) = pipe()?;
+        let (stderr, servers_stderr) = pipe()?;
+        let servers = ServerEnds { stdin: servers_stdin, stdout: servers_stdout, stderr: servers_stderr };
+        Ok(Self { ours: OurEnds { stdin, stdout, stderr }, servers })
+    }
+}
+
+fn pipe() -> Result<(OwnedFd, OwnedFd), Failure> {
+    let (read, write) = pipe2(OFlag::O_CLOEXEC).at(Step::Pipe)?;
+    let _ = fcntl(write.as_fd(), FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
+    Ok((read, write))
+}
+
+/// Every signal blocked until this is dropped.
+struct BlockedSignals(SigSet);
+
+impl BlockedSignals {
+    fn new() -> Result<Self, Failure> {
+        let mut before = SigSet::empty();
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before))
+            .map_err(io::Error::from)
+            .at(Step::Signals)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for BlockedSignals {
+    fn drop(&mut self) {
+        let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.0), None);
+    }
+}

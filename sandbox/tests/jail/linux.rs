@@ -1,0 +1,30 @@
+//! The parts, and which of them is played.
+
+use std::process::ExitCode;
+
+mod environment;
+mod files;
+mod harness;
+mod jail;
+mod kernel_surface;
+mod launcher;
+mod limits;
+mod network;
+mod probe;
+mod processes;
+mod refusals;
+mod start_cost;
+#[expect(unsafe_code, reason = "raw system calls are what the probes try")]
+mod sys;
+mod tree;
+
+/// By the first word of the command line.
+pub(crate) fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.split_first() {
+        Some((role, rest)) if role == "__jail" => launcher::run(rest),
+        Some((role, rest)) if role == "__probe" => probe::run(rest),
+        Some((role, _)) if role == "__host" => launcher::host(),
+        _ => harness::run(&words),
+    }
+}

@@ -1,0 +1,125 @@
+//! What can't be started is refused with the reason, and nothing is left behind.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use super::harness::Test;
+use super::jail::{Backend, Jail, Run, this_binary};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("a program that isn't there is not found", not_found),
+    ("a program that can't be executed is told from one that isn't there", not_executable),
+    ("a working directory that isn't there is a failed step", no_directory),
+    ("a launcher with threads is refused", threads),
+    ("a tree that must be gone for sure needs namespaces", process_required),
+    ("auto takes namespaces and says what it took", auto),
+    ("auto falls back to static where namespaces are refused, and says why", fallback),
+    ("a launcher that guards its memory can still build a jail", guarded),
+    ("dangers are refused where a guarantee must be full", dangers),
+];
+
+#[track_caller]
+fn refused(run: &Run, start: &str) {
+    let error = run.expect("error");
+    assert!(error.starts_with(start), "{error}");
+    assert_eq!(run.expect("left"), "Err(ECHILD)", "a child is left");
+}
+
+fn not_found(backend: Backend) {
+    refused(&Jail::new(backend).run(&["/usr/bin/no-such-program"]), "not-found no such program");
+}
+
+fn not_executable(backend: Backend) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = dir.path().canonicalize().expect("a path");
+    let file = |name: &str, text: &str, mode| {
+        let path = root.join(name);
+        fs::write(&path, text).expect("write");
+        fs::set_permissions(&path, PermissionsExt::from_mode(mode)).expect("chmod");
+        path.to_str().expect("a path").to_owned()
+    };
+    let jail = Jail::new(backend).exec(&root);
+    for (name, text, mode, reason) in [
+        ("plain", "no program", 0o644, "Permission denied"),
+        ("format", "\x7fNOT", 0o755, "Exec format error"),
+        ("interpreter", "#!/no/such/interpreter\n", 0o755, "No such file"),
+    ] {
+        let run = jail.run(&[file(name, text, mode)]);
+        refused(&run, "not-executable cannot execute");
+        assert!(run.expect("error").contains(reason), "{}", run.printed);
+    }
+    // Executable, but not granted.
+    let run = Jail::new(backend).run(&[file("ungranted", "#!/bin/sh\n", 0o755)]);
+    refused(&run, "not-executable cannot execute");
+}
+
+fn no_directory(backend: Backend) {
+    let run = Jail::new(backend).option("--cwd", "/no/such").run(&["/bin/true"]);
+    refused(&run, "step chdir to the working directory failed No such file");
+}
+
+fn threads(backend: Backend) {
+    let run = Jail::new(backend).option("--launcher", "threaded").run(&["/bin/true"]);
+    assert!(run.expect("error").starts_with("threaded"), "{}", run.printed);
+    assert!(run.expect("error").contains("(2 are running)"), "{}", run.printed);
+}
+
+fn process_required(backend: Backend) {
+    let run = Jail::new(backend).option("--require", "process").run(&["/bin/true"]);
+    match backend {
+        Backend::Namespaces => {
+            assert_eq!(run.expect("degree-process"), "Full");
+            assert_eq!(run.expect("ended"), "Exited(0)");
+        }
+        Backend::Static => refused(&run, "not-enforceable this host cannot enforce process tree"),
+    }
+}
+
+fn auto(backend: Backend) {
+    let run = Jail::bare("auto").exec("/usr").exec("/bin").exec("/lib").exec("/lib64").run(&["/bin/true"]);
+    assert_eq!(run.expect("ended"), "Exited(0)");
+    let usable = super::jail::namespaces_usable().is_ok();
+    assert_eq!(run.expect("backend"), if usable { "namespaces" } else { "static" });
+    if backend == Backend::Static {
+        let run = Jail::new(backend).run(&["/bin/true"]);
+        assert_eq!(run.expect("backend"), "static");
+        assert!(run.expect("degree-process").starts_with("Partial"));
+    }
+}
+
+fn dangers(backend: Backend) {
+    for (danger, guarantee) in [("files", "files"), ("network", "network")] {
+        let run = Jail::new(backend).option("--danger", danger).run(&["/bin/true"]);
+        refused(&run, &format!("not-enforceable this host cannot enforce {guarantee}"));
+    }
+}
+
+/// In a jail, where namespaces are refused by the filter: also the proof that jails nest.
+fn fallback(backend: Backend) {
+    let binary = this_binary();
+    let binary = binary.to_str().expect("a path");
+    let outer = Jail::new(backend).read("/proc");
+    let inner = |wanted: &str, program: &[&str]| {
+        let mut words = vec![binary, "__jail", "--backend", wanted];
+        for path in ["/usr", "/bin", "/lib", "/lib64"] {
+            words.extend(["--exec", path]);
+        }
+        words.push("--");
+        words.extend(program);
+        outer.run(&words)
+    };
+    let run = inner("auto", &["/bin/sh", "-c", "echo inner"]);
+    assert!(run.printed.contains("inner\n"), "{}", run.printed);
+    let lines: Vec<&str> = run.printed.lines().filter(|line| line.contains("@backend")).collect();
+    assert_eq!(lines.last(), Some(&"@backend static"), "{}", run.printed);
+    assert!(run.printed.contains("namespaces are not usable"), "{}", run.printed);
+    assert!(run.printed.contains("clone into new namespaces"), "{}", run.printed);
+    // By name it is refused, with the reason.
+    let run = inner("namespaces", &["/bin/true"]);
+    refused(&run, "not-enforceable this host cannot enforce process tree: namespaces are not usable");
+}
+
+fn guarded(backend: Backend) {
+    let run = Jail::new(backend).option("--launcher", "guarded").run(&["/bin/true"]);
+    assert_eq!(run.expect("ended"), "Exited(0)", "{}", run.printed);
+}
