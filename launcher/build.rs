@@ -1,0 +1,170 @@
+//! Parses and checks the profiles and starting policies of `profiles/`, folds bases in and writes constant tables, so
+//! that the binary parses nothing of its own when it starts. A mistake in any of them ends the build.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use stockade_policy::document::policy::PolicyDocument;
+use stockade_policy::document::profile::{PathGrant, Profile, ProfileLimits, Require, Source, parse_all};
+
+type Fallible<T> = Result<T, Vec<String>>;
+
+fn main() -> ExitCode {
+    let outcome = tables().and_then(|text| {
+        let out =
+            std::env::var_os("OUT_DIR").map(PathBuf::from).ok_or(vec!["OUT_DIR is not set".to_owned()])?;
+        std::fs::write(out.join("profiles.rs"), text)
+            .map_err(|error| vec![format!("cannot write tables: {error}")])
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(errors) => {
+            for error in errors {
+                say(&format!("cargo::error={error}"));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The tables as Rust source.
+fn tables() -> Fallible<String> {
+    let root = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map(PathBuf::from)
+        .ok_or(vec!["no manifest dir".to_owned()])?;
+    let profiles = root.join("../profiles");
+    let mut sources = sources(&profiles.join("base"))?;
+    sources.extend(self::sources(&profiles.join("servers"))?);
+    let (parsed, mistakes) = parse_all(&sources, &|_| None);
+    let mut errors =
+        mistakes.iter().flat_map(|m| m.to_string().lines().map(str::to_owned).collect::<Vec<_>>());
+    let mut errors = errors.by_ref().collect::<Vec<_>>();
+    let policies = self::sources(&profiles.join("policies"))?;
+    for policy in &policies {
+        if let Err(mistakes) = PolicyDocument::parse(&policy.file, &policy.text) {
+            errors.extend(mistakes.to_string().lines().map(str::to_owned));
+        }
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let mut out = String::from(
+        "use std::borrow::Cow;\n\
+         use stockade_policy::document::profile::{EnvSet, PathGrant, Profile, ProfileLimits, Require};\n",
+    );
+    // Writing to a String cannot fail.
+    let _ = write_profiles(&mut out, &parsed, &sources);
+    let _ = write_policies(&mut out, &policies);
+    Ok(out)
+}
+
+/// All TOML files of a folder, in the order of their names.
+fn sources(folder: &Path) -> Fallible<Vec<Source>> {
+    say(&format!("cargo::rerun-if-changed={}", folder.display()));
+    let failed =
+        |path: &Path, error: std::io::Error| vec![format!("cannot read {}: {error}", path.display())];
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|error| failed(folder, error))? {
+        paths.push(entry.map_err(|error| failed(folder, error))?.path());
+    }
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.sort();
+    let read = |path: PathBuf| {
+        say(&format!("cargo::rerun-if-changed={}", path.display()));
+        let text = std::fs::read_to_string(&path).map_err(|error| failed(&path, error))?;
+        Ok(Source { file: path.display().to_string(), text })
+    };
+    paths.into_iter().map(read).collect()
+}
+
+fn write_profiles(out: &mut String, profiles: &[Profile], sources: &[Source]) -> std::fmt::Result {
+    for (n, profile) in profiles.iter().enumerate() {
+        write_words(out, &format!("BASES_{n}"), &profile.bases)?;
+        write_words(out, &format!("IDENTITY_{n}"), &profile.identity)?;
+        write_words(out, &format!("PASS_{n}"), &profile.env_pass)?;
+        write_grants(out, &format!("READ_{n}"), &profile.read)?;
+        write_grants(out, &format!("WRITE_{n}"), &profile.write)?;
+        write_grants(out, &format!("EXEC_{n}"), &profile.exec)?;
+        write!(out, "static SET_{n}: [EnvSet; {}] = [", profile.env_set.len())?;
+        for set in profile.env_set.iter() {
+            let (name, value) = (&set.name, &set.value);
+            write!(out, "EnvSet {{ name: Cow::Borrowed({name:?}), value: Cow::Borrowed({value:?}) }}, ")?;
+        }
+        writeln!(out, "];")?;
+    }
+    writeln!(out, "/// Every profile inside the binary, its bases folded in.")?;
+    writeln!(out, "pub(super) static PROFILES: [Profile; {}] = [", profiles.len())?;
+    for (n, profile) in profiles.iter().enumerate() {
+        write_profile(out, n, profile)?;
+    }
+    writeln!(out, "];")?;
+    writeln!(out, "/// Texts of the profiles, in the same order.")?;
+    writeln!(out, "pub(super) static PROFILE_TEXTS: [&str; {}] = [", sources.len())?;
+    for source in sources {
+        writeln!(out, "    include_str!({:?}),", source.file)?;
+    }
+    writeln!(out, "];")
+}
+
+fn write_profile(out: &mut String, n: usize, profile: &Profile) -> std::fmt::Result {
+    let Profile { name, description, .. } = profile;
+    let ProfileLimits { open_files, file_bytes, processes, memory_bytes, cpu_seconds } = profile.limits;
+    writeln!(out, "    Profile {{")?;
+    writeln!(out, "        name: Cow::Borrowed({name:?}), description: Cow::Borrowed({description:?}),")?;
+    writeln!(out, "        bases: Cow::Borrowed(&BASES_{n}), identity: Cow::Borrowed(&IDENTITY_{n}),")?;
+    writeln!(out, "        read: Cow::Borrowed(&READ_{n}), write: Cow::Borrowed(&WRITE_{n}),")?;
+    writeln!(out, "        exec: Cow::Borrowed(&EXEC_{n}),")?;
+    writeln!(out, "        env_pass: Cow::Borrowed(&PASS_{n}), env_set: Cow::Borrowed(&SET_{n}),")?;
+    writeln!(out, "        limits: ProfileLimits {{")?;
+    writeln!(
+        out,
+        "            open_files: {open_files:?}, file_bytes: {file_bytes:?}, processes: {processes:?},"
+    )?;
+    writeln!(out, "            memory_bytes: {memory_bytes:?}, cpu_seconds: {cpu_seconds:?},")?;
+    writeln!(out, "        }},")?;
+    writeln!(out, "        require_fs: {},", require(profile.require_fs))?;
+    writeln!(out, "        require_net: {},", require(profile.require_net))?;
+    writeln!(out, "        require_process: {},", require(profile.require_process))?;
+    writeln!(out, "    }},")
+}
+
+fn require(require: Require) -> &'static str {
+    match require {
+        Require::Full => "Require::Full",
+        Require::BestEffort => "Require::BestEffort",
+    }
+}
+
+fn write_words(out: &mut String, name: &str, words: &[std::borrow::Cow<'static, str>]) -> std::fmt::Result {
+    write!(out, "static {name}: [Cow<'static, str>; {}] = [", words.len())?;
+    for word in words {
+        write!(out, "Cow::Borrowed({word:?}), ")?;
+    }
+    writeln!(out, "];")
+}
+
+fn write_grants(out: &mut String, name: &str, grants: &[PathGrant]) -> std::fmt::Result {
+    write!(out, "static {name}: [PathGrant; {}] = [", grants.len())?;
+    for PathGrant { path, reason } in grants {
+        write!(out, "PathGrant {{ path: Cow::Borrowed({path:?}), reason: Cow::Borrowed({reason:?}) }}, ")?;
+    }
+    writeln!(out, "];")
+}
+
+fn write_policies(out: &mut String, policies: &[Source]) -> std::fmt::Result {
+    writeln!(out, "/// Names and texts of the starting policies.")?;
+    writeln!(out, "pub(super) static POLICIES: [(&str, &str); {}] = [", policies.len())?;
+    for policy in policies {
+        let name = Path::new(&policy.file).file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
+        writeln!(out, "    ({name:?}, include_str!({:?})),", policy.file)?;
+    }
+    writeln!(out, "];")
+}
+
+/// Cargo listens on standard output.
+fn say(line: &str) {
+    // A closed pipe means that cargo is gone, and nobody is left to be told.
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

@@ -1,0 +1,337 @@
+//! What can be typed. No I/O but clap's own help and error texts.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::exit::Exit;
+
+/// Start MCP servers in a jail, mediate every message, record every decision.
+#[derive(Debug, Parser)]
+#[command(name = "stockade", version, about, long_about = None, propagate_version = false, max_term_width = 100)]
+#[command(after_help = "Start with `stockade demo`, then `stockade doctor`. What happened is in `stockade log`.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a server in its jail and mediate between it and the client on stdin and stdout
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunArgs),
+    /// Start a server in its jail as a client would, and show what it offers and what holds it
+    #[command(after_help = INSPECT_EXAMPLES)]
+    Inspect(InspectArgs),
+    /// Show side by side what a rogue server can do bare and under Stockade; needs nothing installed
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(DemoArgs),
+    /// Show what was decided
+    #[command(after_help = LOG_EXAMPLES)]
+    Log(LogArgs),
+    /// Put Stockade in front of the servers in the clients' configs
+    #[command(after_help = WRAP_EXAMPLES)]
+    Wrap(WrapArgs),
+    /// Take Stockade out of the clients' configs again, byte for byte
+    #[command(after_help = "Examples:\n  stockade unwrap --dry-run\n  stockade unwrap --client cursor --server github")]
+    Unwrap(WrapArgs),
+    /// Say what this host can enforce, what each gap means, and what to do about it
+    #[command(after_help = "Exit code 0: every guarantee can be had in full; 1: something is missing.")]
+    Doctor(DoctorArgs),
+    /// Work with policy files
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Work with profiles
+    #[command(subcommand)]
+    Profile(ProfileCommand),
+    /// Print completions for a shell
+    #[command(after_help = "Example:\n  stockade completions bash > ~/.local/share/bash-completion/completions/stockade")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// The rogue server of `demo`
+    #[command(hide = true)]
+    DemoServer(DemoServerArgs),
+    /// One jailed session of `demo`
+    #[command(hide = true)]
+    DemoSession(DemoSessionArgs),
+}
+
+/// What decides over a jail, shared by `run` and `inspect`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct JailArgs {
+    /// Profile to use instead of the one that matches the server
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// One more policy layer; it can only tighten what is in force
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Let the server read this path and what is below it (recorded; a policy can forbid it)
+    #[arg(long, value_name = "PATH")]
+    pub grant_read: Vec<PathBuf>,
+    /// Let the server read and write this path and what is below it (recorded; a policy can forbid it)
+    #[arg(long, value_name = "PATH")]
+    pub grant_write: Vec<PathBuf>,
+    /// Give the server this variable: NAME passes ours on, NAME=VALUE sets it
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub env: Vec<OsString>,
+    /// Mechanism that carries the jail
+    #[arg(long, value_enum, default_value_t = BackendArg::Auto)]
+    pub backend: BackendArg,
+}
+
+/// `--backend`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum BackendArg {
+    /// The strongest that this host offers
+    #[default]
+    Auto,
+    /// Namespaces, Landlock and seccomp; refuse if they cannot be had
+    Namespaces,
+    /// Landlock and seccomp alone
+    Static,
+}
+
+/// `run`
+#[derive(Args, Clone, Debug)]
+pub struct RunArgs {
+    /// Which entry of which client's config this is (written by `wrap`)
+    #[arg(long, value_name = "CLIENT/NAME")]
+    pub id: Option<String>,
+    /// The jail.
+    #[command(flatten)]
+    pub jail: JailArgs,
+    /// Print the plan and start nothing
+    #[arg(long)]
+    pub explain: bool,
+    /// The server's command
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+/// `inspect`
+#[derive(Args, Clone, Debug)]
+pub struct InspectArgs {
+    /// The jail.
+    #[command(flatten)]
+    pub jail: JailArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The server's command
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+/// A protection that the demo can take away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Protection {
+    /// Files
+    Fs,
+    /// Network
+    Net,
+    /// Environment
+    Env,
+    /// The end of the process tree
+    Tree,
+    /// The strict grammar
+    Wire,
+    /// Data-loss prevention
+    Dlp,
+}
+
+/// Starting policies that the demo can show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StartingPolicy {
+    /// Jail on, everything recorded, nothing stopped
+    Observe,
+    /// Jail on, findings recorded, hidden text stopped
+    Default,
+    /// Only approved servers, secrets and personal data stopped
+    Strict,
+}
+
+impl StartingPolicy {
+    /// Its name among the built-in policies.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Default => "default",
+            Self::Strict => "strict",
+        }
+    }
+}
+
+/// `demo`
+#[derive(Args, Clone, Debug)]
+pub struct DemoArgs {
+    /// Policy that the rogue server meets
+    #[arg(long, value_enum, default_value_t = StartingPolicy::Strict)]
+    pub policy: StartingPolicy,
+    /// Take one protection away, to see that it matters (exit code 1)
+    #[arg(long, value_enum)]
+    pub without: Option<Protection>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `demo-server` (hidden)
+#[derive(Args, Clone, Debug)]
+pub struct DemoServerArgs {
+    /// The victim's home
+    #[arg(long)]
+    pub home: PathBuf,
+    /// Loopback port that stands for the attacker's host
+    #[arg(long)]
+    pub port: u16,
+    /// A word that marks the daemon left behind
+    #[arg(long)]
+    pub mark: String,
+}
+
+/// `demo-session` (hidden)
+#[derive(Args, Clone, Debug)]
+pub struct DemoSessionArgs {
+    /// Policy
+    #[arg(long, value_enum)]
+    pub policy: StartingPolicy,
+    /// Protection taken away
+    #[arg(long, value_enum)]
+    pub without: Option<Protection>,
+    /// The rogue server's command
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<OsString>,
+}
+
+/// `log`
+#[derive(Args, Clone, Debug)]
+pub struct LogArgs {
+    /// Go on printing what is added
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Only this verdict: allow, deny, ask, monitor, redact, block, refused
+    #[arg(long, value_name = "VERDICT")]
+    pub verdict: Option<String>,
+    /// Only servers whose name or identity holds this text
+    #[arg(long, value_name = "SERVER")]
+    pub server: Option<String>,
+    /// Print the records as they are stored, a JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `wrap`, `unwrap`
+#[derive(Args, Clone, Debug)]
+pub struct WrapArgs {
+    /// Only this client: claude-desktop, claude-code, cursor
+    #[arg(long, value_name = "CLIENT")]
+    pub client: Option<String>,
+    /// Only the server of this name
+    #[arg(long, value_name = "NAME")]
+    pub server: Option<String>,
+    /// Show the change as a diff and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `doctor`
+#[derive(Args, Clone, Debug)]
+pub struct DoctorArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `policy …`
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Check a policy file and report every mistake in it
+    #[command(after_help = "Example:\n  stockade policy check ~/.config/stockade/policy.toml\n\nExit code 0: in order; 1: mistakes.")]
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+/// `profile …`
+#[derive(Debug, Subcommand)]
+pub enum ProfileCommand {
+    /// Show a profile with its bases folded in and a reason for every grant
+    #[command(after_help = "Example:\n  stockade profile show default")]
+    Show {
+        /// Its name
+        name: String,
+    },
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  stockade run -- node /opt/mcp/server-everything/dist/index.js
+  stockade run --grant-write ~/notes -- mcp-server-filesystem ~/notes
+  stockade run --env GITHUB_TOKEN --explain -- ./github-server
+  stockade run --policy team.toml -- mcp-server-git --repository .
+
+Exit code: the server's own (128+N for signal N); 125 Stockade failed, 126 not executable, 127 not found.";
+const INSPECT_EXAMPLES: &str = "\
+Examples:
+  stockade inspect -- mcp-server-time
+  stockade inspect --json -- node server.js | jq .tools";
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  stockade demo
+  stockade demo --policy default
+  stockade demo --without net
+
+Exit code 0: everything that the rogue server tried was stopped; 1: something was not.";
+const LOG_EXAMPLES: &str = "\
+Examples:
+  stockade log
+  stockade log --follow --verdict deny
+  stockade log --server github --json | jq .reason";
+const WRAP_EXAMPLES: &str = "\
+Examples:
+  stockade wrap --dry-run
+  stockade wrap --client claude-code
+  stockade unwrap";
+
+/// Arguments → command; or the exit code after help, version or an error was printed.
+pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, Exit> {
+    let args: Vec<OsString> = args.collect();
+    let is_run = args.get(1).is_some_and(|verb| verb == "run");
+    match Cli::try_parse_from(args) {
+        Ok(cli) => Ok(cli.command),
+        Err(error) => {
+            // Nothing can be said to anybody if neither stdout nor stderr takes it.
+            let _ = error.print();
+            Err(match (error.use_stderr(), is_run) {
+                (false, _) => Exit::Ok,
+                (true, true) => Exit::RunFailed,
+                (true, false) => Exit::Usage,
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_after_the_server_command_are_the_servers() {
+        let words = ["stockade", "run", "--", "srv", "--profile", "x", "--", "-v"];
+        let Ok(Command::Run(run)) = parse(words.iter().map(OsString::from)) else { panic!("not parsed") };
+        assert_eq!(run.command, ["srv", "--profile", "x", "--", "-v"]);
+        assert_eq!(run.jail.profile, None);
+    }
+}

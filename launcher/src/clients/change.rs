@@ -1,0 +1,166 @@
+//! Carries a change of one client's file out: read, propose, keep in the journal, replace; again if it changed meanwhile.
+
+use std::path::Path;
+
+use crate::clients::entry;
+use crate::clients::journal::{Journal, JournalError, Record};
+use crate::clients::propose::{self, Outcome, Proposal, Request, Row, Way};
+use crate::clients::registry::Location;
+use crate::clients::store::{self, FileProblem, Original};
+use crate::host;
+
+/// A client that is busy writing is given this many chances.
+const ATTEMPTS_MAX: u32 = 8;
+
+/// Write, or only show?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Write.
+    Write,
+    /// Show what would be written.
+    Show,
+}
+
+/// What became of one file.
+#[derive(Debug)]
+pub(crate) struct FileReport {
+    /// Which file.
+    pub location: Location,
+    /// A row for each entry; none if there is a problem.
+    pub rows: Vec<Row>,
+    /// Why nothing was changed.
+    pub problem: Option<String>,
+    /// The file before and after.
+    pub texts: Option<(String, String)>,
+}
+
+/// Changes one file, or says why not. `None` if it does not exist. `journal` is `None` if there can be none: then nothing
+/// is wrapped, but whatever is wrapped can be undone.
+pub(crate) fn change(
+    location: &Location,
+    request: &Request,
+    mode: Mode,
+    journal: Option<&Journal>,
+) -> Option<FileReport> {
+    change_between(location, request, (mode, journal), &mut || ())
+}
+
+/// With a step between reading and writing, in which tests let others change the file.
+fn change_between(
+    location: &Location,
+    request: &Request,
+    (mode, journal): (Mode, Option<&Journal>),
+    between: &mut dyn FnMut(),
+) -> Option<FileReport> {
+    let report = |outcome: Result<(Proposal, String), String>| match outcome {
+        Ok((proposal, before)) => FileReport {
+            location: location.clone(),
+            texts: Some((before, proposal.text)),
+            rows: proposal.rows,
+            problem: None,
+        },
+        Err(problem) => {
+            FileReport { location: location.clone(), rows: Vec::new(), problem: Some(problem), texts: None }
+        }
+    };
+    for _ in 0..ATTEMPTS_MAX {
+        let original = match store::read(location) {
+            Ok(Some(original)) => original,
+            Ok(None) => return None,
+            Err(problem) => return Some(report(Err(problem.to_string()))),
+        };
+        let proposal = match proposed(location, request, &original, journal) {
+            Ok(proposal) => proposal,
+            Err(problem) => return Some(report(Err(problem))),
+        };
+        let before = String::from_utf8_lossy(&original.bytes).into_owned();
+        if mode == Mode::Show || proposal.changed.is_empty() {
+            return Some(report(Ok((proposal, before))));
+        }
+        between();
+        match write(location, request, (&original, &proposal), journal) {
+            Ok(()) => return Some(report(Ok((proposal, before)))),
+            Err(WriteError::File(FileProblem::Changed)) => {}
+            Err(problem) => return Some(report(Err(problem.to_string()))),
+        }
+    }
+    Some(report(Err(FileProblem::Changed.to_string())))
+}
+
+fn proposed(
+    location: &Location,
+    request: &Request,
+    original: &Original,
+    journal: Option<&Journal>,
+) -> Result<Proposal, String> {
+    let recall = |place: &entry::Place| journal.and_then(|journal| journal.find(&original.path, place));
+    propose::propose(location.client, &original.bytes, request, &recall)
+}
+
+#[derive(Debug, thiserror::Error)]
+enum WriteError {
+    #[error(transparent)]
+    File(#[from] FileProblem),
+    #[error("it was not changed: {0}: {cause}", cause = cause_of(.0))]
+    Journal(#[from] JournalError),
+    #[error("it was not changed: there is no journal to keep the original in")]
+    NoJournal,
+}
+
+fn cause_of(error: &JournalError) -> String {
+    std::error::Error::source(error).map_or_else(String::new, ToString::to_string)
+}
+
+fn write(
+    location: &Location,
+    request: &Request,
+    (original, proposal): (&Original, &Proposal),
+    journal: Option<&Journal>,
+) -> Result<(), WriteError> {
+    if matches!(request.way, Way::Wrap { .. }) {
+        // First the way back, then the change.
+        keep(location, original, proposal, journal.ok_or(WriteError::NoJournal)?)?;
+    }
+    store::replace(location, original, proposal.text.as_bytes())?;
+    if let (Way::Unwrap, Some(journal)) = (&request.way, journal) {
+        for changed in &proposal.changed {
+            journal.forget(&original.path, &changed.place);
+        }
+    }
+    Ok(())
+}
+
+fn keep(
+    location: &Location,
+    original: &Original,
+    proposal: &Proposal,
+    journal: &Journal,
+) -> Result<(), JournalError> {
+    let file: &Path = &original.path;
+    if !proposal.was_wrapped || !journal.backup_path(file).exists() {
+        journal.back_up(file, &original.bytes)?;
+    }
+    let at = host::now().to_string();
+    for changed in &proposal.changed {
+        let id = entry::id(location.client, &changed.place.name);
+        let texts = (changed.before.as_str(), changed.after.as_str());
+        journal.keep(file, &changed.place, &Record::new(at.clone(), id, file, &changed.place, texts))?;
+    }
+    Ok(())
+}
+
+impl FileReport {
+    /// How many entries became, or would become, something else.
+    pub(crate) fn changed(&self) -> usize {
+        let changes = |row: &&Row| matches!(row.outcome, Outcome::Wrapped | Outcome::Restored(_));
+        self.rows.iter().filter(changes).count()
+    }
+
+    /// Is there anything that should have been changed and could not be?
+    pub(crate) fn has_failed(&self) -> bool {
+        self.problem.is_some() || self.rows.iter().any(|row| matches!(row.outcome, Outcome::Failed(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,24 @@
+//! The AI clients whose configs name MCP servers: where those are, and how an entry is put under Stockade and taken out.
+
+mod change;
+mod claude_code;
+mod claude_desktop;
+mod cursor;
+mod edit;
+mod entry;
+mod env_names;
+mod fetchers;
+mod journal;
+mod own_path;
+mod propose;
+mod registry;
+mod spans;
+mod store;
+
+pub(crate) use change::{FileReport, Mode, change};
+pub(crate) use entry::Scope;
+pub(crate) use env_names::env_names;
+pub(crate) use journal::Journal;
+pub(crate) use own_path::own_path;
+pub(crate) use propose::{Outcome, Request, Row, Way};
+pub(crate) use registry::{CLIENTS, Client, Location, Os};

@@ -1,0 +1,263 @@
+//! PURE: a client's file + what is asked for → the new file, and a row for every entry that says what becomes of it.
+
+use std::collections::BTreeMap;
+
+use crate::clients::edit::{self, ArgsBefore, Splice};
+use crate::clients::entry::{self, Entry, Place, Shape, Wrapped};
+use crate::clients::fetchers;
+use crate::clients::journal::Record;
+use crate::clients::registry::Client;
+use crate::clients::spans::Document;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    /// Which way.
+    pub way: Way,
+    /// Only entries of this name.
+    pub server: Option<String>,
+}
+
+/// Which way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Put Stockade in front; the path that clients are to start.
+    Wrap {
+        /// That path.
+        launcher: String,
+    },
+    /// Take it out again.
+    Unwrap,
+}
+
+/// What becomes of one entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    /// Which entry.
+    pub place: Place,
+    /// What becomes of it.
+    pub outcome: Outcome,
+}
+
+/// What becomes of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It is wrapped now.
+    Wrapped,
+    /// It was before, under this id.
+    Already(Option<String>),
+    /// It is as it was before it was wrapped; a remark, where that needs one.
+    Restored(Option<String>),
+    /// It is left as it is, and why.
+    Left(String),
+    /// It cannot be changed, and why.
+    Failed(String),
+}
+
+/// An entry that changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Changed {
+    /// Which entry.
+    pub place: Place,
+    /// Its text before.
+    pub before: String,
+    /// Its text afterwards.
+    pub after: String,
+}
+
+/// The new file.
+#[derive(Debug)]
+pub(crate) struct Proposal {
+    /// A row for every entry asked for.
+    pub rows: Vec<Row>,
+    /// The new text.
+    pub text: String,
+    /// The entries that change.
+    pub changed: Vec<Changed>,
+    /// Is any entry of the file wrapped before the change?
+    pub was_wrapped: bool,
+}
+
+/// The change of one entry: the splices, and the command line that must come of them.
+type Edit = (Outcome, Vec<Splice>, Vec<String>);
+
+/// Computes the change of a whole file.
+///
+/// # Errors
+/// When the file is malformed, not what it should be, or would not come out as intended; in words.
+pub(crate) fn propose(
+    client: &'static Client,
+    bytes: &[u8],
+    request: &Request,
+    journal: &dyn Fn(&Place) -> Option<Record>,
+) -> Result<Proposal, String> {
+    let document = Document::parse(bytes).map_err(|malformed| format!("malformed: {malformed}"))?;
+    let entries = entry::entries(&document, client.scopes)?;
+    let mut rows = Vec::new();
+    let mut splices = Vec::new();
+    let mut wanted = BTreeMap::new();
+    let asked = |entry: &&Entry| request.server.as_ref().is_none_or(|name| *name == entry.place.name);
+    for entry in entries.iter().filter(asked) {
+        let edit = match &request.way {
+            Way::Wrap { launcher } => wrap(client, &document, entry, request, launcher),
+            Way::Unwrap => unwrap(&document, entry, journal(&entry.place)),
+        };
+        let outcome = edit.map_or_else(
+            |outcome| outcome,
+            |(outcome, ours, words)| {
+                splices.extend(ours);
+                wanted.insert(entry.place.clone(), words);
+                outcome
+            },
+        );
+        rows.push(Row { place: entry.place.clone(), outcome });
+    }
+    let text = edit::apply(document.text(), splices);
+    let changed = check(client, &document, &text, &wanted)?;
+    let was_wrapped = entries.iter().any(|entry| matches!(&entry.shape, Shape::Wrapped(_)));
+    Ok(Proposal { rows, text, changed, was_wrapped })
+}
+
+/// Parses the new text and compares it with the old one; what changes, as it stands in both.
+fn check(
+    client: &Client,
+    old: &Document<'_>,
+    text: &str,
+    wanted: &BTreeMap<Place, Vec<String>>,
+) -> Result<Vec<Changed>, String> {
+    let stopped = |why: String| format!("the edit was given up, because {why}; please report this");
+    let new = Document::parse(text.as_bytes()).map_err(|malformed| stopped(malformed.to_string()))?;
+    edit::verify(old, &new, client.scopes, wanted).map_err(stopped)?;
+    let texts = |document: &Document<'_>| -> Result<BTreeMap<Place, String>, String> {
+        let entries = entry::entries(document, client.scopes)?.into_iter();
+        Ok(entries.map(|entry| (entry.place, document.raw(&entry.span).to_owned())).collect())
+    };
+    let (before, after) = (texts(old)?, texts(&new)?);
+    let changed = wanted.keys().filter_map(|place| {
+        let (before, after) = (before.get(place)?.clone(), after.get(place)?.clone());
+        Some(Changed { place: place.clone(), before, after })
+    });
+    Ok(changed.collect())
+}
+
+fn wrap(
+    client: &Client,
+    document: &Document<'_>,
+    entry: &Entry,
+    request: &Request,
+    launcher: &str,
+) -> Result<Edit, Outcome> {
+    let name = &entry.place.name;
+    let launch = match &entry.shape {
+        Shape::Bare(launch) => launch,
+        Shape::Wrapped(wrapped) => return Err(Outcome::Already(wrapped.id.clone())),
+        Shape::Remote => return Err(Outcome::Left("not covered yet: remote server".to_owned())),
+        Shape::Odd(why) => return Err(Outcome::Failed(why.clone())),
+    };
+    if name.contains('\0') {
+        return Err(Outcome::Failed("its name holds a NUL, which no program can be given".to_owned()));
+    }
+    // Claude Code and Cursor expand `${…}` in arguments, so the id would not arrive as it is written.
+    if name.contains("${") {
+        return Err(Outcome::Failed("its name holds `${`, which the client would expand".to_owned()));
+    }
+    let words = launch.words();
+    if request.server.is_none()
+        && let Some(fetcher) = fetchers::fetcher(&words)
+    {
+        return Err(Outcome::Left(format!(
+            "left as it is: it starts through `{}`, and this version's jail has no network; {}; \
+             `stockade wrap --server {}` wraps it anyway",
+            fetcher.name,
+            fetcher.remedy,
+            shell_word(name)
+        )));
+    }
+    let id = entry::id(client, name);
+    let splices = edit::wrap(document, launch, launcher, &id);
+    let head = [launcher, "run", "--id", &id, "--"];
+    let wanted = head.into_iter().chain(words).map(str::to_owned).collect();
+    Ok((Outcome::Wrapped, splices, wanted))
+}
+
+fn unwrap(document: &Document<'_>, entry: &Entry, record: Option<Record>) -> Result<Edit, Outcome> {
+    let wrapped = match &entry.shape {
+        Shape::Wrapped(wrapped) => wrapped,
+        Shape::Bare(_) | Shape::Remote => return Err(Outcome::Left("not wrapped".to_owned())),
+        Shape::Odd(why) => return Err(odd(document, entry, why)),
+    };
+    let (Some(_), Some(inner)) = (&wrapped.id, wrapped.inner) else {
+        return Err(Outcome::Left(
+            "left as it is: `wrap` did not write it (no `--id` or no `--`)".to_owned(),
+        ));
+    };
+    let words = wrapped.launch.words();
+    let wanted: Vec<String> = words[1 + inner..].iter().map(|word| (*word).to_owned()).collect();
+    let current = document.raw(&entry.span);
+    if let Some(record) = record.as_ref().filter(|record| record.written == current)
+        && starts(&record.original, &wanted)
+    {
+        let splice = Splice { span: entry.span.clone(), with: record.original.clone() };
+        return Ok((Outcome::Restored(None), vec![splice], wanted));
+    }
+    let before = record.as_ref().map_or(ArgsBefore::Present, |record| args_before(&record.original));
+    let splices = edit::unwrap(document, entry, wrapped, before)
+        .ok_or_else(|| Outcome::Failed("its `args` are not what `wrap` writes".to_owned()))?;
+    Ok((Outcome::Restored(Some(remark(wrapped, record.is_some(), wanted.len()))), splices, wanted))
+}
+
+/// An entry that makes no sense: whether that keeps ours in place can be told only by the name in it.
+fn odd(document: &Document<'_>, entry: &Entry, why: &str) -> Outcome {
+    if document.raw(&entry.span).contains("stockade") {
+        Outcome::Failed(format!("it names stockade, but {why}"))
+    } else {
+        Outcome::Left(format!("not wrapped ({why})"))
+    }
+}
+
+fn remark(wrapped: &Wrapped, in_journal: bool, words: usize) -> String {
+    let mut remark = match (in_journal, words) {
+        (true, _) => "other edits made to it since are kept".to_owned(),
+        (false, 1) => {
+            "rebuilt from the entry alone, nothing is in the journal; an `args` that was absent is an \
+                       empty list now"
+                .to_owned()
+        }
+        (false, _) => {
+            "rebuilt from the entry alone, nothing is in the journal; spacing may differ".to_owned()
+        }
+    };
+    if !wrapped.flags.is_empty() {
+        remark.push_str(&format!("; dropped: {}", wrapped.flags.join(" ")));
+    }
+    remark
+}
+
+/// Does this text of an entry start exactly this command line?
+fn starts(entry: &str, wanted: &[String]) -> bool {
+    Document::parse(entry.as_bytes()).is_ok_and(|document| {
+        let shape = document.root().and_then(|root| entry::shape(&document, &root).ok());
+        matches!(shape, Some(Shape::Bare(launch)) if launch.words() == wanted)
+    })
+}
+
+fn args_before(original: &str) -> ArgsBefore {
+    let absent = Document::parse(original.as_bytes()).is_ok_and(|document| {
+        let shape = document.root().and_then(|root| entry::shape(&document, &root).ok());
+        matches!(shape, Some(Shape::Bare(launch)) if launch.args.is_none())
+    });
+    if absent { ArgsBefore::Absent } else { ArgsBefore::Present }
+}
+
+/// A name as it can be typed into a shell.
+fn shell_word(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./@:+".contains(&byte);
+    if !name.is_empty() && !name.starts_with('-') && name.bytes().all(plain) {
+        name.to_owned()
+    } else {
+        format!("'{}'", name.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! `stockade inspect`: starts a server in its jail as a client would, and shows what it offers and what holds it.
+
+mod client;
+mod findings;
+mod report;
+mod survey;
+
+use std::io::Write;
+
+use crate::cli::InspectArgs;
+use crate::error::{Failure, Kind};
+use crate::exit::Exit;
+use crate::host::Facts;
+use crate::launch::{self, PolicySource, Request};
+use crate::relay::{self, ClientEnd};
+
+use super::screen::Screen;
+
+/// Room between the relay and the client; the client always reads, so this bounds memory and nothing else.
+const PIPE_BYTES: usize = 64 << 10;
+
+/// Starts, asks, shows.
+pub(super) fn inspect(args: InspectArgs) -> Result<Exit, Failure> {
+    let facts = Facts::gather()?;
+    let request = Request {
+        id: None,
+        jail: args.jail,
+        command: args.command,
+        policy: PolicySource::Machine,
+        without: None,
+    };
+    let prepared = launch::prepare(request, &facts)?;
+    // The keeper is forked here: no thread may run yet, and so no runtime.
+    let session = launch::start(prepared, &facts)?;
+    let known = report::Known::of(&session);
+    let log = session.log.path().to_owned();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Kind::Software, "cannot start the event loop").because(&error))?;
+    let (client_end, relay_end) = tokio::io::duplex(PIPE_BYTES);
+    // The survey closes its end when it is done, and the relay then sees the server out.
+    let (_, survey) = runtime.block_on(async {
+        tokio::join!(relay::serve(session, ClientEnd::Duplex(relay_end)), survey::survey(client_end))
+    });
+    let findings = findings::read(&log);
+    let report = report::Report { known, survey, findings };
+    let text = if args.json { report.json() } else { report.text(Screen::of_stdout()) };
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|error| Failure::new(Kind::Software, "cannot write the report").because(&error))?;
+    match &report.survey.failure {
+        None => Ok(Exit::Ok),
+        Some(failure) => {
+            failure.report();
+            Ok(Exit::NotInOrder)
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! `stockade log`: what was decided, as a table or as the stored lines.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::cli::LogArgs;
+use crate::error::{Failure, Kind};
+use crate::exit::Exit;
+use crate::host::Facts;
+use crate::telemetry::{Reader, StoredEvent};
+
+const VERDICTS: [&str; 7] = ["allow", "deny", "ask", "monitor", "redact", "block", "refused"];
+/// How often `--follow` looks for more.
+const FOLLOW_EVERY: Duration = Duration::from_millis(250);
+
+/// Prints the log.
+pub fn log(args: LogArgs) -> Result<Exit, Failure> {
+    if let Some(verdict) = args.verdict.as_deref().filter(|verdict| !VERDICTS.contains(verdict)) {
+        return Err(Failure::new(Kind::Usage, format!("there is no verdict `{verdict}`"))
+            .hint(format!("one of: {}", VERDICTS.join(", "))));
+    }
+    let facts = Facts::gather()?;
+    let mut reader = Reader::new(&facts.state_dir);
+    let mut out = io::stdout().lock();
+    let colour = io::stdout().is_terminal() && facts.var("NO_COLOR").is_none_or(|value| value.is_empty());
+    let mut headed = args.json;
+    loop {
+        let events = reader.poll().map_err(|error| {
+            Failure::new(Kind::Permission, format!("cannot read the events in {}", facts.state_dir.display()))
+                .because(&error)
+                .hint("the directory has to belong to you and be readable (mode 0700)")
+        })?;
+        for event in events.iter().filter(|event| matches(event, &args)) {
+            if !std::mem::replace(&mut headed, true) {
+                write_line(&mut out, &head())?;
+            }
+            write_line(&mut out, &if args.json { event.line.clone() } else { row(event, colour) })?;
+        }
+        if !args.follow {
+            break;
+        }
+        let _ = out.flush();
+        std::thread::sleep(FOLLOW_EVERY);
+    }
+    if !headed {
+        let _ = writeln!(io::stderr(), "no events yet in {}", facts.state_dir.join("events").display());
+    }
+    if reader.damaged() > 0 {
+        let _ = writeln!(io::stderr(), "warning: {} damaged records were left out", reader.damaged());
+    }
+    Ok(Exit::Ok)
+}
+
+/// A reader that goes away (`| head`) ends us without a word, like any tool that prints.
+fn write_line(out: &mut impl Write, line: &str) -> Result<(), Failure> {
+    writeln!(out, "{line}").map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => std::process::exit(0),
+        _ => Failure::new(Kind::Software, "cannot print the log").because(&error),
+    })
+}
+
+fn matches(event: &StoredEvent, args: &LogArgs) -> bool {
+    let verdict = args.verdict.as_deref().is_none_or(|verdict| event.what("verdict") == verdict);
+    let server = args.server.as_deref().is_none_or(|text| {
+        event.who("server").contains(text)
+            || event.value["who"]["identity"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(|one| one.as_str().is_some_and(|one| one.contains(text))))
+    });
+    verdict && server
+}
+
+fn head() -> String {
+    format!("{:<12} {:<8} {:<16} {:<28} WHY", "TIME", "VERDICT", "SERVER", "WHAT")
+}
+
+fn row(event: &StoredEvent, colour: bool) -> String {
+    let kind = event.value["kind"].as_str().unwrap_or("");
+    let time = event.value["time"].as_str().and_then(|time| time.get(11..23)).unwrap_or("");
+    let (word, what, why) = match kind {
+        "session.start" => ("start", event.what("program").to_owned(), start_why(event)),
+        "session.end" => ("end", event.what("server").to_owned(), event.what("why").to_owned()),
+        _ => (event.what("verdict"), decision_what(event, kind), decision_why(event)),
+    };
+    let padded = format!("{word:<8}");
+    let word = if colour { paint(word, &padded) } else { padded };
+    format!("{time:<12} {word} {:<16} {:<28} {why}", cut(event.who("server"), 16), cut(&what, 28))
+}
+
+fn start_why(event: &StoredEvent) -> String {
+    let weak: Vec<String> = event.value["what"]["enforcement"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|line| line["degree"] != "full")
+        .map(|line| format!("{} {}", text(&line["guarantee"]), text(&line["degree"])))
+        .collect();
+    let held = if weak.is_empty() { "all guarantees full".to_owned() } else { weak.join(", ") };
+    format!("profile {}, backend {}, {held}", event.who("profile"), event.what("backend"))
+}
+
+fn decision_what(event: &StoredEvent, kind: &str) -> String {
+    let arrow = if event.what("direction") == "to-server" { "→" } else { "←" };
+    let method = if event.what("method").is_empty() { kind } else { event.what("method") };
+    match event.what("item") {
+        "" => format!("{arrow} {method}"),
+        item => format!("{arrow} {method} {item}"),
+    }
+}
+
+fn decision_why(event: &StoredEvent) -> String {
+    let mut parts = Vec::new();
+    for key in ["refusal", "reason"] {
+        if !event.what(key).is_empty() {
+            parts.push(event.what(key).to_owned());
+        }
+    }
+    if !event.what("rule").is_empty() {
+        parts.push(format!("[{}]", event.what("rule")));
+    }
+    let mut found: Vec<&str> =
+        event.value["what"]["findings"].as_array().into_iter().flatten().map(|one| text(&one["detector"])).collect();
+    found.dedup();
+    if !found.is_empty() {
+        parts.push(format!("found {}", found.join(", ")));
+    }
+    if !event.what("would_have").is_empty() {
+        parts.push(format!("would have been stopped by [{}]", event.what("would_have")));
+    }
+    if !event.what("code").is_empty() {
+        parts.push(format!("decision {}", event.what("code")));
+    }
+    parts.join(" ")
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("")
+}
+
+fn paint(word: &str, padded: &str) -> String {
+    let code = match word {
+        "deny" | "block" | "refused" | "ask" => "31",
+        "redact" | "monitor" => "33",
+        "allow" => "32",
+        _ => "2",
+    };
+    format!("\x1b[{code}m{padded}\x1b[0m")
+}
+
+/// At most `width` characters; control characters were masked when the event was written, but never trust a file.
+fn cut(text: &str, width: usize) -> String {
+    let clean: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if clean.chars().count() <= width {
+        return clean;
+    }
+    let mut short: String = clean.chars().take(width - 1).collect();
+    short.push('…');
+    short
+}

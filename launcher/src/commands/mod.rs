@@ -1,0 +1,38 @@
+//! A file a verb. Each takes its parsed arguments and returns an exit code; nothing here decides.
+
+mod completions;
+mod demo;
+mod doctor;
+mod inspect;
+mod log;
+mod policy;
+mod profile;
+mod run;
+mod screen;
+mod wrap;
+
+use crate::cli::{Command, PolicyCommand, ProfileCommand};
+use crate::error::Failure;
+use crate::exit::Exit;
+
+/// Runs one command to its end.
+pub fn dispatch(command: Command) -> Exit {
+    let outcome: Result<Exit, Failure> = match command {
+        Command::Run(args) => return run::run(args),
+        Command::Inspect(args) => inspect::inspect(args),
+        Command::Demo(args) => demo::demo(args),
+        Command::DemoServer(args) => demo::server(args),
+        Command::DemoSession(args) => return demo::session(args),
+        Command::Log(args) => log::log(args),
+        Command::Wrap(args) => wrap::wrap(args),
+        Command::Unwrap(args) => wrap::unwrap(args),
+        Command::Doctor(args) => doctor::doctor(args),
+        Command::Policy(PolicyCommand::Check { file }) => policy::check(&file),
+        Command::Profile(ProfileCommand::Show { name }) => profile::show(&name),
+        Command::Completions { shell } => completions::print(shell),
+    };
+    outcome.unwrap_or_else(|failure| {
+        failure.report();
+        failure.exit()
+    })
+}

@@ -1,0 +1,52 @@
+//! `stockade run`: the launcher. stdout carries the protocol alone.
+
+use std::io::Write;
+use std::panic::AssertUnwindSafe;
+
+use crate::cli::RunArgs;
+use crate::error::{Failure, Kind};
+use crate::exit::Exit;
+use crate::host::Facts;
+use crate::launch::{self, PolicySource, Request};
+use crate::relay::{self, ClientEnd};
+
+/// Starts a server and relays until it or its client ends.
+pub fn run(args: RunArgs) -> Exit {
+    let explain = args.explain;
+    let request = Request {
+        id: args.id,
+        jail: args.jail,
+        command: args.command,
+        policy: PolicySource::Machine,
+        without: None,
+    };
+    // A defect of ours must not leave a server without its mediator: unwinding drops the keeper's socket, which ends the tree.
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| if explain { show(request) } else { session(request) }));
+    match outcome {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(failure)) => {
+            failure.report();
+            failure.run_exit()
+        }
+        Err(_) => Exit::RunFailed,
+    }
+}
+
+/// Starts what is asked for and relays between it and our own stdin and stdout.
+pub fn session(request: Request) -> Result<Exit, Failure> {
+    let facts = Facts::gather()?;
+    let session = launch::start(launch::prepare(request, &facts)?, &facts)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Failure::new(Kind::Software, "cannot watch over the server").because(&error).hint("the system is out of resources")
+    })?;
+    Ok(runtime.block_on(relay::serve(session, ClientEnd::Stdio)))
+}
+
+fn show(request: Request) -> Result<Exit, Failure> {
+    let facts = Facts::gather()?;
+    let prepared = launch::prepare(request, &facts)?;
+    std::io::stdout()
+        .write_all(prepared.plan.explain().as_bytes())
+        .map_err(|error| Failure::new(Kind::Software, "cannot print the plan").because(&error))?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,211 @@
+//! `stockade wrap` and `stockade unwrap`.
+
+use std::io::{self, Write};
+
+use super::screen::{columns, harmless, pad};
+use crate::cli::WrapArgs;
+use crate::clients::{
+    self, CLIENTS, Client, FileReport, Journal, Location, Mode, Os, Outcome, Request, Row, Scope, Way,
+};
+use crate::error::{Failure, Kind};
+use crate::exit::Exit;
+use crate::host::Facts;
+
+/// Names are padded up to this width.
+const NAME_WIDTH_MAX: usize = 40;
+
+/// Puts Stockade in front of the servers in the clients' configs.
+pub(crate) fn wrap(args: WrapArgs) -> Result<Exit, Failure> {
+    let facts = Facts::gather()?;
+    let launcher = clients::own_path(&facts)?;
+    carry_out(&args, &facts, Way::Wrap { launcher })
+}
+
+/// Takes Stockade out of them again.
+pub(crate) fn unwrap(args: WrapArgs) -> Result<Exit, Failure> {
+    let facts = Facts::gather()?;
+    carry_out(&args, &facts, Way::Unwrap)
+}
+
+fn carry_out(args: &WrapArgs, facts: &Facts, way: Way) -> Result<Exit, Failure> {
+    let candidates: Vec<Vec<Location>> = chosen(args.client.as_deref())?
+        .into_iter()
+        .map(|client| client.candidates(Os::current(), &facts.home, &facts.env))
+        .collect();
+    let present: Vec<&Location> = candidates
+        .iter()
+        .filter_map(|places| places.iter().find(|place| place.path.symlink_metadata().is_ok()))
+        .collect();
+    if present.is_empty() {
+        say("No client config was found. Looked for:");
+        for location in candidates.iter().flatten() {
+            say(&format!("  {}: {}", location.client.name, location.path.display()));
+        }
+        return Ok(Exit::Ok);
+    }
+    let mode = if args.dry_run { Mode::Show } else { Mode::Write };
+    let request = Request { way, server: args.server.clone() };
+    let journal = journal(facts, &request, mode)?;
+    let reports: Vec<FileReport> = present
+        .into_iter()
+        .filter_map(|location| clients::change(location, &request, mode, journal.as_ref()))
+        .collect();
+    print(&reports, &request, mode).map_err(|error| {
+        Failure::new(Kind::Software, "cannot write the report")
+            .because(&error)
+            .hint("the changes themselves are made")
+    })?;
+    Ok(conclude(&reports, &request, mode, facts))
+}
+
+/// The clients asked for.
+fn chosen(id: Option<&str>) -> Result<Vec<&'static Client>, Failure> {
+    let chosen: Vec<_> = CLIENTS.into_iter().filter(|client| id.is_none_or(|id| client.id == id)).collect();
+    match (chosen.is_empty(), id) {
+        (true, Some(id)) => {
+            let known: Vec<&str> = CLIENTS.iter().map(|client| client.id).collect();
+            Err(Failure::new(Kind::Usage, format!("no client is named `{}`", harmless(id)))
+                .hint(format!("known clients: {}", known.join(", "))))
+        }
+        _ => Ok(chosen),
+    }
+}
+
+/// Wrapping needs the journal; taking back must work without.
+fn journal(facts: &Facts, request: &Request, mode: Mode) -> Result<Option<Journal>, Failure> {
+    if mode == Mode::Show {
+        return Ok(Some(Journal::peek(&facts.state_dir)));
+    }
+    match (Journal::open(&facts.state_dir), &request.way) {
+        (Ok(journal), _) => Ok(Some(journal)),
+        (Err(error), Way::Wrap { .. }) => {
+            Err(Failure::new(Kind::Config, "nothing was wrapped: there is no journal")
+                .because(&error)
+                .hint(format!("make {} writable, or set XDG_STATE_HOME", facts.state_dir.display())))
+        }
+        (Err(error), Way::Unwrap) => {
+            say(&format!("warning: unwrapping without the journal: {error}"));
+            Ok(Some(Journal::peek(&facts.state_dir)))
+        }
+    }
+}
+
+/// The table on stdout; with `--dry-run` the diff is the data, and the table goes to stderr.
+fn print(reports: &[FileReport], request: &Request, mode: Mode) -> io::Result<()> {
+    let mut data = Vec::new();
+    for report in reports {
+        let table = table(report, request, mode);
+        match mode {
+            Mode::Write => data.extend(table.into_bytes()),
+            Mode::Show => {
+                say(table.trim_end());
+                data.extend(diff(report).into_bytes());
+            }
+        }
+    }
+    if mode == Mode::Show && !data.is_empty() {
+        say("The diff shows lines of the files as they are, tokens included. Nothing was written.");
+    }
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(&data)?;
+    stdout.flush()
+}
+
+fn table(report: &FileReport, request: &Request, mode: Mode) -> String {
+    let path = report.location.path.display().to_string();
+    let mut table = format!("{} ({})\n", report.location.client.name, harmless(&path));
+    if let Some(problem) = &report.problem {
+        table.push_str(&format!("  left alone: {}\n", harmless(problem)));
+    } else if report.rows.is_empty() {
+        let none = if request.server.is_some() { "no server of that name" } else { "no servers" };
+        table.push_str(&format!("  {none}\n"));
+    }
+    let names: Vec<String> = report.rows.iter().map(name).collect();
+    let width = names.iter().map(|name| columns(name)).max().unwrap_or(0).min(NAME_WIDTH_MAX);
+    for (name, row) in names.iter().zip(&report.rows) {
+        table.push_str(&format!("  {}  {}\n", pad(name, width), harmless(&outcome(&row.outcome, mode))));
+    }
+    table
+}
+
+fn name(row: &Row) -> String {
+    match &row.place.scope {
+        Scope::User => harmless(&row.place.name),
+        Scope::Project(path) => harmless(&format!("{} [{path}]", row.place.name)),
+    }
+}
+
+fn outcome(outcome: &Outcome, mode: Mode) -> String {
+    let done = |done: &str, planned: &str| match mode {
+        Mode::Write => done.to_owned(),
+        Mode::Show => planned.to_owned(),
+    };
+    match outcome {
+        Outcome::Wrapped => done("wrapped", "would be wrapped"),
+        Outcome::Already(Some(id)) => format!("already wrapped, as {id}"),
+        Outcome::Already(None) => "already started through stockade".to_owned(),
+        Outcome::Restored(None) => done("restored, byte for byte", "would be restored, byte for byte"),
+        Outcome::Restored(Some(remark)) => {
+            format!("{} ({remark})", done("restored", "would be restored"))
+        }
+        Outcome::Left(why) => why.clone(),
+        Outcome::Failed(why) => format!("error: {why}"),
+    }
+}
+
+fn diff(report: &FileReport) -> String {
+    let Some((before, after)) = report.texts.as_ref().filter(|(before, after)| before != after) else {
+        return String::new();
+    };
+    let path = report.location.path.display().to_string();
+    let diff = similar::TextDiff::from_lines(before, after);
+    diff.unified_diff().context_radius(3).header(&path, &path).to_string()
+}
+
+/// What a person has to know now, on stderr; and the exit code.
+fn conclude(reports: &[FileReport], request: &Request, mode: Mode, facts: &Facts) -> Exit {
+    if mode == Mode::Write {
+        forecast(reports, request, facts);
+    }
+    let verb = if request.way == Way::Unwrap { "restored" } else { "wrapped" };
+    if let Some(server) = &request.server
+        && reports.iter().all(|report| report.rows.is_empty() && report.problem.is_none())
+    {
+        Failure::new(Kind::Config, format!("nothing was {verb}: no server is named `{}`", harmless(server)))
+            .hint("`stockade wrap --dry-run` lists the servers of every client")
+            .report();
+        return Exit::NotInOrder;
+    }
+    let failed: Vec<&FileReport> = reports.iter().filter(|report| report.has_failed()).collect();
+    if failed.is_empty() {
+        return Exit::Ok;
+    }
+    let names: Vec<&str> = failed.iter().map(|report| report.location.client.name).collect();
+    Failure::new(Kind::Config, format!("not everything could be {verb}: {}", names.join(", ")))
+        .hint("the list says what stands in the way; what it calls an error was left as it was")
+        .report();
+    Exit::NotInOrder
+}
+
+fn forecast(reports: &[FileReport], request: &Request, facts: &Facts) {
+    let changed: Vec<&FileReport> = reports.iter().filter(|report| report.changed() > 0).collect();
+    for report in &changed {
+        let client = report.location.client;
+        say(&format!("{}: {}.", client.name, client.reload));
+    }
+    match (&request.way, changed.is_empty()) {
+        (_, true) => {}
+        (Way::Unwrap, false) => say("Running servers stay under Stockade until their client restarts them."),
+        (Way::Wrap { .. }, false) => {
+            say("Running servers stay bare until their client restarts them.");
+            say("This version's jail has no network: a server that needs it will not work wrapped; \
+                 `stockade unwrap --server NAME` puts it back.");
+            say(&format!("The files as they were: {}", facts.state_dir.join("journal/*.backup").display()));
+        }
+    }
+}
+
+/// A closed stderr is no reason to fail.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}

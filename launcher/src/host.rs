@@ -1,0 +1,128 @@
+//! Facts about this machine and this process, read once; and the few file reads whose errors must carry the path.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Failure, Kind};
+
+/// Facts read once at start.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Home directory of the user, from the password database if `HOME` is not set.
+    pub home: PathBuf,
+    /// Working directory.
+    pub cwd: PathBuf,
+    /// Our whole environment.
+    pub env: BTreeMap<OsString, OsString>,
+    /// Numeric user id.
+    pub uid: u32,
+    /// User name, or the number.
+    pub user: String,
+    /// `$XDG_STATE_HOME/stockade`: events, private homes of servers, journal, key.
+    pub state_dir: PathBuf,
+    /// `$XDG_CONFIG_HOME/stockade`: the user's policy and profiles.
+    pub config_dir: PathBuf,
+    /// `/etc/stockade`: the organisation's policy and profiles.
+    pub system_dir: PathBuf,
+}
+
+impl Facts {
+    /// Reads the facts.
+    ///
+    /// # Errors
+    /// When there is no home directory or no working directory.
+    pub fn gather() -> Result<Self, Failure> {
+        let env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+        let uid = nix::unistd::getuid();
+        let entry = nix::unistd::User::from_uid(uid).ok().flatten();
+        let home = env
+            .get(OsString::from("HOME").as_os_str())
+            .map(PathBuf::from)
+            .filter(|home| home.is_absolute())
+            .or_else(|| entry.as_ref().map(|user| user.dir.clone()))
+            .ok_or_else(|| {
+                Failure::new(Kind::Config, "cannot tell the home directory")
+                    .cause("HOME is not set to an absolute path and the user database has no entry")
+                    .hint("set HOME")
+            })?;
+        let cwd = std::env::current_dir().map_err(|error| {
+            Failure::new(Kind::Config, "cannot tell the working directory")
+                .because(&error)
+                .hint("start from a directory that exists")
+        })?;
+        let base = |name: &str, below: &str| {
+            env.get(OsString::from(name).as_os_str())
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+                .unwrap_or_else(|| home.join(below))
+                .join("stockade")
+        };
+        Ok(Self {
+            state_dir: base("XDG_STATE_HOME", ".local/state"),
+            config_dir: base("XDG_CONFIG_HOME", ".config"),
+            system_dir: PathBuf::from("/etc/stockade"),
+            uid: uid.as_raw(),
+            user: entry.map_or_else(|| uid.to_string(), |user| user.name),
+            home,
+            cwd,
+            env,
+        })
+    }
+
+    /// One variable of our environment.
+    pub fn var(&self, name: &str) -> Option<&OsString> {
+        self.env.get(OsString::from(name).as_os_str())
+    }
+}
+
+/// The time, with the offset of the local time zone.
+pub fn now() -> jiff::Zoned {
+    jiff::Zoned::now()
+}
+
+/// A text file's content; the error names the path.
+///
+/// # Errors
+/// When it cannot be read or is not UTF-8.
+pub fn read_text(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| {
+        Failure::new(Kind::Config, format!("cannot read {}", path.display()))
+            .because(&error)
+            .hint("check the path and its permissions")
+    })
+}
+
+/// The real file system, as far as a plan looks at it.
+#[derive(Debug)]
+pub struct FileTree;
+
+impl crate::plan::Tree for FileTree {
+    fn canonical(&self, path: &Path) -> Option<PathBuf> {
+        std::fs::canonicalize(path).ok()
+    }
+
+    fn children(&self, path: &Path) -> Vec<PathBuf> {
+        let mut children: Vec<PathBuf> =
+            std::fs::read_dir(path).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
+        children.sort();
+        children
+    }
+}
+
+/// Names of the processes above us, nearest first: evidence of which client started us.
+pub fn ancestors() -> Vec<String> {
+    use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+    const DEPTH_MAX: usize = 6;
+    let mut names = Vec::new();
+    let Ok(mut system) = System::new() else { return names };
+    let mut next = u32::try_from(nix::unistd::getppid().as_raw()).ok();
+    while let Some(pid) = next.filter(|pid| *pid > 1 && names.len() < DEPTH_MAX) {
+        let pid = Pid::from_u32(pid);
+        system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, ProcessRefreshKind::nothing());
+        let Some(process) = system.process(pid) else { break };
+        names.push(process.name().to_string_lossy().into_owned());
+        next = process.parent().map(Pid::as_u32);
+    }
+    names
+}

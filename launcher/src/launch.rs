@@ -1,0 +1,215 @@
+//! From a request to a running session: gather → plan → fence. Whatever fails, nothing is left half started.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use stockade_policy::detect::{Engine, HashKey};
+use stockade_policy::document::profile::Profile;
+use stockade_policy::mediator::{Mediator, SessionFacts, Without};
+use stockade_policy::rules::{Item, Policy};
+use stockade_policy::verdict::Access;
+use stockade_sandbox::Jailed;
+
+use crate::cli::{JailArgs, Protection, StartingPolicy};
+use crate::error::{Failure, Kind};
+use crate::host::{self, Facts};
+use crate::plan::{self, Plan};
+use crate::telemetry::{ClientClaim, Common, EventLog, SessionRefused, SessionStart};
+use crate::{clients, identity, policies, profiles, state};
+
+/// Identity of the demo's rogue server, and the rule by which the demo approves it: `strict` starts nothing unknown.
+const DEMO_IDENTITY: &str = "demo:rogue-server";
+const DEMO_RULE: &str = r#"
+[[rule]]
+id = "demo-server"
+effect = "allow"
+servers = ["demo:rogue-server"]
+reason = "The demo approves its own rogue server, so that the other protections can be seen"
+"#;
+
+/// Which policy a session is judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicySource {
+    /// The files of this machine and `--policy`; the built-in `default` where there are none.
+    Machine,
+    /// A starting policy with one added rule that approves the rogue server: `demo` only.
+    Demo(StartingPolicy),
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// `CLIENT/NAME` of a wrapped entry.
+    pub id: Option<String>,
+    /// The jail's flags.
+    pub jail: JailArgs,
+    /// The server's command line.
+    pub command: Vec<OsString>,
+    /// Where the policy comes from.
+    pub policy: PolicySource,
+    /// Protection taken away: `demo` only.
+    pub without: Option<Protection>,
+}
+
+/// Everything decided, nothing started.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What was asked for.
+    pub request: Request,
+    /// The plan: what `run --explain` prints.
+    pub plan: Plan,
+    /// The policy in force.
+    pub policy: Arc<Policy>,
+    /// Id of the session to be.
+    session: String,
+}
+
+/// A running session, before its relay starts.
+#[derive(Debug)]
+pub struct Session {
+    /// The plan that was carried out.
+    pub plan: Plan,
+    /// The policy in force.
+    pub policy: Arc<Policy>,
+    /// The detectors.
+    pub engine: Arc<Engine>,
+    /// The server in its jail, with the [`stockade_sandbox::Enforcement`].
+    pub jailed: Jailed,
+    /// The judge of its messages.
+    pub mediator: Mediator,
+    /// Where decisions go.
+    pub log: EventLog,
+}
+
+/// Reads files and computes the plan. Starts and writes nothing.
+///
+/// # Errors
+/// Every mistake in policy and profile files, unknown profile, forbidden grants, a server that policy denies.
+pub fn prepare(request: Request, facts: &Facts) -> Result<Prepared, Failure> {
+    let policy = match request.policy {
+        PolicySource::Machine => policies::load(facts, request.jail.policy.as_deref())?,
+        PolicySource::Demo(policy) => policies::starting(policy, DEMO_RULE)?,
+    };
+    let mut resolved = identity::resolve(&request.command, facts)?;
+    if matches!(request.policy, PolicySource::Demo(_)) {
+        DEMO_IDENTITY.clone_into(&mut resolved.name);
+        resolved.identities.insert(0, DEMO_IDENTITY.to_owned());
+    }
+    admit(&policy, &resolved.identities)?;
+    flags_allowed(&policy, &request.jail)?;
+    let available = profiles::Available::load(&facts.system_dir, &facts.config_dir, facts.uid)?;
+    let (profile, profile_why) = choose_profile(&available, &policy, &request.jail, &resolved.identities)?;
+    let session = uuid::Uuid::now_v7().to_string();
+    let entry_env = request.id.as_deref().and_then(|id| clients::env_names(id, facts)).unwrap_or_default();
+    let input = plan::Input {
+        facts,
+        jail: &request.jail,
+        id: request.id.as_deref(),
+        resolved: &resolved,
+        profile,
+        profile_why,
+        policy_hash: policy.hash(),
+        entry_env: &entry_env,
+        session: &session,
+        without: request.without,
+    };
+    let plan = Plan::make(&input, &host::FileTree)?;
+    Ok(Prepared { request, plan, policy: Arc::new(policy), session })
+}
+
+/// Carries the plan out: private directories, event log, jail. Must be called before any thread (and so before any
+/// tokio runtime) starts.
+///
+/// # Errors
+/// When a directory cannot be made, the log cannot be opened, or the jail is refused.
+pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
+    let Prepared { request, plan, policy, session } = prepared;
+    stockade_sandbox::limit_retained_memory();
+    let key = state::open(&facts.state_dir)?;
+    for dir in &plan.private_dirs {
+        state::private_dir(dir)?;
+    }
+    let common = Common {
+        session,
+        user: facts.user.clone(),
+        client: ClientClaim { id: plan.client_name.clone(), says: None, processes: host::ancestors() },
+        server: plan.server_name.clone(),
+        identity: plan.identities.clone(),
+        profile: plan.profile.clone(),
+        policy: plan.policy_hash.clone(),
+    };
+    let mut log = EventLog::open(&facts.state_dir, common, policy.full_disk()).map_err(|error| {
+        Failure::new(Kind::Permission, format!("cannot record events in {}", facts.state_dir.display()))
+            .because(&error)
+            .hint("make room or mend the permissions there; nothing was started, because nothing could have been recorded")
+    })?;
+    let jailed = match stockade_sandbox::spawn(&plan.command, &plan.ruleset) {
+        Ok(jailed) => jailed,
+        Err(error) => {
+            let failure = Failure::from(error);
+            // The refusal itself is worth an event; that it cannot be written changes nothing about the refusal.
+            let _ = log.append("session.refused", &SessionRefused { why: failure.to_string() });
+            let _ = std::fs::remove_dir_all(&plan.session_tmp);
+            return Err(failure);
+        }
+    };
+    let engine = Engine::new(&policy.keywords(), HashKey(key)).map_err(|error| {
+        Failure::new(Kind::Config, "the keyword lists of the policy cannot be used").because(&error).hint("make them smaller")
+    })?;
+    let engine = Arc::new(engine);
+    let facts = SessionFacts { identities: plan.identities.clone(), server_name: plan.server_name.clone() };
+    let seed = *uuid::Uuid::new_v4().as_bytes();
+    let mut mediator = Mediator::new(Arc::clone(&policy), Arc::clone(&engine), facts, seed);
+    mediator.dangerously_without(match request.without {
+        Some(Protection::Wire) => Without::Wire,
+        Some(Protection::Dlp) => Without::Dlp,
+        _ => Without::Nothing,
+    });
+    log.append("session.start", &SessionStart::new(&plan, &policy, &jailed.enforcement)).map_err(|stopped| {
+        Failure::new(Kind::Software, "the start of the session cannot be recorded").because(&stopped).hint("make room for events")
+    })?;
+    Ok(Session { plan, policy, engine, jailed, mediator, log })
+}
+
+/// May the server start at all?
+fn admit(policy: &Policy, identities: &[String]) -> Result<(), Failure> {
+    let ruling = policy.access(identities, Item::Server);
+    if ruling.verdict == Access::Allow {
+        return Ok(());
+    }
+    let word = if ruling.verdict == Access::Ask { "wants to be asked about" } else { "denies" };
+    let mut failure = Failure::new(Kind::Permission, format!("the policy in force {word} this server"))
+        .cause(format!("it is {}", identities.join(", ")));
+    if let Some(reason) = ruling.reason {
+        failure = failure.cause(format!("{} (rule `{}`, {})", reason.text, reason.rule, reason.layer));
+    }
+    Err(failure.hint("whoever writes that policy can approve it with a rule: effect = \"allow\", servers = [its identity]"))
+}
+
+fn flags_allowed(policy: &Policy, jail: &JailArgs) -> Result<(), Failure> {
+    let ruling = policy.grants_by_flag();
+    let asked = !jail.grant_read.is_empty() || !jail.grant_write.is_empty();
+    if !asked || ruling.verdict == Access::Allow {
+        return Ok(());
+    }
+    let mut failure = Failure::new(Kind::Permission, "the policy in force forbids `--grant-read` and `--grant-write`");
+    if let Some(reason) = ruling.reason {
+        failure = failure.cause(format!("{} (rule `{}`, {})", reason.text, reason.rule, reason.layer));
+    }
+    Err(failure.hint("put the grant into a profile: `stockade profile show default` shows the form"))
+}
+
+fn choose_profile<'p>(
+    available: &'p profiles::Available,
+    policy: &Policy,
+    jail: &JailArgs,
+    identities: &[String],
+) -> Result<(&'p Profile, String), Failure> {
+    if let Some(name) = &jail.profile {
+        return Ok((available.named(name)?, "--profile".to_owned()));
+    }
+    if let Some(profile) = available.for_identities(identities) {
+        return Ok((profile, "matches the identity".to_owned()));
+    }
+    Ok((available.named(policy.default_profile())?, "the policy's default".to_owned()))
+}

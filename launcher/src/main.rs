@@ -1,0 +1,27 @@
+//! `stockade`: starts MCP servers in a jail, mediates every message, records every decision.
+#![forbid(unsafe_code)]
+
+mod cli;
+mod clients;
+mod commands;
+mod error;
+mod exit;
+mod host;
+mod identity;
+mod launch;
+mod plan;
+mod policies;
+mod profiles;
+mod relay;
+mod state;
+mod telemetry;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let command = match cli::parse(std::env::args_os()) {
+        Ok(command) => command,
+        Err(code) => return code.into(),
+    };
+    commands::dispatch(command).into()
+}

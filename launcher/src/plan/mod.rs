@@ -1,0 +1,295 @@
+//! PURE: profile + policy + facts → everything that will be done. The file system is looked at through [`Tree`] alone, so
+//! that a plan can be tested without one.
+
+mod environment;
+mod explain;
+mod paths;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use stockade_policy::document::profile::{PathGrant, Profile, Require};
+use stockade_sandbox::{
+    Access, BackendChoice, Command, Limits, Need, Network, PathRule, Required, Ruleset, TreeEnd,
+};
+
+use crate::cli::{BackendArg, JailArgs, Protection};
+use crate::error::{Failure, Kind};
+use crate::host::Facts;
+use crate::identity::Resolved;
+
+pub use paths::Tree;
+
+/// A complete decision about how to start a server.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The name people know the server by: the NAME of its id, or its program's name.
+    pub server_name: String,
+    /// The client by its id, if the id names one (`claude-code`).
+    pub client_name: Option<String>,
+    /// Identities: package URL first if known, then `file:sha256:…`.
+    pub identities: Vec<String>,
+    /// Profile in force.
+    pub profile: String,
+    /// Why that profile: `--profile`, `matches pkg:npm/…`, `default of the policy`.
+    pub profile_why: String,
+    /// Hash of the policy in force.
+    pub policy_hash: String,
+    /// What will be started.
+    pub command: Command,
+    /// What the kernel will be told.
+    pub ruleset: Ruleset,
+    /// Directories of the server's own that have to exist.
+    pub private_dirs: Vec<PathBuf>,
+    /// Of these, the one that is removed at the end.
+    pub session_tmp: PathBuf,
+    /// Why each path is granted, in the order of the ruleset's paths.
+    pub reasons: Vec<String>,
+    /// Whatever was asked for and not granted, in words.
+    pub notes: Vec<String>,
+    /// Grants by flag, as asked for, for the record.
+    pub flag_grants: Vec<String>,
+}
+
+/// What a plan is made from.
+#[derive(Debug)]
+pub struct Input<'a> {
+    /// Facts of the host.
+    pub facts: &'a Facts,
+    /// The jail's flags.
+    pub jail: &'a JailArgs,
+    /// `CLIENT/NAME`
+    pub id: Option<&'a str>,
+    /// What the command line really runs.
+    pub resolved: &'a Resolved,
+    /// The profile, and why it was chosen.
+    pub profile: &'a Profile,
+    /// Why it was chosen.
+    pub profile_why: String,
+    /// Hash of the policy.
+    pub policy_hash: String,
+    /// Names in the `env` block of the client's entry.
+    pub entry_env: &'a [String],
+    /// Id of the session: names its temporary directory.
+    pub session: &'a str,
+    /// A protection that the demo takes away.
+    pub without: Option<Protection>,
+}
+
+impl Plan {
+    /// Joins everything.
+    ///
+    /// # Errors
+    /// When a flag asks for what no flag may open, or a profile's path cannot be resolved.
+    pub fn make(input: &Input<'_>, tree: &dyn Tree) -> Result<Self, Failure> {
+        let names = Names::of(input);
+        let dirs = paths::PrivateDirs::of(&input.facts.state_dir, &names.key, input.session);
+        let mut grants = paths::Grants::new(input.facts, tree);
+        grants.private(&dirs);
+        add_profile(&mut grants, input, &dirs)?;
+        let flag_grants = add_flags(&mut grants, input)?;
+        let (rules, reasons, notes) = grants.finish();
+        let ruleset = Ruleset {
+            paths: (input.without != Some(Protection::Fs)).then_some(rules),
+            network: match input.without {
+                Some(Protection::Net) => Network::DangerousHost,
+                _ => Network::None,
+            },
+            env: match input.without {
+                Some(Protection::Env) => input.facts.env.clone().into_iter().collect(),
+                _ => environment::build(input, &dirs)?,
+            },
+            limits: limits(input.profile),
+            backend: backend(input),
+            required: required(input),
+            tree_end: match input.without {
+                Some(Protection::Tree) => TreeEnd::DangerousLeave,
+                _ => TreeEnd::Kill,
+            },
+        };
+        Ok(Self {
+            server_name: names.server,
+            client_name: names.client,
+            identities: input.resolved.identities.clone(),
+            profile: input.profile.name.to_string(),
+            profile_why: input.profile_why.clone(),
+            policy_hash: input.policy_hash.clone(),
+            command: Command {
+                program: input.resolved.program.clone(),
+                argv: input.resolved.argv.clone(),
+                cwd: input.facts.cwd.clone(),
+            },
+            ruleset,
+            private_dirs: dirs.all(),
+            session_tmp: dirs.tmp,
+            reasons,
+            notes,
+            flag_grants,
+        })
+    }
+
+    /// The plan as a person reads it: what `run --explain` prints.
+    pub fn explain(&self) -> String {
+        explain::text(self)
+    }
+}
+
+struct Names {
+    server: String,
+    client: Option<String>,
+    /// Directory name of the server's private state.
+    key: String,
+}
+
+impl Names {
+    fn of(input: &Input<'_>) -> Self {
+        let split = input.id.and_then(|id| id.split_once('/'));
+        let server = match split {
+            Some((_, name)) => name.to_owned(),
+            None => input.resolved.name.clone(),
+        };
+        // A version that changes must not lose the server's state.
+        let stable = match (input.id, input.resolved.identities.first()) {
+            (Some(id), _) => id.to_owned(),
+            (None, Some(identity)) if identity.starts_with("pkg:") => without_version(identity).to_owned(),
+            _ => input.resolved.program.display().to_string(),
+        };
+        let readable: String =
+            server.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(40).collect();
+        let key = format!("{readable}-{}", &crate::identity::sha256_hex(stable.as_bytes())[..8]);
+        Self { server, client: split.map(|(client, _)| client.to_owned()), key }
+    }
+}
+
+/// `pkg:npm/%40a/b@1.2` → `pkg:npm/%40a/b`
+fn without_version(purl: &str) -> &str {
+    match purl.rfind('@') {
+        Some(at) if at > purl.rfind('/').unwrap_or(0) + 1 => &purl[..at],
+        _ => purl,
+    }
+}
+
+fn add_profile(grants: &mut paths::Grants<'_>, input: &Input<'_>, dirs: &paths::PrivateDirs) -> Result<(), Failure> {
+    let lists: [(&[PathGrant], Access); 3] = [
+        (&input.profile.exec, Access::ReadExecute),
+        (&input.profile.read, Access::Read),
+        (&input.profile.write, Access::ReadWrite),
+    ];
+    for (list, access) in lists {
+        for grant in list {
+            for path in expand(&grant.path, input, dirs)? {
+                let origin = paths::Origin::Profile { variable: grant.path.contains("${") };
+                grants.add(&path, access, origin, &grant.reason)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn add_flags(grants: &mut paths::Grants<'_>, input: &Input<'_>) -> Result<Vec<String>, Failure> {
+    let mut recorded = Vec::new();
+    let lists = [
+        (&input.jail.grant_read, Access::Read, "--grant-read"),
+        (&input.jail.grant_write, Access::ReadWrite, "--grant-write"),
+    ];
+    for (list, access, flag) in lists {
+        for path in list {
+            let absolute = input.facts.cwd.join(path);
+            grants.add(&absolute, access, paths::Origin::Flag(flag), flag)?;
+            recorded.push(format!("{flag} {}", absolute.display()));
+        }
+    }
+    Ok(recorded)
+}
+
+/// A path of a profile with its variables filled in; list variables give several paths.
+fn expand(text: &str, input: &Input<'_>, dirs: &paths::PrivateDirs) -> Result<Vec<PathBuf>, Failure> {
+    let lists: [(&str, &[PathBuf]); 3] = [
+        ("${runtime}", &input.resolved.exec_roots),
+        ("${package}", &input.resolved.package_roots),
+        ("${args.paths}", &input.resolved.argument_paths),
+    ];
+    for (variable, paths) in lists {
+        if let Some(below) = text.strip_prefix(variable) {
+            return Ok(paths.iter().map(|path| join(path, below)).collect());
+        }
+    }
+    scalar(text, input, dirs).map(|text| vec![PathBuf::from(text)])
+}
+
+fn join(path: &Path, below: &str) -> PathBuf {
+    match below.trim_start_matches('/') {
+        "" => path.to_owned(),
+        below => path.join(below),
+    }
+}
+
+/// A text with its scalar variables filled in: for environment values and paths.
+fn scalar(text: &str, input: &Input<'_>, dirs: &paths::PrivateDirs) -> Result<OsString, Failure> {
+    let variables: [(&str, &Path); 5] = [
+        ("${home}", &input.facts.home),
+        ("${cwd}", &input.facts.cwd),
+        ("${state}", &dirs.state),
+        ("${cache}", &dirs.cache),
+        ("${tmp}", &dirs.tmp),
+    ];
+    let mut out = OsString::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        out.push(&rest[..at]);
+        rest = &rest[at..];
+        let Some((name, path)) = variables.iter().find(|(name, _)| rest.starts_with(name)) else {
+            return Err(Failure::new(Kind::Config, format!("profile `{}` uses an unknown variable", input.profile.name))
+                .cause(format!("`{text}`"))
+                .hint("known: ${home} ${cwd} ${state} ${cache} ${tmp}, and alone at the start ${runtime} ${package} ${args.paths}"));
+        };
+        out.push(path);
+        rest = &rest[name.len()..];
+    }
+    out.push(rest);
+    Ok(out)
+}
+
+fn limits(profile: &Profile) -> Limits {
+    Limits {
+        open_files: profile.limits.open_files.unwrap_or(4096),
+        file_bytes: profile.limits.file_bytes.unwrap_or(4 << 30),
+        processes: profile.limits.processes.unwrap_or(256),
+        cpu_seconds: profile.limits.cpu_seconds,
+    }
+}
+
+fn backend(input: &Input<'_>) -> BackendChoice {
+    match (input.without, input.jail.backend) {
+        // A pid namespace would end the tree all the same.
+        (Some(Protection::Tree), _) | (_, BackendArg::Static) => BackendChoice::Static,
+        (_, BackendArg::Namespaces) => BackendChoice::Namespaces,
+        (_, BackendArg::Auto) => BackendChoice::Auto,
+    }
+}
+
+fn required(input: &Input<'_>) -> Required {
+    let need = |require: Require, without: Protection| match require {
+        _ if input.without == Some(without) => Need::BestEffort,
+        Require::Full => Need::Full,
+        Require::BestEffort => Need::BestEffort,
+    };
+    Required {
+        fs: need(input.profile.require_fs, Protection::Fs),
+        net: need(input.profile.require_net, Protection::Net),
+        process: need(input.profile.require_process, Protection::Tree),
+    }
+}
+
+/// One rule of the plan for a report: what, where, why.
+pub fn rule_line(rule: &PathRule, reason: &str) -> String {
+    let word = match rule.access {
+        Access::Read => "read",
+        Access::ReadExecute => "read, execute",
+        Access::ReadWrite => "read, write",
+    };
+    format!("{word:<13} {}  ({reason})", rule.path.display())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! Policy files of this machine → the composed policy in force.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use stockade_policy::document::policy::PolicyDocument;
+use stockade_policy::rules::{Layer, Origin, Policy};
+
+use crate::cli::StartingPolicy;
+use crate::error::{Failure, Kind};
+use crate::host::{self, Facts};
+use crate::identity::sha256_hex;
+use crate::profiles;
+
+/// Name of a policy file below `/etc/stockade` and the user's configuration directory.
+const FILE: &str = "policy.toml";
+
+/// The layers of this machine: the organisation's, the user's and `--policy`; the built-in `default` where there is none.
+///
+/// # Errors
+/// All mistakes of all files at once; a file that others could have written.
+pub fn load(facts: &Facts, flag: Option<&Path>) -> Result<Policy, Failure> {
+    let system = facts.system_dir.join(FILE);
+    let user = facts.config_dir.join(FILE);
+    let mut layers = Vec::new();
+    let mut failures = Vec::new();
+    let mut add = |outcome: Result<Option<Layer>, Failure>| match outcome {
+        Ok(layer) => layers.extend(layer),
+        Err(failure) => failures.push(failure),
+    };
+    add(read_if_there(&system, Origin::Organisation, 0));
+    add(read_if_there(&user, Origin::User, facts.uid));
+    if let Some(path) = flag {
+        add(read(path, Origin::Flag).map(Some));
+    }
+    if let Some(failure) = join(failures) {
+        return Err(failure);
+    }
+    if layers.is_empty() {
+        layers.push(built_in(StartingPolicy::Default, "")?);
+    }
+    Ok(Policy::compose(layers))
+}
+
+/// A starting policy with rules added behind it: the demo approves its own server so.
+///
+/// # Errors
+/// When the text has mistakes.
+pub fn starting(policy: StartingPolicy, added: &str) -> Result<Policy, Failure> {
+    Ok(Policy::compose(vec![built_in(policy, added)?]))
+}
+
+fn built_in(policy: StartingPolicy, added: &str) -> Result<Layer, Failure> {
+    let name = policy.name();
+    let text = profiles::starting_policy(name).ok_or_else(|| {
+        Failure::new(Kind::Software, format!("the starting policy `{name}` is missing from this binary"))
+    })?;
+    layer(&format!("built-in {name}"), &format!("{text}\n{added}"), Origin::BuiltIn)
+}
+
+fn layer(name: &str, text: &str, origin: Origin) -> Result<Layer, Failure> {
+    let document = PolicyDocument::parse(name, text)?;
+    Ok(Layer { origin, name: name.to_owned(), document, sha256: sha256_hex(text.as_bytes()) })
+}
+
+fn read(path: &Path, origin: Origin) -> Result<Layer, Failure> {
+    layer(&path.display().to_string(), &host::read_text(path)?, origin)
+}
+
+/// A file that need not be there, but must be its owner's alone if it is: others could put their own rules in it.
+fn read_if_there(path: &Path, origin: Origin, owner: u32) -> Result<Option<Layer>, Failure> {
+    let facts = match std::fs::metadata(path) {
+        Ok(facts) => facts,
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => {
+            return Err(Failure::new(Kind::Config, format!("cannot look at {}", path.display()))
+                .because(&error)
+                .hint("a policy that cannot be read must not be skipped: mend its permissions or remove it"));
+        }
+    };
+    if (facts.uid() != owner && facts.uid() != 0) || facts.mode() & 0o022 != 0 {
+        return Err(Failure::new(Kind::Permission, format!("the policy {} is not trusted", path.display()))
+            .cause(format!(
+                "it belongs to uid {} with mode {:04o}; only uid {owner} or root may be able to write it",
+                facts.uid(),
+                facts.mode() & 0o7777
+            ))
+            .hint(format!("chown it and `chmod go-w {}`", path.display())));
+    }
+    read(path, origin).map(Some)
+}
+
+/// All failures as one: a person wants to see every mistake of every file.
+fn join(failures: Vec<Failure>) -> Option<Failure> {
+    failures.into_iter().reduce(|mut first, next| {
+        first.causes.push(next.what);
+        first.causes.extend(next.causes);
+        first.hints.extend(next.hints);
+        first.hints.dedup();
+        first
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn facts(dir: &Path) -> Facts {
+        Facts { config_dir: dir.join("config"), system_dir: dir.join("etc"), ..Facts::gather().unwrap() }
+    }
+
+    #[test]
+    fn without_any_file_the_built_in_default_holds() {
+        let dir = tempfile::tempdir().unwrap();
+        let policy = load(&facts(dir.path()), None).unwrap();
+        assert_eq!(policy.layers().len(), 1);
+        assert_eq!(policy.layers()[0].origin, Origin::BuiltIn);
+    }
+
+    #[test]
+    fn a_policy_that_others_can_write_is_refused_and_a_broken_one_is_not_skipped() {
+        let dir = tempfile::tempdir().unwrap();
+        let facts = facts(dir.path());
+        std::fs::create_dir(&facts.config_dir).unwrap();
+        let file = facts.config_dir.join(FILE);
+        std::fs::write(&file, "version = 1\n").unwrap();
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o666)).unwrap();
+        assert_eq!(load(&facts, None).unwrap_err().kind, Kind::Permission);
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+        assert_eq!(load(&facts, None).unwrap().layers()[0].origin, Origin::User);
+        std::fs::write(&file, "version = 1\nnonsense = 2\nmode = \"sometimes\"\n").unwrap();
+        let failure = load(&facts, None).unwrap_err().to_string();
+        assert!(failure.contains("policy.toml:2:") && failure.contains("policy.toml:3:"), "{failure}");
+    }
+}

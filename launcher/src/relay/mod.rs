@@ -1,0 +1,205 @@
+//! Moves lines between client and server, asking the mediator about each, and sees a session out.
+
+mod ends;
+mod ending;
+mod lines;
+mod pump;
+mod stderr;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stockade_policy::mediator::{Peer, ServerEnd};
+use stockade_sandbox::{End, KeeperHandle, KeeperMessage};
+use tokio::io::{DuplexStream, Interest};
+use tokio::net::UnixDatagram;
+use tokio::time::{Instant, sleep_until};
+
+use crate::exit::Exit;
+use crate::launch::Session;
+use ending::{Cause, Ending};
+use ends::{Own, Reader, Writer};
+use pump::Hub;
+
+/// Where the client is.
+#[derive(Debug)]
+pub enum ClientEnd {
+    /// Our own stdin and stdout.
+    Stdio,
+    /// In this process (`inspect`): the other half is held by the one who plays the client.
+    Duplex(DuplexStream),
+}
+
+/// An event may wait this long until it is on disk; refusals do not wait.
+const SYNC_AFTER: Duration = Duration::from_millis(200);
+/// How long what a client wrote before its server ended is still read and answered.
+const LAST_WORDS: Duration = Duration::from_millis(50);
+/// How long the rest of the server's output may take once its tree is gone.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Relays until one side ends, and sees the other side and the whole tree out. Must run on a current-thread runtime
+/// with everything enabled. Does not return before every process of the tree is gone.
+pub async fn serve(session: Session, client: ClientEnd) -> Exit {
+    match Relay::new(session, client) {
+        Ok(relay) => tokio::task::LocalSet::new().run_until(relay.run()).await,
+        Err(error) => {
+            crate::error::Failure::new(crate::error::Kind::Software, "cannot relay between client and server")
+                .because(&error)
+                .report();
+            Exit::RunFailed
+        }
+    }
+}
+
+/// Everything that one session needs while it runs.
+struct Relay {
+    hub: Rc<Hub>,
+    keeper: KeeperHandle,
+    from_client: Reader,
+    from_server: Reader,
+    stderr: (Reader, Option<Writer>),
+    engine: Arc<stockade_policy::detect::Engine>,
+    tmp: std::path::PathBuf,
+    /// Keeps our standard streams in the mode that polling needs.
+    _own: Vec<Own>,
+}
+
+impl Relay {
+    fn new(session: Session, client: ClientEnd) -> std::io::Result<Self> {
+        let mut own = Vec::new();
+        let (from_client, to_client, stderr_out): (Reader, Writer, Option<Writer>) = match client {
+            ClientEnd::Stdio => {
+                let ((reader, a), (writer, b), (errors, c)) = (Own::stdin()?, Own::stdout()?, Own::stderr()?);
+                own.extend([a, b, c]);
+                (reader, writer, Some(errors))
+            }
+            ClientEnd::Duplex(stream) => {
+                let (reader, writer) = tokio::io::split(stream);
+                (Box::new(reader), Box::new(writer), None)
+            }
+        };
+        let jailed = session.jailed;
+        let to_server = ends::server_writer(jailed.stdin)?;
+        Ok(Self {
+            hub: Rc::new(Hub::new(session.mediator, session.log, to_client, to_server)),
+            keeper: jailed.keeper,
+            from_client,
+            from_server: ends::server_reader(jailed.stdout)?,
+            stderr: (ends::server_reader(jailed.stderr)?, stderr_out),
+            engine: session.engine,
+            tmp: session.plan.session_tmp,
+            _own: own,
+        })
+    }
+
+    /// The pumps are tasks of their own: a side that does not read must hold up nothing but its own lines.
+    async fn run(self) -> Exit {
+        let watch = ending::Signals::new().and_then(|signals| {
+            Ok((signals, keeper_socket(&self.keeper)?))
+        });
+        let (mut signals, keeper_ready) = match watch {
+            Ok(watch) => watch,
+            Err(error) => {
+                let what = "cannot watch over the server";
+                crate::error::Failure::new(crate::error::Kind::Software, what).because(&error).report();
+                return Exit::RunFailed;
+            }
+        };
+        let hub = self.hub;
+        let seen = Rc::new(RefCell::new(stderr::Seen::default()));
+        let mut to_server = Rc::clone(&hub).start(Peer::Client, self.from_client);
+        let mut to_client = Rc::clone(&hub).start(Peer::Server, self.from_server);
+        let (errors, errors_out) = self.stderr;
+        let mut to_stderr = tokio::task::spawn_local(stderr::pump(errors, errors_out, self.engine, Rc::clone(&seen)));
+        let mut ending = Ending::new(Rc::clone(&hub), &self.keeper);
+        let mut sync_at: Option<Instant> = None;
+        let (mut reads_client, mut reads_server, mut reads_stderr) = (true, true, true);
+        while !ending.tree_gone() || reads_server || reads_stderr {
+            let deadline = ending.deadline();
+            tokio::select! {
+                _ = &mut to_server, if reads_client => {
+                    reads_client = false;
+                    ending.begin(Cause::ClientClosed);
+                }
+                _ = &mut to_client, if reads_server => {
+                    reads_server = false;
+                    ending.begin(Cause::ServerSilent);
+                }
+                _ = &mut to_stderr, if reads_stderr => reads_stderr = false,
+                message = next_message(&self.keeper, &keeper_ready), if !ending.tree_gone() => ending.keeper_says(message),
+                name = signals.next() => ending.begin(Cause::Signal(name)),
+                cause = hub.broken() => ending.begin(cause),
+                () = hub.wants_sync() => {
+                    let due = Instant::now() + if hub.urgent() { Duration::ZERO } else { SYNC_AFTER };
+                    sync_at = Some(sync_at.map_or(due, |at| at.min(due)));
+                }
+                () = sleep_until(sync_at.unwrap_or_else(Instant::now)), if sync_at.is_some() => {
+                    sync_at = None;
+                    hub.sync();
+                }
+                () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
+                    if ending.escalate() { break }
+                }
+            }
+        }
+        let how = ending.how_server_ended();
+        let end = ServerEnd { how: how.clone(), stderr_tail: seen.borrow().tail() };
+        // A client that does not read its answers is not waited for for ever.
+        let _ = tokio::time::timeout(DRAIN, last_words(&hub, &end, &to_server)).await;
+        let exit = ending.exit();
+        let end = crate::telemetry::SessionEnd {
+            why: ending.why(),
+            server: how,
+            exit: exit.code(),
+            forwarded: hub.forwarded(),
+            stderr_bytes: seen.borrow().amounts(),
+        };
+        hub.append("session.end", &end);
+        hub.sync_now();
+        let _ = std::fs::remove_dir_all(&self.tmp);
+        exit
+    }
+}
+
+/// The server is gone: what the client asked, and what it wrote before it could know, is answered.
+async fn last_words(hub: &Hub, end: &ServerEnd, to_server: &tokio::task::JoinHandle<()>) {
+    hub.server_ended(end).await;
+    while !to_server.is_finished() && tokio::time::timeout(LAST_WORDS, hub.progress()).await.is_ok() {}
+    hub.flush().await;
+}
+
+/// The keeper's socket, to be polled: of tokio's types the datagram socket fits a packet socket, whose packets
+/// [`KeeperHandle::receive`] reads.
+fn keeper_socket(keeper: &KeeperHandle) -> std::io::Result<UnixDatagram> {
+    let socket = std::os::unix::net::UnixDatagram::from(keeper.fd().try_clone_to_owned()?);
+    socket.set_nonblocking(true)?;
+    UnixDatagram::from_std(socket)
+}
+
+/// The keeper's next message; a failing socket means that the keeper is lost.
+async fn next_message(keeper: &KeeperHandle, socket: &UnixDatagram) -> KeeperMessage {
+    let receive = || keeper.receive()?.ok_or_else(|| std::io::ErrorKind::WouldBlock.into());
+    loop {
+        if socket.readable().await.is_err() {
+            return KeeperMessage::KeeperLost;
+        }
+        match socket.try_io(Interest::READABLE, receive) {
+            Ok(message) => return message,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => return KeeperMessage::KeeperLost,
+        }
+    }
+}
+
+/// How a process ended, in words.
+fn end_words(end: End) -> String {
+    match end {
+        End::Exited(code) => format!("exit status {code}"),
+        End::Signalled(signal) => match nix::sys::signal::Signal::try_from(signal) {
+            Ok(name) => format!("killed by signal {signal} ({name})"),
+            Err(_) => format!("killed by signal {signal}"),
+        },
+    }
+}

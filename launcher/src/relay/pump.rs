@@ -1,0 +1,264 @@
+//! One direction after the other: read a line, ask the mediator, carry its actions out.
+
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde::Serialize;
+use stockade_policy::mediator::{Action, Mediator, Now, Peer, ServerEnd};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::{Mutex, Notify};
+use tokio::task::JoinHandle;
+
+use super::ending::Cause;
+use super::ends::{Reader, Writer};
+use super::lines::{Line, LineReader};
+use crate::telemetry::EventLog;
+
+/// What both directions share. Nothing of it is held over an await but the writers, whose mutexes keep lines whole.
+pub(super) struct Hub {
+    mediator: RefCell<Mediator>,
+    log: RefCell<EventLog>,
+    to_client: Mutex<Option<Writer>>,
+    to_server: Mutex<Option<Writer>>,
+    forwarded: Cell<(u64, u64)>,
+    started: Instant,
+    broken: RefCell<Option<Cause>>,
+    broke: Notify,
+    dirty: Notify,
+    urgent: Cell<bool>,
+    /// Lines handled: tells whether there is any life.
+    handled: Cell<u64>,
+    progressed: Notify,
+}
+
+impl Hub {
+    pub(super) fn new(mediator: Mediator, log: EventLog, to_client: Writer, to_server: Writer) -> Self {
+        Self {
+            mediator: RefCell::new(mediator),
+            log: RefCell::new(log),
+            to_client: Mutex::new(Some(to_client)),
+            to_server: Mutex::new(Some(to_server)),
+            forwarded: Cell::default(),
+            started: Instant::now(),
+            broken: RefCell::default(),
+            broke: Notify::new(),
+            dirty: Notify::new(),
+            urgent: Cell::new(false),
+            handled: Cell::new(0),
+            progressed: Notify::new(),
+        }
+    }
+
+    /// Starts the task that reads one side until it ends.
+    pub(super) fn start(self: Rc<Self>, from: Peer, source: Reader) -> JoinHandle<()> {
+        tokio::task::spawn_local(async move { self.pump(from, source).await })
+    }
+
+    /// A side that cannot be read any more has ended.
+    async fn pump(&self, from: Peer, source: Reader) {
+        let bytes_max = self.mediator.borrow().frame_bytes_max(from);
+        let mut lines = LineReader::new(source, bytes_max);
+        let mut actions = Vec::new();
+        loop {
+            let Ok(line) = lines.next().await else { return };
+            let now = self.now();
+            let mut whole: &[u8] = &[];
+            match &line {
+                Line::Whole => {
+                    whole = lines.bytes();
+                    let line = whole.strip_suffix(b"\n").unwrap_or(whole);
+                    self.mediator.borrow_mut().line(from, line, now, &mut actions);
+                }
+                Line::Oversize { prefix, bytes } => {
+                    self.mediator.borrow_mut().oversize(from, prefix, *bytes, now, &mut actions);
+                }
+                Line::Unterminated(rest) => {
+                    self.mediator.borrow_mut().unterminated(from, rest, now, &mut actions);
+                }
+                Line::End => return,
+            }
+            self.carry_out(from, whole, &mut actions).await;
+            self.handled.set(self.handled.get() + 1);
+            self.progressed.notify_one();
+        }
+    }
+
+    /// The client has said all: what the server asked it is answered, and its stdin is closed.
+    pub(super) async fn client_said_all(&self) {
+        let mut actions = Vec::new();
+        self.mediator.borrow_mut().client_said_all(self.now(), &mut actions);
+        self.carry_out(Peer::Client, &[], &mut actions).await;
+        self.close_server().await;
+    }
+
+    /// The session is being ended: everything pending is answered on both sides, and the server's stdin is closed.
+    pub(super) async fn session_ends(&self, why: &str) {
+        let mut actions = Vec::new();
+        self.mediator.borrow_mut().client_ended(why, self.now(), &mut actions);
+        self.carry_out(Peer::Client, &[], &mut actions).await;
+        self.close_server().await;
+    }
+
+    /// The server is gone: the client gets the answers that it owes.
+    pub(super) async fn server_ended(&self, end: &ServerEnd) {
+        let mut actions = Vec::new();
+        self.mediator.borrow_mut().server_ended(end, self.now(), &mut actions);
+        self.carry_out(Peer::Server, &[], &mut actions).await;
+    }
+
+    /// Returns when a line was handled.
+    pub(super) async fn progress(&self) {
+        self.progressed.notified().await;
+    }
+
+    /// Requests of the client that wait for the server.
+    pub(super) fn client_waits(&self) -> bool {
+        self.mediator.borrow().pending(Peer::Client) > 0
+    }
+
+    /// Lines handled so far.
+    pub(super) fn handled(&self) -> u64 {
+        self.handled.get()
+    }
+
+    /// Lines forwarded to the server and to the client.
+    pub(super) fn forwarded(&self) -> (u64, u64) {
+        self.forwarded.get()
+    }
+
+    /// Returns when a writer broke or the log stopped traffic.
+    pub(super) async fn broken(&self) -> Cause {
+        loop {
+            if let Some(cause) = self.broken.borrow_mut().take() {
+                return cause;
+            }
+            self.broke.notified().await;
+        }
+    }
+
+    /// Returns when an event was written that is not on disk yet.
+    pub(super) async fn wants_sync(&self) {
+        self.dirty.notified().await;
+    }
+
+    /// Whether one of these events was a refusal.
+    pub(super) fn urgent(&self) -> bool {
+        self.urgent.replace(false)
+    }
+
+    /// Brings what was written to the disk, on a thread of its own: a message must not wait for it.
+    pub(super) fn sync(&self) {
+        if let Some(file) = self.log.borrow_mut().take_unsynced() {
+            tokio::task::spawn_blocking(move || sync_file(&file));
+        }
+    }
+
+    /// The same, waiting for it.
+    pub(super) fn sync_now(&self) {
+        if let Some(file) = self.log.borrow_mut().take_unsynced() {
+            sync_file(&file);
+        }
+    }
+
+    /// Writes an event that is not a decision.
+    pub(super) fn append<T: Serialize>(&self, kind: &'static str, what: &T) {
+        if let Err(stopped) = self.log.borrow_mut().append(kind, what) {
+            self.breaks(Cause::LogStopped(stopped.to_string()));
+        }
+    }
+
+    /// Pushes out what a buffered writer still holds.
+    pub(super) async fn flush(&self) {
+        for writer in [&self.to_client, &self.to_server] {
+            if let Some(writer) = &mut *writer.lock().await {
+                let _ = writer.flush().await;
+            }
+        }
+    }
+
+    async fn close_server(&self) {
+        if let Some(mut writer) = self.to_server.lock().await.take() {
+            let _ = writer.shutdown().await;
+        }
+    }
+
+    /// `whole` is the line as it came, with its LF.
+    async fn carry_out(&self, from: Peer, whole: &[u8], actions: &mut Vec<Action>) {
+        for action in actions.drain(..) {
+            match action {
+                Action::Forward => {
+                    self.count(from);
+                    self.write(from.other(), whole).await;
+                }
+                Action::ForwardRewritten(mut bytes) => {
+                    self.count(from);
+                    bytes.push(b'\n');
+                    self.write(from.other(), &bytes).await;
+                }
+                Action::Send(to, mut bytes) => {
+                    bytes.push(b'\n');
+                    self.write(to, &bytes).await;
+                }
+                Action::Record(record) => self.record(&record),
+            }
+        }
+    }
+
+    fn record(&self, record: &stockade_policy::mediator::Record) {
+        let mut log = self.log.borrow_mut();
+        log.client_says(self.mediator.borrow().claims().0);
+        match log.decision(record) {
+            Ok(urgent) => {
+                if urgent {
+                    self.urgent.set(true);
+                }
+                self.dirty.notify_one();
+            }
+            Err(stopped) => self.breaks(Cause::LogStopped(stopped.to_string())),
+        }
+    }
+
+    fn count(&self, from: Peer) {
+        let (to_server, to_client) = self.forwarded.get();
+        self.forwarded.set(match from {
+            Peer::Client => (to_server + 1, to_client),
+            Peer::Server => (to_server, to_client + 1),
+        });
+    }
+
+    async fn write(&self, to: Peer, bytes: &[u8]) {
+        let (writer, cause) = match to {
+            Peer::Client => (&self.to_client, Cause::ClientGone),
+            Peer::Server => (&self.to_server, Cause::ServerDeaf),
+        };
+        let mut writer = writer.lock().await;
+        let Some(open) = &mut *writer else { return };
+        let written: io::Result<()> = async {
+            open.write_all(bytes).await?;
+            open.flush().await
+        }
+        .await;
+        if written.is_err() {
+            *writer = None;
+            self.breaks(cause);
+        }
+    }
+
+    fn breaks(&self, cause: Cause) {
+        self.broken.borrow_mut().get_or_insert(cause);
+        self.broke.notify_one();
+    }
+
+    fn now(&self) -> Now {
+        Now(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// A failing sync is not reported: the write itself was, and the next one will be.
+fn sync_file(file: &Arc<File>) {
+    let _ = file.sync_data();
+}

@@ -1,0 +1,317 @@
+//! Every event that may be written, a struct a kind, and why each field may stand in a log.
+//!
+//! Nothing here ever holds a matched value: findings carry the detector, a length class and a keyed hash.
+
+use serde::Serialize;
+use stockade_policy::mediator::{Record, RecordKind};
+use stockade_policy::rules::Policy;
+use stockade_policy::verdict::Reason;
+use stockade_sandbox::{Degree, Enforcement};
+
+use crate::plan::Plan;
+
+/// Version of the event schema; raised when a field changes its meaning.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What every event of a session says.
+#[derive(Clone, Debug, Serialize)]
+pub struct Common {
+    /// Id of the session (UUIDv7): ties the events of one run together.
+    pub session: String,
+    /// OS user: whose session it was.
+    pub user: String,
+    /// The client, as far as is known: claims, not proof.
+    pub client: ClientClaim,
+    /// Name that the user knows the server by.
+    pub server: String,
+    /// What really ran: package URL and file hash.
+    pub identity: Vec<String>,
+    /// Profile that the jail was made from.
+    pub profile: String,
+    /// Hash of the policy in force.
+    pub policy: String,
+}
+
+/// Who started us, best evidence first; all of it can be forged by the one who starts us.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ClientClaim {
+    /// From `--id CLIENT/NAME`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// From `clientInfo`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub says: Option<String>,
+    /// Names of the processes above us, nearest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub processes: Vec<String>,
+}
+
+/// One line of the log.
+#[derive(Debug, Serialize)]
+pub struct Envelope<'a, T: Serialize> {
+    /// [`SCHEMA_VERSION`].
+    pub v: u32,
+    /// Position in its segment file, from 1: shows gaps.
+    pub seq: u64,
+    /// UUIDv7 of the event.
+    pub id: String,
+    /// RFC 3339 with the local offset: when.
+    pub time: String,
+    /// Kind.
+    pub kind: &'static str,
+    /// Events that could not be written before this one.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub dropped: u64,
+    /// Session, user, client, server, policy.
+    pub who: &'a Common,
+    /// What happened.
+    pub what: &'a T,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+/// `session.start`
+#[derive(Debug, Serialize)]
+pub struct SessionStart {
+    /// Path of the program; arguments stay out, they may hold secrets.
+    pub program: String,
+    /// How many arguments there were.
+    pub arguments: usize,
+    /// Why this profile.
+    pub profile_why: String,
+    /// Policy layers in force, with their hashes.
+    pub layers: Vec<String>,
+    /// Grants by flag, as asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub flag_grants: Vec<String>,
+    /// What was asked for and not granted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Names (never values) of the variables that the server got.
+    pub env_names: Vec<String>,
+    /// Mechanism of the jail.
+    pub backend: &'static str,
+    /// Landlock ABI.
+    pub landlock_abi: u32,
+    /// What was enforced, a line a guarantee.
+    pub enforcement: Vec<EnforcementLine>,
+    /// Granted paths that do not exist.
+    pub skipped_paths: usize,
+}
+
+/// `session.refused`
+#[derive(Debug, Serialize)]
+pub struct SessionRefused {
+    /// What the user was told.
+    pub why: String,
+}
+
+/// One guarantee of the enforcement report.
+#[derive(Clone, Debug, Serialize)]
+pub struct EnforcementLine {
+    /// `fs`, `net` …
+    pub guarantee: &'static str,
+    /// `full`, `partial`, `none`
+    pub degree: &'static str,
+    /// What is missing.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub missing: String,
+    /// Why.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub why: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub remedy: String,
+}
+
+impl EnforcementLine {
+    /// The lines of a report, in the order in which they are shown.
+    pub fn of(enforcement: &Enforcement) -> Vec<Self> {
+        let line = |(guarantee, degree): (&'static str, &Degree)| {
+            let (degree, missing, why, remedy) = match degree {
+                Degree::Full => ("full", "", "", ""),
+                Degree::Partial { missing, why, remedy } => ("partial", missing.as_str(), why.as_str(), remedy.as_str()),
+                Degree::None { why, remedy } => ("none", "", why.as_str(), remedy.as_str()),
+            };
+            Self { guarantee, degree, missing: missing.to_owned(), why: why.to_owned(), remedy: remedy.to_owned() }
+        };
+        enforcement.guarantees().into_iter().map(line).collect()
+    }
+}
+
+impl SessionStart {
+    /// The start of a session, from what was planned and what was enforced.
+    pub fn new(plan: &Plan, policy: &Policy, enforcement: &Enforcement) -> Self {
+        Self {
+            program: plan.command.program.display().to_string(),
+            arguments: plan.command.argv.len().saturating_sub(1),
+            profile_why: plan.profile_why.clone(),
+            layers: policy
+                .layers()
+                .iter()
+                .map(|layer| format!("{} sha256:{}", layer.name, layer.sha256.get(..12).unwrap_or(&layer.sha256)))
+                .collect(),
+            flag_grants: plan.flag_grants.clone(),
+            notes: plan.notes.clone(),
+            env_names: plan.ruleset.env.iter().map(|(name, _)| name.to_string_lossy().into_owned()).collect(),
+            backend: enforcement.backend.word(),
+            landlock_abi: enforcement.landlock_abi,
+            enforcement: EnforcementLine::of(enforcement),
+            skipped_paths: enforcement.skipped_paths.len(),
+        }
+    }
+}
+
+/// `session.end`
+#[derive(Debug, Serialize)]
+pub struct SessionEnd {
+    /// Who ended it: `server ended`, `client closed its end`, `SIGTERM` …
+    pub why: String,
+    /// How the server's main process ended.
+    pub server: String,
+    /// Our exit code.
+    pub exit: u8,
+    /// Lines forwarded to the server and to the client.
+    pub forwarded: (u64, u64),
+    /// Bytes of stderr, and how many of them were not passed on.
+    pub stderr_bytes: (u64, u64),
+}
+
+/// `call`, `answer`, `notification`, `refused`, `synthesised`, `definition`: one decision of the mediator.
+#[derive(Debug, Serialize)]
+pub struct Decision {
+    /// `allow`, `deny`, `ask`, `monitor`, `redact`, `block`, `refused`
+    pub verdict: &'static str,
+    /// Access axis.
+    pub access: &'static str,
+    /// Content axis.
+    pub content: &'static str,
+    /// Which way the message went.
+    pub direction: &'static str,
+    /// Method of the message, or of the request that it answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// Tool, prompt or resource, masked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
+    /// JSON-RPC id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The rule that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Its reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Its layer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+    /// The rule of a layer in monitor mode that would have refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would_have: Option<String>,
+    /// Why the grammar or the session table refused it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
+    /// Code that the user can ask about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Findings, masked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<FindingLine>,
+    /// How many findings there were in all.
+    #[serde(skip_serializing_if = "is_none_found")]
+    pub findings_total: usize,
+    /// Size of the line in bytes.
+    pub bytes: usize,
+    /// The line was changed before it was forwarded.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub rewritten: bool,
+    /// Separators, surrogates and invalid UTF-8 repaired.
+    #[serde(skip_serializing_if = "is_nothing_repaired")]
+    pub repaired: u32,
+    /// Answers: milliseconds since the request was forwarded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+}
+
+fn is_none_found(n: &usize) -> bool {
+    *n == 0
+}
+
+fn is_nothing_repaired(n: &u32) -> bool {
+    *n == 0
+}
+
+/// One finding, masked (decision 25): detector, length class, keyed hash.
+#[derive(Debug, Serialize)]
+pub struct FindingLine {
+    /// `secret/github-pat`
+    pub detector: String,
+    /// `low`, `medium`, `high`
+    pub confidence: &'static str,
+    /// 0: 1–7 characters, 1: 8–15, 2: 16–31, 3: 32–63, 4: more.
+    pub length_class: u8,
+    /// Keyed hash: equal values match across events, the value cannot be read from it.
+    pub hash: String,
+    /// JSON Pointer of the value that holds it.
+    pub at: String,
+}
+
+impl Decision {
+    /// The kind of event that a record becomes.
+    pub fn kind(record: &Record) -> &'static str {
+        match record.kind {
+            RecordKind::Call => "call",
+            RecordKind::Answer => "answer",
+            RecordKind::Notification => "notification",
+            RecordKind::Refused => "refused",
+            RecordKind::Synthesised => "synthesised",
+            RecordKind::Definition => "definition",
+        }
+    }
+
+    /// The mediator's record as an event.
+    pub fn new(record: &Record) -> Self {
+        let reason = record.verdict.reason.as_ref();
+        let refused = record.kind == RecordKind::Refused && !record.verdict.refuses();
+        let line = |(n, finding): (usize, &stockade_policy::detect::Finding)| FindingLine {
+            detector: finding.detector.to_string(),
+            confidence: confidence_word(finding.confidence),
+            length_class: finding.length_class,
+            hash: String::from_utf8_lossy(&finding.hash).into_owned(),
+            at: record.pointers.get(n).cloned().unwrap_or_default(),
+        };
+        Self {
+            verdict: if refused { "refused" } else { record.verdict.word() },
+            access: record.verdict.access.word(),
+            content: record.verdict.content.word(),
+            direction: record.direction.word(),
+            method: record.method.clone(),
+            item: record.item.clone(),
+            request_id: record.request_id.clone(),
+            rule: reason.map(|reason| reason.rule.to_string()),
+            reason: reason.map(|reason| reason.text.to_string()),
+            layer: reason.map(|reason| reason.layer.to_string()),
+            would_have: record.verdict.would_have.as_ref().map(|reason: &Reason| reason.rule.to_string()),
+            refusal: record.refusal.clone(),
+            code: record.code.clone(),
+            findings: record.findings.iter().enumerate().map(line).collect(),
+            findings_total: record.findings_total,
+            bytes: record.bytes,
+            rewritten: record.rewritten,
+            repaired: record.repaired,
+            duration_ms: record.duration_ms,
+        }
+    }
+}
+
+fn confidence_word(confidence: stockade_policy::detect::Confidence) -> &'static str {
+    use stockade_policy::detect::Confidence::{High, Low, Medium};
+    match confidence {
+        Low => "low",
+        Medium => "medium",
+        High => "high",
+    }
+}

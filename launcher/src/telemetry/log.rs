@@ -1,0 +1,127 @@
+//! The event log of one launcher: numbers events, writes them, and knows what a full disk means.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+use stockade_policy::document::policy::FullDisk;
+use stockade_policy::mediator::Record;
+
+use super::events::{Common, Decision, Envelope, SCHEMA_VERSION};
+use super::segment::Segment;
+use crate::host;
+
+/// The log cannot be written and policy says that traffic stops then (decision 18).
+#[derive(Debug, thiserror::Error)]
+#[error("the event log cannot be written, and the policy in force stops traffic then")]
+pub struct Stopped(#[source] io::Error);
+
+/// Numbers and appends events.
+#[derive(Debug)]
+pub struct EventLog {
+    segment: Segment,
+    common: Common,
+    full_disk: FullDisk,
+    seq: u64,
+    dropped: u64,
+    unsynced: bool,
+    alerted: bool,
+}
+
+impl EventLog {
+    /// Opens the log of a session below `state_dir`.
+    pub fn open(state_dir: &Path, common: Common, full_disk: FullDisk) -> io::Result<Self> {
+        let segment = Segment::create(&state_dir.join("events"), &common.session)?;
+        Ok(Self { segment, common, full_disk, seq: 0, dropped: 0, unsynced: false, alerted: false })
+    }
+
+    /// Where the events go.
+    pub fn path(&self) -> &Path {
+        self.segment.path()
+    }
+
+    /// What every event says.
+    pub fn common(&self) -> &Common {
+        &self.common
+    }
+
+    /// The client told its name.
+    pub fn client_says(&mut self, name: Option<&str>) {
+        if self.common.client.says.as_deref() != name {
+            self.common.client.says = name.map(str::to_owned);
+        }
+    }
+
+    /// Writes one decision. Returns whether it should reach the disk at once: refusals do.
+    ///
+    /// # Errors
+    /// [`Stopped`] when policy stops traffic on a full disk.
+    pub fn decision(&mut self, record: &Record) -> Result<bool, Stopped> {
+        self.append(Decision::kind(record), &Decision::new(record))?;
+        Ok(record.verdict.refuses())
+    }
+
+    /// Writes one event.
+    ///
+    /// # Errors
+    /// [`Stopped`] when policy stops traffic on a full disk.
+    pub fn append<T: Serialize>(&mut self, kind: &'static str, what: &T) -> Result<(), Stopped> {
+        let envelope = Envelope {
+            v: SCHEMA_VERSION,
+            seq: self.seq + 1,
+            id: uuid::Uuid::now_v7().to_string(),
+            time: host::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string(),
+            kind,
+            dropped: self.dropped,
+            who: &self.common,
+            what,
+        };
+        let written = serde_json::to_vec(&envelope).map_err(io::Error::from).and_then(|line| self.write(line));
+        match written {
+            Ok(()) => {
+                self.seq += 1;
+                self.dropped = 0;
+                self.unsynced = true;
+                Ok(())
+            }
+            Err(error) if self.full_disk == FullDisk::Stop => Err(Stopped(error)),
+            Err(error) => {
+                self.dropped += 1;
+                self.alert(&error);
+                Ok(())
+            }
+        }
+    }
+
+    /// The file to sync, if anything was written since the last call.
+    pub fn take_unsynced(&mut self) -> Option<Arc<File>> {
+        std::mem::take(&mut self.unsynced).then(|| self.segment.file())
+    }
+
+    fn write(&mut self, line: Vec<u8>) -> io::Result<()> {
+        match self.segment.append(line.clone()) {
+            Err(error)
+                if error.kind() == io::ErrorKind::StorageFull
+                    && self.full_disk == FullDisk::DropOldest
+                    && self.segment.drop_oldest() =>
+            {
+                self.segment.append(line)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn alert(&mut self, error: &io::Error) {
+        use std::io::Write;
+        if !std::mem::replace(&mut self.alerted, true) {
+            let path = self.segment.path().display();
+            let _ = writeln!(
+                io::stderr(),
+                "stockade: events are being dropped and counted: cannot write {path}: {error}\n\
+                 stockade: make room there; traffic goes on, as the policy in force says"
+            );
+        }
+    }
+}

@@ -1,0 +1,70 @@
+"""Speaks a given script of lines with a command and tells what came back. Standard library only.
+
+  converse.py SCRIPT.json -- COMMAND…
+
+SCRIPT.json is a list of steps, each with one key:
+  {"send": MESSAGE}          a JSON message
+  {"raw": "HEX"}             a line as it is
+  {"handshake": true}        initialize and notifications/initialized
+  {"await": ID, "within": S} waits for the answer to ID
+  {"pause": SECONDS}
+  {"close": true}            closes the command's stdin
+Afterwards stdin is closed and everything is read to the end. Prints answers by id (as JSON text), requests,
+notifications, lines that are no messages, the exit code and stderr; `late` is the id that a step waited for in vain.
+"""
+import json
+import sys
+import time
+
+from lines import Session
+
+
+def main():
+    script, dashes, *command = sys.argv[1:]
+    assert dashes == "--", __doc__
+    with open(script) as file:
+        steps = json.load(file)
+    session = Session(command)
+    outcome = {"late": None}
+    for step in steps:
+        try:
+            if "send" in step:
+                session.send(step["send"])
+            elif "raw" in step:
+                session.send_raw(bytes.fromhex(step["raw"]))
+            elif "handshake" in step:
+                session.handshake()
+            elif "await" in step:
+                session.answer(step["await"], step.get("within", 20))
+            elif "pause" in step:
+                time.sleep(step["pause"])
+            elif "close" in step:
+                session.close_stdin()
+            else:
+                raise ValueError("no such step: %r" % step)
+        except (TimeoutError, EOFError):
+            outcome["late"] = json.dumps(step.get("await", step))
+            break
+        except BrokenPipeError:
+            break
+    try:
+        session.close_stdin()
+    except OSError:
+        pass
+    try:
+        session.to_end(30)
+        outcome["code"] = session.wait(30)
+    except Exception:
+        session.kill()
+        raise
+    outcome.update(
+        answers={json.dumps(id): answers for id, answers in session.answers.items()},
+        requests=session.requests,
+        notifications=session.others,
+        foreign=session.foreign,
+        stderr=session.stderr.decode("utf-8", "replace"),
+    )
+    print(json.dumps(outcome))
+
+
+main()

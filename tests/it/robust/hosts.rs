@@ -1,0 +1,164 @@
+//! Hosts that lack something: Landlock, a readable state directory, room on the disk.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{call, converse_with, only_answer, text_of, wait_for};
+use crate::support::{Finished, World, driver, finish, fixture_command, python, stockade_bin};
+
+fn ended(command: &mut Command) -> Finished {
+    finish(command.spawn().expect("it starts"), Duration::from_secs(60))
+}
+
+fn refuses_to_run(failed: &Finished) {
+    assert_eq!(failed.code(), 125, "{}", failed.stderr);
+    assert_eq!(failed.stdout_text(), "");
+    assert!(failed.stderr.starts_with("error: ") && failed.stderr.contains("hint: "), "{}", failed.stderr);
+}
+
+#[test]
+fn a_kernel_without_landlock_is_refused_with_the_remedy() {
+    let world = World::new();
+    let trace = world.project().join("trace");
+    let script = format!("echo ran > {}", trace.display());
+    for backend in ["static", "auto"] {
+        let mut command = Command::new(python());
+        command.arg(driver("without_landlock.py")).arg(stockade_bin());
+        command.args(["run", "--backend", backend, "--grant-write"]).arg(world.project());
+        command.args(["--", "/bin/sh", "-c", &script]);
+        world.dress(&mut command);
+        let failed = ended(&mut command);
+        refuses_to_run(&failed);
+        assert!(failed.stderr.contains("Landlock"), "{}", failed.stderr);
+        assert!(failed.stderr.contains("lsm="), "the remedy names the boot option: {}", failed.stderr);
+        assert!(!trace.exists(), "the server ran");
+    }
+}
+
+/// Whether permissions stop us: they do not stop root.
+fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_used_stops_the_start() {
+    let world = World::new();
+    // A file in its place stops root as well as anybody.
+    fs::write(world.state().join("stockade"), "in the way").expect("a file");
+    let failed = ended(&mut world.stockade(["run", "--", "/bin/true"]));
+    refuses_to_run(&failed);
+    assert!(failed.stderr.contains("state/stockade"), "it names the directory: {}", failed.stderr);
+
+    if !is_root() {
+        fs::remove_file(world.state().join("stockade")).expect("removed");
+        fs::set_permissions(world.state(), fs::Permissions::from_mode(0o000)).expect("closed");
+        let failed = ended(&mut world.stockade(["run", "--", "/bin/true"]));
+        fs::set_permissions(world.state(), fs::Permissions::from_mode(0o700)).expect("opened");
+        refuses_to_run(&failed);
+        assert!(failed.stderr.contains("Permission denied"), "{}", failed.stderr);
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_read_is_said_so() {
+    let world = World::new();
+    fs::write(world.state().join("stockade"), "in the way").expect("a file");
+    let failed = ended(&mut world.stockade(["log"]));
+    assert!(!matches!(failed.code(), 0 | 101), "{}: {}", failed.code(), failed.stderr);
+    assert!(failed.stderr.starts_with("error: "), "{}", failed.stderr);
+}
+
+/// `sh -c SCRIPT` with a file system of 4 MiB on the world's state directory.
+///
+/// Root mounts it in a mount namespace of its own; anybody else needs a user namespace for that.
+fn on_a_small_disk(world: &World, script: &str) -> Vec<OsString> {
+    let mount = format!("mount -t tmpfs -o size=4m,mode=700 tmpfs {} && {script}", world.state().display());
+    let flags = if is_root() { "-m" } else { "-Urm" };
+    ["/usr/bin/unshare", flags, "/bin/sh", "-c", &mount].map(OsString::from).to_vec()
+}
+
+/// Whether this host lets us mount at all; the reason is printed if it does not.
+fn can_mount(world: &World) -> bool {
+    let words = on_a_small_disk(world, "true");
+    let output = Command::new(&words[0]).args(&words[1..]).output().expect("unshare starts");
+    if !output.status.success() {
+        eprintln!("not tried: this host lets us mount nothing: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    output.status.success()
+}
+
+#[test]
+fn a_full_disk_at_the_start_is_a_clear_error() {
+    let world = World::new();
+    if !can_mount(&world) {
+        return;
+    }
+    let fill = format!("{{ cat /dev/zero > {0}/fill 2>/dev/null; :; }}", world.state().display());
+    let script = format!("{fill} && exec {} run -- /bin/true", stockade_bin().display());
+    let words = on_a_small_disk(&world, &script);
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
+    world.dress(&mut command);
+    let failed = ended(&mut command);
+    refuses_to_run(&failed);
+    assert!(failed.stderr.contains("No space left"), "{}", failed.stderr);
+}
+
+/// A session in which the disk runs full between the calls 1 and 2.
+fn the_disk_runs_full(policy: &str) -> Option<serde_json::Value> {
+    let world = World::new();
+    if !can_mount(&world) {
+        return None;
+    }
+    world.user_policy(policy);
+    let ballast = world.state().join("ballast").display().to_string();
+    let server = fixture_command("scripted.py", &[]);
+    let server: Vec<String> = server.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    // The disk is filled from outside the jail, when the driver has heard the first answer.
+    let script = format!(
+        "{{ (while [ ! -e {go} ]; do sleep 0.05; done; cat /dev/zero > {ballast}; : > {done}) 2>/dev/null & }}; \
+         exec {bin} run --grant-write {project} -- {server}",
+        go = world.project().join("go").display(),
+        done = world.project().join("done").display(),
+        project = world.project().display(),
+        bin = stockade_bin().display(),
+        server = server.join(" "),
+    );
+    let mut steps = vec![
+        json!({"handshake": true}),
+        call(1, "write", json!({"path": world.project().join("go"), "text": ""})),
+        wait_for(1),
+        json!({"pause": 2}),
+    ];
+    for id in 2..200 {
+        steps.extend([call(id, "echo", json!({"message": "x".repeat(500)})), wait_for(id)]);
+    }
+    let words = ["--".into()].into_iter().chain(on_a_small_disk(&world, &script)).collect();
+    let outcome = converse_with(&world, &json!(steps), words);
+    assert!(world.project().join("done").exists(), "the disk was filled: {outcome}");
+    assert_eq!(text_of(only_answer(&outcome, "1")), "written");
+    Some(outcome)
+}
+
+#[test]
+fn when_the_disk_runs_full_traffic_goes_on_by_default() {
+    let Some(outcome) = the_disk_runs_full("version = 1\n") else { return };
+    assert_eq!(text_of(only_answer(&outcome, "199")), "x".repeat(500));
+    let stderr = outcome["stderr"].as_str().expect("text");
+    assert!(stderr.contains("No space left") || stderr.contains("dropped"), "it is said: {stderr}");
+}
+
+#[test]
+fn when_the_disk_runs_full_traffic_stops_if_policy_says_so() {
+    let Some(outcome) = the_disk_runs_full("version = 1\n[defaults]\nfull_disk = \"stop\"\n") else { return };
+    let last = &outcome["answers"]["199"];
+    let served = last.is_array() && last[0]["result"]["content"][0]["text"] == "x".repeat(500);
+    assert!(!served, "calls are still served: {last}");
+    let stderr = outcome["stderr"].as_str().expect("text");
+    assert!(stderr.contains("No space left") || stderr.contains("full"), "it is said: {stderr}");
+}
