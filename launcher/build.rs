@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use stockade_policy::document::Mistakes;
 use stockade_policy::document::policy::PolicyDocument;
 use stockade_policy::document::profile::{PathGrant, Profile, ProfileLimits, Require, Source, parse_all};
 
@@ -38,13 +39,11 @@ fn tables() -> Fallible<String> {
     let mut sources = sources(&profiles.join("base"))?;
     sources.extend(self::sources(&profiles.join("servers"))?);
     let (parsed, mistakes) = parse_all(&sources, &|_| None);
-    let mut errors =
-        mistakes.iter().flat_map(|m| m.to_string().lines().map(str::to_owned).collect::<Vec<_>>());
-    let mut errors = errors.by_ref().collect::<Vec<_>>();
+    let mut errors = mistakes.iter().flat_map(lines).collect::<Vec<_>>();
     let policies = self::sources(&profiles.join("policies"))?;
     for policy in &policies {
         if let Err(mistakes) = PolicyDocument::parse(&policy.file, &policy.text) {
-            errors.extend(mistakes.to_string().lines().map(str::to_owned));
+            errors.extend(lines(&mistakes));
         }
     }
     if !errors.is_empty() {
@@ -55,9 +54,14 @@ fn tables() -> Fallible<String> {
          use stockade_policy::document::profile::{EnvSet, PathGrant, Profile, ProfileLimits, Require};\n",
     );
     // Writing to a String cannot fail.
-    let _ = write_profiles(&mut out, &parsed, &sources);
+    let _ = write_profiles(&mut out, &parsed);
     let _ = write_policies(&mut out, &policies);
     Ok(out)
+}
+
+/// Each mistake as a line of its own: cargo shows one line an error.
+fn lines(mistakes: &Mistakes) -> Vec<String> {
+    mistakes.to_string().lines().map(str::to_owned).collect()
 }
 
 /// All TOML files of a folder, in the order of their names.
@@ -79,7 +83,7 @@ fn sources(folder: &Path) -> Fallible<Vec<Source>> {
     paths.into_iter().map(read).collect()
 }
 
-fn write_profiles(out: &mut String, profiles: &[Profile], sources: &[Source]) -> std::fmt::Result {
+fn write_profiles(out: &mut String, profiles: &[Profile]) -> std::fmt::Result {
     for (n, profile) in profiles.iter().enumerate() {
         write_words(out, &format!("BASES_{n}"), &profile.bases)?;
         write_words(out, &format!("IDENTITY_{n}"), &profile.identity)?;
@@ -98,12 +102,6 @@ fn write_profiles(out: &mut String, profiles: &[Profile], sources: &[Source]) ->
     writeln!(out, "pub(super) static PROFILES: [Profile; {}] = [", profiles.len())?;
     for (n, profile) in profiles.iter().enumerate() {
         write_profile(out, n, profile)?;
-    }
-    writeln!(out, "];")?;
-    writeln!(out, "/// Texts of the profiles, in the same order.")?;
-    writeln!(out, "pub(super) static PROFILE_TEXTS: [&str; {}] = [", sources.len())?;
-    for source in sources {
-        writeln!(out, "    include_str!({:?}),", source.file)?;
     }
     writeln!(out, "];")
 }

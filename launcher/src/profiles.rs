@@ -22,18 +22,18 @@ const FOLDER: &str = "profiles";
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// The profiles inside the binary, their bases folded in.
-pub fn embedded() -> &'static [Profile] {
+pub(crate) fn embedded() -> &'static [Profile] {
     &tables::PROFILES
 }
 
 /// The text of a starting policy: `observe`, `default` or `strict`.
-pub fn starting_policy(name: &str) -> Option<&'static str> {
+pub(crate) fn starting_policy(name: &str) -> Option<&'static str> {
     tables::POLICIES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
 /// Every profile that a server could get.
 #[derive(Debug)]
-pub struct Available {
+pub(crate) struct Available {
     /// From `/etc/stockade/profiles`: these come before all others.
     system: Vec<Loaded>,
     /// From the user's configuration directory: these come before the embedded ones.
@@ -52,10 +52,14 @@ impl Available {
     ///
     /// # Errors
     /// All mistakes of all files at once; a file or directory that others could have written.
-    pub fn load(system_dir: &Path, config_dir: &Path, uid: u32) -> Result<Self, Failure> {
-        let system =
-            parsed(read_folder(&system_dir.join(FOLDER), 0)?, &|name| find(embedded(), name).cloned())?;
-        let user = parsed(read_folder(&config_dir.join(FOLDER), uid)?, &|name| {
+    pub(crate) fn load(system_dir: &Path, config_dir: &Path, uid: u32) -> Result<Self, Failure> {
+        let system = read_folder(&system_dir.join(FOLDER), 0)?;
+        Self::joined(system, read_folder(&config_dir.join(FOLDER), uid)?)
+    }
+
+    fn joined(system: Vec<Source>, user: Vec<Source>) -> Result<Self, Failure> {
+        let system = parsed(system, &|name| find(embedded(), name).cloned())?;
+        let user = parsed(user, &|name| {
             let organisation = system.iter().map(|loaded| &loaded.profile);
             organisation.chain(embedded()).find(|profile| profile.name == name).cloned()
         })?;
@@ -77,41 +81,31 @@ impl Available {
     ///
     /// # Errors
     /// When there is none.
-    pub fn named(&self, name: &str) -> Result<&Profile, Failure> {
-        self.all().find(|(profile, ..)| profile.name == name).map(|(profile, ..)| profile).ok_or_else(|| {
-            let names = self.all().map(|(profile, ..)| profile.name.as_ref()).collect::<Vec<_>>();
+    pub(crate) fn named(&self, name: &str) -> Result<&Profile, Failure> {
+        self.all().find(|profile| profile.name == name).ok_or_else(|| {
             Failure::new(Kind::Config, format!("there is no profile `{name}`"))
-                .hint(format!("there are: {}", names.join(", ")))
+                .hint(format!("there are: {}", self.names().join(", ")))
         })
     }
 
     /// All names, those first that come before others.
-    pub fn names(&self) -> Vec<&str> {
-        self.all().map(|(profile, ..)| profile.name.as_ref()).collect()
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.all().map(|profile| profile.name.as_ref()).collect()
     }
 
     /// The profile that is for a server with these identities. The organisation's come before all others; among the
     /// user's and the embedded ones the most specific pattern wins, and the user's where both are equally specific.
-    pub fn for_identities(&self, identities: &[String]) -> Option<&Profile> {
+    pub(crate) fn for_identities(&self, identities: &[String]) -> Option<&Profile> {
         best(self.system.iter().map(|loaded| &loaded.profile), identities)
-            .or_else(|| best(self.all().skip(self.system.len()).map(|(profile, ..)| profile), identities))
+            .or_else(|| best(self.all().skip(self.system.len()), identities))
     }
 
-    /// Where the profile of that name comes from, and its text as it was written.
-    pub fn source(&self, name: &str) -> Option<(&str, &str)> {
-        self.all().find(|(profile, ..)| profile.name == name).map(|(_, file, text)| (file, text))
-    }
-
-    /// Every profile with its file and text, those first that come before others. An embedded profile whose name a
-    /// file uses is not among them: the file replaces it.
-    fn all(&self) -> impl Iterator<Item = (&Profile, &str, &str)> {
-        let files = || self.system.iter().chain(&self.user);
-        let replaced = move |profile: &Profile| files().any(|loaded| loaded.profile.name == profile.name);
-        let inside =
-            embedded().iter().zip(tables::PROFILE_TEXTS).filter(move |(profile, _)| !replaced(profile));
-        files()
-            .map(|Loaded { profile, source }| (profile, source.file.as_str(), source.text.as_str()))
-            .chain(inside.map(|(profile, text)| (profile, "built-in", text)))
+    /// Every profile, those first that come before others. An embedded profile whose name a file uses is not among
+    /// them: the file replaces it.
+    fn all(&self) -> impl Iterator<Item = &Profile> {
+        let files = || self.system.iter().chain(&self.user).map(|loaded| &loaded.profile);
+        let replaced = move |profile: &Profile| files().any(|file| file.name == profile.name);
+        files().chain(embedded().iter().filter(move |profile| !replaced(profile)))
     }
 }
 

@@ -149,14 +149,25 @@ pub(crate) fn read_file(file: &str, text: &str, detectors: &mut Vec<Detector>, m
 fn detector(item: Field<'_>, notes: &mut Notes<'_>) -> Option<Detector> {
     const COMMON: [&str; 10] =
         ["name", "kind", "vendor", "source", "confidence", "context", "known", "match", "not_match", "form"];
-    const KINDS: [&str; 11] = [
-        "keywords", "value", "check", "phrase", "near", "range", "test_numbers", "suffixes", "nobody", "reserved",
-        "note",
+    const KINDS: [&str; 10] = [
+        "keywords",
+        "value",
+        "check",
+        "phrase",
+        "near",
+        "range",
+        "test_numbers",
+        "suffixes",
+        "nobody",
+        "reserved",
     ];
     let fields = item.table(&[&COMMON[..], &KINDS[..]].concat(), notes)?;
     let name = text_of(&fields, "name", notes);
     if !name.is_empty() && !well_named(&name) {
-        notes.at(fields.start(), format!("`{name}` is not `secret/…`, `pii/…` or `injection/…` in a-z, 0-9 and `-`"));
+        notes.at(
+            fields.start(),
+            format!("`{name}` is not `secret/…`, `pii/…` or `injection/…` in a-z, 0-9 and `-`"),
+        );
     }
     if text_of(&fields, "vendor", notes).is_empty() {
         notes.at(fields.start(), "say whose format it is in `vendor`");
@@ -192,7 +203,10 @@ fn rule(fields: &Fields<'_>, confidence: &'static str, notes: &mut Notes<'_>) ->
         "phrases" => Some(Rule::Phrases { phrases: phrases(fields, notes), near: near(fields, notes) }),
         "card" => Some(Rule::Card {
             ranges: ranges(fields, notes),
-            test_numbers: fields.need("test_numbers", notes).map(|f| owned(f.texts(notes))).unwrap_or_default(),
+            test_numbers: fields
+                .need("test_numbers", notes)
+                .map(|f| owned(f.texts(notes)))
+                .unwrap_or_default(),
         }),
         "email" => Some(Rule::Email {
             suffixes: words(fields, "suffixes", notes),
@@ -221,8 +235,13 @@ fn form(field: Field<'_>, base: &'static str, notes: &mut Notes<'_>) -> Option<F
 
 fn body(fields: &Fields<'_>, key: &str, notes: &mut Notes<'_>) -> Option<Vec<Segment>> {
     let field = fields.need(key, notes)?;
-    let body: Vec<_> = field.list(notes).into_iter().filter_map(|f| segment(f, notes)).collect();
-    check_body(&body, field.start, notes);
+    let list = field.list(notes);
+    let parts = list.len();
+    let body: Vec<_> = list.into_iter().filter_map(|f| segment(f, notes)).collect();
+    // A part that could not be read was noted already; without it the rest says little.
+    if body.len() == parts {
+        check_body(&body, field.start, notes);
+    }
     Some(body)
 }
 

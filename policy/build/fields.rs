@@ -43,7 +43,12 @@ pub(crate) struct Field<'t> {
 
 impl<'t> Fields<'t> {
     /// A table that starts at `span`; keys other than `known` are mistakes.
-    pub(crate) fn new(table: &'t DeTable<'t>, span: Range<usize>, known: &[&str], notes: &mut Notes<'_>) -> Self {
+    pub(crate) fn new(
+        table: &'t DeTable<'t>,
+        span: Range<usize>,
+        known: &[&str],
+        notes: &mut Notes<'_>,
+    ) -> Self {
         for key in table.keys() {
             let name: &str = key.get_ref();
             if !known.contains(&name) {

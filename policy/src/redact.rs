@@ -70,6 +70,8 @@ fn is_clean(rewritten: &[u8], redacted: &[&Finding], engine: &Engine) -> bool {
     }
     let mut again = Vec::new();
     let end = engine.scan(&frame, &mut again);
-    let raised = |f: &Finding| least.iter().any(|(detector, confidence)| *detector == f.detector && f.confidence >= *confidence);
+    let raised = |f: &Finding| {
+        least.iter().any(|(detector, confidence)| *detector == f.detector && f.confidence >= *confidence)
+    };
     end == ScanEnd::Complete && !again.iter().any(raised)
 }

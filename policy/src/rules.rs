@@ -15,6 +15,7 @@ use crate::wire::Direction;
 
 pub(crate) use identity::{Identities, IdentityPattern};
 use layer::{Answer, CompiledLayer};
+pub(crate) use pattern::Pattern;
 
 /// Where a layer comes from, furthest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

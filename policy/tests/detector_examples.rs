@@ -4,10 +4,8 @@
 #[expect(dead_code, reason = "the build script reads the tables, this test the examples")]
 mod catalogue;
 #[path = "../build/fields.rs"]
-#[expect(dead_code, reason = "the build script reads the tables, this test the examples")]
 mod fields;
 #[path = "../build/shapes.rs"]
-#[expect(dead_code, reason = "the build script reads the tables, this test the examples")]
 mod shapes;
 
 use std::path::Path;
@@ -59,7 +57,9 @@ fn findings_of(engine: &Engine, detector: &str, example: &Example) -> Vec<String
     let escaped = found_in_frame(engine, detector, key, &all_escaped(&example.text));
     assert_eq!(in_frame.len(), escaped.len(), "{detector}: {:?}", example.text);
     for (raw, raw_escaped) in in_frame.iter().zip(&escaped) {
-        let read = |raw: &str| serde_json::from_str::<String>(&format!("\"{raw}\"")).expect("a span holds whole escapes");
+        let read = |raw: &str| {
+            serde_json::from_str::<String>(&format!("\"{raw}\"")).expect("a span holds whole escapes")
+        };
         assert_eq!(read(raw), read(raw_escaped), "{detector}: {:?}", example.text);
     }
     if example.key.is_none() {
@@ -123,7 +123,7 @@ match = ["acme_x"]
         "`secrets/Bad` is not",
         "`source` must be",
         "acme.toml:7:14: `sure` is not low, medium or high",
-        "acme.toml:10:18: `a_` is not at least three",
+        "acme.toml:10:17: `a_` is not at least three",
         "acme.toml:10:40: unknown set `latin`",
         "a run of variable length must be followed by a text that cannot belong to it",
         "at least one text that matches and one that does not",

@@ -209,6 +209,8 @@ fn every_kind_of_mistake_in_a_policy_is_told() {
         (dlp("detect = []"), "[[dlp]] has nothing in `detect`"),
         (dlp("detect = [\"secret\"]"), "`secret` matches no detector"),
         (dlp("detect = [\"secret/\"]"), "`secret/` matches no detector"),
+        (dlp("detect = [\"secret/githb-pat\"]"), "this version has no detector `secret/githb-pat`"),
+        (dlp("detect = [\"secret/none-*\"]"), "this version has no detector `secret/none-*`"),
         (dlp("detect = [\"pii/*\"]\ndirection = \"out\""), "`direction` cannot be `out`"),
         (
             dlp("detect = [\"pii/*\"]\nexcept = { tools = [\"x\"] }"),

@@ -24,13 +24,17 @@ fn engine() -> Engine {
         words: words.iter().map(|w| (*w).to_owned()).collect(),
         whole_word,
     };
-    let lists = [list("projects", &["Nightfall", "Ärger"], true), list("parts", &["blue", "bluebird", "redacted"], false)];
+    let lists = [
+        list("projects", &["Nightfall", "Ärger"], true),
+        list("parts", &["blue", "bluebird", "redacted"], false),
+    ];
     Engine::new(&lists, HashKey([9; 32])).expect("the engine compiles")
 }
 
 fn cases() -> Vec<Case> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/cases/redaction");
-    let mut files: Vec<_> = fs::read_dir(folder).expect("the folder is there").map(|e| e.expect("an entry").path()).collect();
+    let mut files: Vec<_> =
+        fs::read_dir(folder).expect("the folder is there").map(|e| e.expect("an entry").path()).collect();
     files.retain(|f| f.extension().is_some_and(|e| e == "toml"));
     files.sort();
     let mut cases = Vec::new();
@@ -78,9 +82,13 @@ fn fits(pattern: &str, line: &str) -> bool {
     let Some(after) = rest.strip_prefix(first) else { return false };
     rest = after;
     for part in parts {
-        let Some((hash, after)) = rest.strip_prefix(':').and_then(|r| r.split_at_checked(8)) else { return false };
+        let Some((hash, after)) = rest.strip_prefix(':').and_then(|r| r.split_at_checked(8)) else {
+            return false;
+        };
         let hex = hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        let Some(after) = after.strip_prefix(']').and_then(|r| r.strip_prefix(part)).filter(|_| hex) else { return false };
+        let Some(after) = after.strip_prefix(']').and_then(|r| r.strip_prefix(part)).filter(|_| hex) else {
+            return false;
+        };
         rest = after;
     }
     rest.is_empty()
@@ -90,14 +98,20 @@ fn fits(pattern: &str, line: &str) -> bool {
 fn every_case_is_redacted_as_it_says() {
     let (engine, cases) = (engine(), cases());
     assert!(cases.len() >= 30, "only {} cases", cases.len());
+    let mut wrong = Vec::new();
     for case in &cases {
         for direction in [Direction::ToServer, Direction::ToClient] {
-            match (&case.output, redacted(&engine, &case.input, direction)) {
-                (Ok(pattern), Ok(line)) => assert!(fits(pattern, &line), "{}:\n{pattern}\n{line}", case.name),
-                (expected, actual) => assert_eq!(*expected, actual, "{}", case.name),
+            let actual = redacted(&engine, &case.input, direction);
+            let right = match (&case.output, &actual) {
+                (Ok(pattern), Ok(line)) => fits(pattern, line),
+                (expected, actual) => *expected == *actual,
+            };
+            if !right {
+                wrong.push(format!("{} ({direction:?}):\n  {:?}\n  {actual:?}", case.name, case.output));
             }
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

@@ -68,7 +68,7 @@ class Session:
             self._to_server.flush()
 
     def send(self, message, flush=True):
-        self.send_raw(json.dumps(message).encode(), flush)
+        self.send_raw(json.dumps(message, ensure_ascii=False).encode(), flush)
 
     def flush(self):
         self._to_server.flush()

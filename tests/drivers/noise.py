@@ -7,24 +7,25 @@ BYTES bytes that begin with FIRST. Meanwhile a denied call is answered by the la
 server: both are timed. Prints seconds and the launcher's greatest resident memory.
 """
 import json
+import statistics
 import sys
 import threading
 import time
 
-from lines import Session, keeper_pids, resident_kib
+from lines import Session, resident_kib
 
 
 class Gauge(threading.Thread):
-    """The greatest resident memory of some processes, sampled every few milliseconds."""
+    """The greatest resident memory of a process, sampled every few milliseconds."""
 
-    def __init__(self, pids):
+    def __init__(self, pid):
         super().__init__(daemon=True)
-        self.pids, self.peak_kib, self.running = pids, 0, True
+        self.pid, self.peak_kib, self.running = pid, 0, True
 
     def run(self):
         while self.running:
             try:
-                self.peak_kib = max(self.peak_kib, sum(resident_kib(pid) for pid in self.pids))
+                self.peak_kib = max(self.peak_kib, resident_kib(self.pid))
             except OSError:
                 return
             time.sleep(0.005)
@@ -63,7 +64,8 @@ def main():
     session = Session(command)
     try:
         session.handshake()
-        gauge = Gauge([session.pid, *keeper_pids(session.pid)])
+        gauge = Gauge(session.pid)
+        idle_kib = resident_kib(session.pid)
         before = read_bytes(session.pid)
         start = time.monotonic()
         gauge.start()
@@ -84,8 +86,10 @@ def main():
         session.kill()
         raise
     print(json.dumps({
-        "peak_kib": gauge.peak_kib, "seconds": round(seconds, 1), "rounds": len(denials), "code": code,
-        "slowest_denial_s": max(denials), "slowest_carriage_s": max(carriages), "foreign": session.foreign,
+        "idle_kib": idle_kib, "peak_kib": gauge.peak_kib, "seconds": round(seconds, 1), "rounds": len(denials), "code": code,
+        "slowest_denial_s": max(denials), "slowest_carriage_s": max(carriages),
+        "usual_denial_s": statistics.median(denials), "usual_carriage_s": statistics.median(carriages),
+        "foreign": session.foreign,
     }))
 
 

@@ -1,8 +1,8 @@
-"""Starts a command on what looks like a kernel without Landlock: its system calls answer ENOSYS.
+"""Starts a command on what looks like a kernel without Landlock: its system calls fail.
 
-  without_landlock.py COMMAND…
+  without_landlock.py ERROR COMMAND…
 
-A seccomp filter does it, which stays with the command and all its children. Standard library only.
+ERROR: ENOSYS, as of a kernel built without it, or EOPNOTSUPP, as of one that was not told to use it. A seccomp filter does it, which stays with the command and all its children. Standard library only.
 """
 import ctypes
 import errno
@@ -26,10 +26,11 @@ def instruction(code, k, if_true=0, if_false=0):
 
 
 def main():
+    number = getattr(errno, sys.argv[1])
     steps = [instruction(LOAD_WORD, 0)]  # seccomp_data.nr
-    for n, number in enumerate(LANDLOCK):
-        steps.append(instruction(JUMP_IF_EQUAL, number, if_true=len(LANDLOCK) - n))
-    steps += [instruction(RETURN, RET_ALLOW), instruction(RETURN, RET_ERRNO | errno.ENOSYS)]
+    for n, call in enumerate(LANDLOCK):
+        steps.append(instruction(JUMP_IF_EQUAL, call, if_true=len(LANDLOCK) - n))
+    steps += [instruction(RETURN, RET_ALLOW), instruction(RETURN, RET_ERRNO | number)]
     code = b"".join(steps)
     libc = ctypes.CDLL(None, use_errno=True)
     program = Program(len(steps), code)
@@ -37,9 +38,9 @@ def main():
         PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program)
     ):
         raise OSError(ctypes.get_errno(), "the filter was not installed")
-    if libc.syscall(LANDLOCK[0], None, 0, 1) != -1 or ctypes.get_errno() != errno.ENOSYS:
+    if libc.syscall(LANDLOCK[0], None, 0, 1) != -1 or ctypes.get_errno() != number:
         raise OSError("Landlock is still there")
-    os.execv(sys.argv[1], sys.argv[1:])
+    os.execv(sys.argv[2], sys.argv[2:])
 
 
 main()

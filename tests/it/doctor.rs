@@ -36,7 +36,9 @@ fn the_exit_code_says_whether_every_line_is_full() {
     for gap in gaps {
         assert!(gap["means"].is_string() && gap["remedy"].is_string(), "a gap without a way on: {gap:#}");
     }
-    for name in ["Linux", "Landlock", "seccomp", "namespaces", "Yama", "backend", "unix", "limits", "state", "policy"] {
+    for name in
+        ["Linux", "Landlock", "seccomp", "namespaces", "Yama", "backend", "unix", "limits", "state", "policy"]
+    {
         check(&report, name);
     }
     assert_eq!(check(&report, "hosts")["state"], "note");

@@ -1,16 +1,19 @@
 //! Carries a change of one client's file out: read, propose, keep in the journal, replace; again if it changed meanwhile.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::clients::entry;
 use crate::clients::journal::{Journal, JournalError, Record};
 use crate::clients::propose::{self, Outcome, Proposal, Request, Row, Way};
 use crate::clients::registry::Location;
+use crate::clients::spans::Document;
 use crate::clients::store::{self, FileProblem, Original};
 use crate::host;
 
 /// A client that is busy writing is given this many chances.
 const ATTEMPTS_MAX: u32 = 8;
+const UNFINISHED_WAIT: Duration = Duration::from_millis(100);
 
 /// Write, or only show?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,13 +66,18 @@ fn change_between(
             FileReport { location: location.clone(), rows: Vec::new(), problem: Some(problem), texts: None }
         }
     };
-    for _ in 0..ATTEMPTS_MAX {
+    for attempt in 1..=ATTEMPTS_MAX {
         let original = match store::read(location) {
             Ok(Some(original)) => original,
             Ok(None) => return None,
             Err(problem) => return Some(report(Err(problem.to_string()))),
         };
         let proposal = match proposed(location, request, &original, journal) {
+            // A client that empties the file and then fills it may just be at it.
+            _ if attempt == 1 && looks_unfinished(&original.bytes) => {
+                std::thread::sleep(UNFINISHED_WAIT);
+                continue;
+            }
             Ok(proposal) => proposal,
             Err(problem) => return Some(report(Err(problem))),
         };
@@ -85,6 +93,10 @@ fn change_between(
         }
     }
     Some(report(Err(FileProblem::Changed.to_string())))
+}
+
+fn looks_unfinished(bytes: &[u8]) -> bool {
+    Document::parse(bytes).map_or(true, |document| document.root().is_none())
 }
 
 fn proposed(
@@ -146,7 +158,7 @@ fn keep(
         let texts = (changed.before.as_str(), changed.after.as_str());
         journal.keep(file, &changed.place, &Record::new(at.clone(), id, file, &changed.place, texts))?;
     }
-    Ok(())
+    journal.settle()
 }
 
 impl FileReport {

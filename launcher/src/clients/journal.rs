@@ -136,7 +136,7 @@ impl Journal {
         intact.then_some(record)
     }
 
-    /// Keeps a record, on disk before this returns.
+    /// Keeps a record; it is safe after [`Journal::settle`].
     ///
     /// # Errors
     /// When it cannot be written.
@@ -162,12 +162,21 @@ impl Journal {
         self.directory.join(format!("{}-{}.backup", &hash[..16], name.trim_start_matches('.')))
     }
 
-    /// Keeps the whole file, on disk before this returns.
+    /// Keeps the whole file; it is safe after [`Journal::settle`].
     ///
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn back_up(&self, file: &Path, bytes: &[u8]) -> Result<(), JournalError> {
         self.write(&self.backup_path(file), bytes)
+    }
+
+    /// Makes the names of what was kept survive a power cut; once for all of them, since it may take long.
+    ///
+    /// # Errors
+    /// When the system cannot.
+    pub(crate) fn settle(&self) -> Result<(), JournalError> {
+        let flushed = File::open(&self.directory).and_then(|directory| directory.sync_all());
+        flushed.map_err(|source| JournalError::Io { step: "flush", path: self.directory.clone(), source })
     }
 
     fn record_path(&self, file: &Path, place: &Place) -> PathBuf {
@@ -186,7 +195,7 @@ impl Journal {
             temporary.write_all(bytes)?;
             temporary.as_file().sync_all()?;
             temporary.persist(path).map_err(|error| error.error)?;
-            File::open(&self.directory)?.sync_all()
+            Ok(())
         };
         whole().map_err(|source| JournalError::Io { step: "write", path: path.to_owned(), source })
     }

@@ -37,8 +37,15 @@ fn text(profile: &Profile, screen: Screen) -> String {
     if !profile.bases.is_empty() {
         text.push_str(&labelled("extends", 9, &profile.bases.join(", "), screen.width));
     }
-    section(&mut text, screen, "For servers", &lines(&profile.identity), "those that no other profile is for");
-    let grants = [("Read", &profile.read), ("Read and write", &profile.write), ("Read and execute", &profile.exec)];
+    section(
+        &mut text,
+        screen,
+        "For servers",
+        &lines(&profile.identity),
+        "those that no other profile is for",
+    );
+    let grants =
+        [("Read", &profile.read), ("Read and write", &profile.write), ("Read and execute", &profile.exec)];
     for (title, grants) in grants {
         write_grants(&mut text, screen, title, grants);
     }
@@ -47,11 +54,15 @@ fn text(profile: &Profile, screen: Screen) -> String {
     let set: Vec<String> = profile.env_set.iter().map(|set| format!("{}={}", set.name, set.value)).collect();
     section(&mut text, screen, "Environment set", &set, "nothing");
     section(&mut text, screen, "Limits", &limits(profile), "the built-in ones");
-    let requires = [("fs", profile.require_fs), ("net", profile.require_net), ("process", profile.require_process)]
-        .map(|(name, require)| match require {
-            Require::Full => format!("{}full, or the server is not started", pad(name, 10)),
-            Require::BestEffort => format!("{}as far as the host can; what is missing is reported", pad(name, 10)),
-        });
+    let requires =
+        [("fs", profile.require_fs), ("net", profile.require_net), ("process", profile.require_process)].map(
+            |(name, require)| match require {
+                Require::Full => format!("{}full, or the server is not started", pad(name, 10)),
+                Require::BestEffort => {
+                    format!("{}as far as the host can; what is missing is reported", pad(name, 10))
+                }
+            },
+        );
     section(&mut text, screen, "Required of the host", &requires, "");
     text
 }
@@ -90,16 +101,26 @@ fn write_grants(text: &mut String, screen: Screen, title: &str, grants: &[PathGr
 
 fn limits(profile: &Profile) -> Vec<String> {
     let limits = &profile.limits;
+    let number = |limit: Option<u64>| limit.map(|limit| limit.to_string());
     [
-        ("open files per process", limits.open_files),
-        ("bytes per written file", limits.file_bytes),
-        ("processes", limits.processes),
-        ("bytes of memory", limits.memory_bytes),
-        ("CPU seconds per process", limits.cpu_seconds),
+        ("open files per process", number(limits.open_files)),
+        ("per written file", limits.file_bytes.map(size)),
+        ("processes and threads", number(limits.processes)),
+        ("of memory (not enforced by this version)", limits.memory_bytes.map(size)),
+        ("CPU seconds per process", number(limits.cpu_seconds)),
     ]
     .into_iter()
     .filter_map(|(what, limit)| Some(format!("{} {what}", limit?)))
     .collect()
+}
+
+/// Bytes in the largest unit that divides them.
+fn size(bytes: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    match units.into_iter().find(|(bits, _)| bytes >> bits << bits == bytes && bytes >> bits > 0) {
+        Some((bits, unit)) => format!("{} {unit}", bytes >> bits),
+        None => format!("{bytes} bytes"),
+    }
 }
 
 #[cfg(test)]
@@ -115,14 +136,24 @@ mod tests {
 
     #[test]
     fn every_grant_is_shown_with_its_reason() {
-        let grant = |path: &'static str, reason: &'static str| PathGrant { path: path.into(), reason: reason.into() };
+        let grant =
+            |path: &'static str, reason: &'static str| PathGrant { path: path.into(), reason: reason.into() };
         let file = "name = \"x\"\ndescription = \"For a test.\"\n";
         let mut profile = Profile::parse("x.toml", file, &|_| None).unwrap();
         profile.read = vec![grant("/usr/share", "time zones"), grant("/etc/ssl", "certificates")].into();
         profile.limits.processes = Some(64);
+        profile.limits.memory_bytes = Some(512 << 20);
         for width in [60, 80] {
             let text = text(&profile, Screen::plain(width));
-            for part in ["/usr/share", "time zones", "/etc/ssl", "certificates", "64 processes", "no hosts yet"] {
+            for part in [
+                "/usr/share",
+                "time zones",
+                "/etc/ssl",
+                "certificates",
+                "64 processes",
+                "512 MiB of memory",
+                "no hosts yet",
+            ] {
                 assert!(text.contains(part), "{part}: {text}");
             }
         }

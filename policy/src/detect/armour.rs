@@ -66,6 +66,15 @@ mod tests {
     }
 
     #[test]
+    fn every_label_of_a_private_key_is_known() {
+        for label in ["", "RSA ", "EC ", "DSA ", "OPENSSH ", "ENCRYPTED "] {
+            let block =
+                format!("-----BEGIN {label}PRIVATE KEY-----\n{LINE}\n-----END {label}PRIVATE KEY-----");
+            assert_eq!(found(&block), Some(&*block));
+        }
+    }
+
+    #[test]
     fn a_cut_block_goes_to_the_end_of_the_text() {
         let cut = format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{LINE}\n{LINE}");
         assert_eq!(found(&cut), Some(&*cut));

@@ -9,8 +9,15 @@ use super::window::follows_escape;
 const DIGITS_MIN: usize = 13;
 const DIGITS_MAX: usize = 19;
 /// Groups in print, longer ones first: 4-4-4-4-3, 4-4-4-4, 4-6-5 (American Express), 4-6-4 (Diners), 4-3-3-3.
-const GROUPINGS: &[&[usize]] =
-    &[&[4, 4, 4, 4, 3], &[4, 4, 4, 4, 2], &[4, 4, 4, 4], &[4, 4, 4, 2], &[4, 6, 5], &[4, 6, 4], &[4, 3, 3, 3]];
+const GROUPINGS: &[&[usize]] = &[
+    &[4, 4, 4, 4, 3],
+    &[4, 4, 4, 4, 2],
+    &[4, 4, 4, 4],
+    &[4, 4, 4, 2],
+    &[4, 6, 5],
+    &[4, 6, 4],
+    &[4, 3, 3, 3],
+];
 
 /// What a digit run is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,23 +41,19 @@ pub(super) enum CardForm {
 
 /// Calls `found` with each card number in the text; gives the steps it took.
 pub(super) fn scan(card: &Card, text: &[u8], mut found: impl FnMut(CardHit)) -> usize {
-    // Any 13 characters in a row hold exactly one of the pairs looked at here, and of two neighbours in a card number
-    // at least one is a digit: where both are not, no number covers them.
-    let (mut at, mut free, mut steps) = (0, 0, 0);
-    while at < text.len() {
-        let next = text.get(at + 1).is_some_and(u8::is_ascii_digit);
-        if !text[at].is_ascii_digit() && !next {
-            at += DIGITS_MIN - 1;
+    // A number is at least 13 characters, all of them digits or separators: looking from the end of the next 13, the
+    // first other character rules out everything up to it. In most texts that is one look in 13 characters.
+    let (mut at, mut steps) = (0, 0);
+    while let Some(window) = text.get(at..at + DIGITS_MIN) {
+        if let Some(other) = window.iter().rposition(|b| !is_digit_or_separator(b)) {
+            at += other + 1;
             continue;
         }
-        let seed = if text[at].is_ascii_digit() { at } else { at + 1 };
-        let run = digit_run(text, seed, free);
-        steps += run.len();
-        if run.len() >= DIGITS_MIN {
-            scan_run(card, text, &run, &mut found);
-        }
-        free = run.end;
-        at = run.end.max(at + 1);
+        let more = text[at + DIGITS_MIN..].iter().take_while(|b| is_digit_or_separator(b)).count();
+        let end = at + DIGITS_MIN + more;
+        steps += end - at;
+        scan_stretch(card, text, at..end, &mut found);
+        at = end + 1;
     }
     steps
 }
@@ -70,34 +73,38 @@ pub(super) fn is_test_number(card: &Card, digits: &[u8]) -> bool {
 
 impl IssuerRange {
     fn issues(&self, digits: &[u8]) -> bool {
+        // The first digit settles most of them without a comparison of slices.
+        if !(self.from.as_bytes().first() <= digits.first() && digits.first() <= self.to.as_bytes().first()) {
+            return false;
+        }
         let Some(first) = digits.get(..self.from.len()) else { return false };
         self.from.as_bytes() <= first && first <= self.to.as_bytes() && self.lengths.contains(&digits.len())
     }
 }
 
-/// The longest run of digits with single separators around `seed`, not reaching back before `free`.
-fn digit_run(text: &[u8], seed: usize, free: usize) -> Range<usize> {
-    let separator = |b: u8| b == b' ' || b == b'-';
-    let digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
-    let mut start = seed;
-    while start > free {
-        if digit(start - 1) {
-            start -= 1;
-        } else if separator(text[start - 1]) && start >= free + 2 && digit(start - 2) {
-            start -= 2;
-        } else {
-            break;
-        }
-    }
-    let mut end = seed + 1;
-    loop {
-        if digit(end) {
+fn is_digit_or_separator(byte: &u8) -> bool {
+    byte.is_ascii_digit() || is_separator(*byte)
+}
+
+fn is_separator(byte: u8) -> bool {
+    byte == b' ' || byte == b'-'
+}
+
+/// Splits a stretch of digits and separators where two separators follow each other.
+fn scan_stretch(card: &Card, text: &[u8], stretch: Range<usize>, found: &mut impl FnMut(CardHit)) {
+    let mut start = stretch.start;
+    while start < stretch.end {
+        let mut end = start;
+        while end < stretch.end
+            && !(is_separator(text[end]) && text.get(end + 1).is_none_or(|b| !b.is_ascii_digit()))
+        {
             end += 1;
-        } else if text.get(end).is_some_and(|b| separator(*b)) && digit(end + 1) {
-            end += 2;
-        } else {
-            return start..end;
         }
+        if end - start >= DIGITS_MIN {
+            let lead = usize::from(is_separator(text[start]));
+            scan_run(card, text, &(start + lead..end), found);
+        }
+        start = end + 1;
     }
 }
 
@@ -137,7 +144,9 @@ fn grouped(card: &Card, text: &[u8], start: usize, limit: usize) -> Option<CardH
     if preceded_by_four(&text[..start], separator) {
         return None;
     }
-    let fits = |grouping: &&&[usize]| lengths[..count].starts_with(grouping) && lengths.get(grouping.len()) != Some(&4);
+    let fits = |grouping: &&&[usize]| {
+        lengths[..count].starts_with(grouping) && lengths.get(grouping.len()) != Some(&4)
+    };
     GROUPINGS
         .iter()
         .filter(fits)

@@ -57,7 +57,9 @@ impl<'f> KeyContext<'f> {
     pub(super) fn value(&mut self, token: &Token) {
         match (self.until, token.kind) {
             // The members of an object have keys of their own.
-            (_, TokenKind::Object) => *self = Self { beside: self.beside.filter(|b| token.depth >= b.1), ..Self::default() },
+            (_, TokenKind::Object) => {
+                *self = Self { beside: self.beside.filter(|b| token.depth >= b.1), ..Self::default() }
+            }
             // The first value behind a key: it ends where the key's say ends.
             (u32::MAX, _) => self.until = token.end,
             (until, _) if token.start >= until => *self = Self { beside: self.beside, ..Self::default() },
@@ -67,7 +69,8 @@ impl<'f> KeyContext<'f> {
 
     /// A string value was scanned, and these names occurred in it.
     pub(super) fn string(&mut self, token: &Token, names: NameSet) {
-        let tells = [&b"name"[..], b"key", b"variable", b"env"].iter().any(|k| self.key.eq_ignore_ascii_case(k));
+        let tells =
+            [&b"name"[..], b"key", b"variable", b"env"].iter().any(|k| self.key.eq_ignore_ascii_case(k));
         if tells {
             self.beside = (!names.is_empty()).then_some((names, token.depth));
         }

@@ -31,7 +31,9 @@ fn local_start(text: &[u8], at: usize) -> Option<usize> {
     }
     // What cannot begin an address is punctuation before it, or the end of an escape (`\nbob@…`).
     let mut start = at - len;
-    while start < at && (b".%+-'".contains(&text[start]) || (start > 0 && follows_one_letter_escape(text, start))) {
+    while start < at
+        && (b".%+-'".contains(&text[start]) || (start > 0 && follows_one_letter_escape(text, start)))
+    {
         start += 1;
     }
     (start < at && memchr::memmem::find(&text[start..at], b"..").is_none()).then_some(start)
@@ -50,7 +52,10 @@ fn host_end(email: &Email, text: &[u8], start: usize) -> Option<usize> {
     while let [head @ .., b'.' | b'-'] = host {
         host = head;
     }
-    let labels = |host: &[u8]| host.split(|b| *b == b'.').all(|l| !l.is_empty() && l.first() != Some(&b'-') && l.last() != Some(&b'-'));
+    let labels = |host: &[u8]| {
+        host.split(|b| *b == b'.')
+            .all(|l| !l.is_empty() && l.first() != Some(&b'-') && l.last() != Some(&b'-'))
+    };
     if host.len() > HOST_MAX || !labels(host) {
         return None;
     }
@@ -80,9 +85,11 @@ fn is_below(host: &[u8], domain: &[u8]) -> bool {
 /// `https://user:password@host.tld`: what stands before the `@` is no person.
 fn stands_in_url(text: &[u8], start: usize) -> bool {
     let before = &text[start.saturating_sub(SCHEME_MAX)..start];
-    let word = before.iter().rev().take_while(|b| !b.is_ascii_whitespace() && !b"\"'<>(),".contains(b)).count();
+    let word =
+        before.iter().rev().take_while(|b| !b.is_ascii_whitespace() && !b"\"'<>(),".contains(b)).count();
     let before = &before[before.len() - word..];
-    memchr::memmem::rfind(before, b"://").is_some_and(|at| memchr::memchr2(b'?', b'/', &before[at + 3..]).is_none())
+    memchr::memmem::rfind(before, b"://")
+        .is_some_and(|at| memchr::memchr2(b'?', b'/', &before[at + 3..]).is_none())
 }
 
 #[cfg(test)]
@@ -113,9 +120,22 @@ mod tests {
     #[test]
     fn other_uses_of_the_sign_are_not() {
         for text in [
-            "react@18.2.0", "@types/node", "git@github.com:a/b.git", "logo@2x.png", "someone@example.com", "a@sub.example.org",
-            "https://user:pass@db.acme.io/x", "ssh://deploy@host.acme.io", "user@localhost", "x@.com", "x@a..com", "a..b@acme.io",
-            "@acme.io", ".@acme.io", "a@-acme.io", "main.rs@file.rs_",
+            "react@18.2.0",
+            "@types/node",
+            "git@github.com:a/b.git",
+            "logo@2x.png",
+            "someone@example.com",
+            "a@sub.example.org",
+            "https://user:pass@db.acme.io/x",
+            "ssh://deploy@host.acme.io",
+            "user@localhost",
+            "x@.com",
+            "x@a..com",
+            "a..b@acme.io",
+            "@acme.io",
+            ".@acme.io",
+            "a@-acme.io",
+            "main.rs@file.rs_",
         ] {
             assert_eq!(found(text), None, "{text}");
         }

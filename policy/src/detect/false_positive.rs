@@ -5,8 +5,27 @@
 
 /// Words of made-up values. They count in lower or in upper case, not mixed, as they would stand in a random token.
 const WORDS: &[&str] = &[
-    "changeme", "deadbeef", "dummy", "example", "fake", "foobar", "insert", "mytoken", "notreal", "placeholder",
-    "redacted", "replace", "sample", "yourapi", "yourkey", "yoursecret", "yourtoken", "your_", "your-", "_here", "-here",
+    "changeme",
+    "deadbeef",
+    "dummy",
+    "example",
+    "fake",
+    "foobar",
+    "insert",
+    "mytoken",
+    "notreal",
+    "placeholder",
+    "redacted",
+    "replace",
+    "sample",
+    "yourapi",
+    "yourkey",
+    "yoursecret",
+    "yourtoken",
+    "your_",
+    "your-",
+    "_here",
+    "-here",
 ];
 /// Fewest distinct characters of a random value of 16 characters or more.
 const DISTINCT_MIN: u32 = 7;
@@ -58,7 +77,10 @@ fn names_itself(value: &[u8]) -> bool {
             rest[0].to_ascii_lowercase() == word[0]
                 && rest.len() >= word.len()
                 && (rest.starts_with(word)
-                    || rest.iter().zip(word).all(|(b, w)| !b.is_ascii_lowercase() && b.to_ascii_lowercase() == *w))
+                    || rest
+                        .iter()
+                        .zip(word)
+                        .all(|(b, w)| !b.is_ascii_lowercase() && b.to_ascii_lowercase() == *w))
         })
     })
 }
@@ -70,8 +92,14 @@ mod tests {
     #[test]
     fn made_up_values_are_known() {
         for value in [
-            "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "IOSFODNN7EXAMPLE", "1234567890abcdefghijklmnopqrstuvwxyz",
-            "aaaaaaaabbbbbbbbccccccccdddddddd", "REPLACE_ME", "your_token_here", "abababababababababab", "87654321zy",
+            "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            "IOSFODNN7EXAMPLE",
+            "1234567890abcdefghijklmnopqrstuvwxyz",
+            "aaaaaaaabbbbbbbbccccccccdddddddd",
+            "REPLACE_ME",
+            "your_token_here",
+            "abababababababababab",
+            "87654321zy",
             "Zk3-XXXX-9aQ",
         ] {
             assert!(is_made_up(value.as_bytes()), "{value}");
@@ -80,7 +108,9 @@ mod tests {
 
     #[test]
     fn random_values_are_not() {
-        for value in ["q7Zt2LxW9vBn4KdR6yHc1MsF8gJp3TaE5uXo", "0f3a9c1d2b7e4856", "Jb4tQ9mZ", "4c1e8f0b77d2a9635c0e"] {
+        for value in
+            ["q7Zt2LxW9vBn4KdR6yHc1MsF8gJp3TaE5uXo", "0f3a9c1d2b7e4856", "Jb4tQ9mZ", "4c1e8f0b77d2a9635c0e"]
+        {
             assert!(!is_made_up(value.as_bytes()), "{value}");
         }
     }

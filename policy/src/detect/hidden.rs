@@ -88,7 +88,13 @@ fn class(text: &[u8], at: usize) -> Class {
         [0xef, 0xb8, 0x80..=0x8f, ..] | [0xef, 0xbb, 0xbf, ..] => Class::Invisible(3),
         [0xf3, 0xa0, 0x84..=0x87, ..] => Class::Invisible(4),
         [0xf3, 0xa0, 0x80 | 0x81, ..] => Class::Tag,
-        [first, ..] => Class::Plain(if first >= 0xf0 { 4 } else if first >= 0xe0 { 3 } else { 2 }),
+        [first, ..] => Class::Plain(if first >= 0xf0 {
+            4
+        } else if first >= 0xe0 {
+            3
+        } else {
+            2
+        }),
         [] => Class::Plain(1),
     }
 }
@@ -163,7 +169,12 @@ impl Bidi {
 
 /// A terminal control sequence (ECMA-48): colours are what honest programs print, everything else moves, hides or
 /// replaces what a person would see.
-fn control(text: &[u8], start: usize, intro: usize, found: &mut impl FnMut(Range<usize>, Confidence)) -> usize {
+fn control(
+    text: &[u8],
+    start: usize,
+    intro: usize,
+    found: &mut impl FnMut(Range<usize>, Confidence),
+) -> usize {
     let after = start + intro;
     let kind = if intro == 2 { Some(b'[') } else { text.get(after).copied() };
     let body = if intro == 2 { after } else { after + 1 };
@@ -251,7 +262,10 @@ mod tests {
 
     #[test]
     fn terminal_sequences_are_weighed_by_what_they_do() {
-        assert_eq!(found("\x1b[31mred\x1b[0m"), [("\x1b[31m", Confidence::Low), ("\x1b[0m", Confidence::Low)]);
+        assert_eq!(
+            found("\x1b[31mred\x1b[0m"),
+            [("\x1b[31m", Confidence::Low), ("\x1b[0m", Confidence::Low)]
+        );
         assert_eq!(found("\x1b[38;5;8mgrey"), [("\x1b[38;5;8m", Confidence::Low)]);
         assert_eq!(found("\x1b[1;8mhidden"), [("\x1b[1;8m", Confidence::High)]);
         assert_eq!(found("\u{9b}2Jx"), [("\u{9b}2J", Confidence::Medium)]);
@@ -265,8 +279,15 @@ mod tests {
     fn honest_text_is_left_alone() {
         let england = format!("🏴{}", tagged("gbeng\u{7f}"));
         for text in [
-            "👨‍👩‍👧‍👦 ❤️‍🔥 🏳️‍🌈 1️⃣", &england, "می‌خواهم", "क्‍ष", "\u{feff}start", "\u{2068}Ana\u{2069} says שלום", "naïve “quotes” – ¡é!",
-            "日本語、テスト。", "soft\u{ad}hyphen",
+            "👨‍👩‍👧‍👦 ❤️‍🔥 🏳️‍🌈 1️⃣",
+            &england,
+            "می‌خواهم",
+            "क्‍ष",
+            "\u{feff}start",
+            "\u{2068}Ana\u{2069} says שלום",
+            "naïve “quotes” – ¡é!",
+            "日本語、テスト。",
+            "soft\u{ad}hyphen",
         ] {
             assert_eq!(found(text), [], "{text}");
         }

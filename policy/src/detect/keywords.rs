@@ -8,7 +8,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError};
 use super::budget::{Budget, FINDING_STEPS, HIT_STEPS, Spent};
 
 /// Lists with at most so many bytes in all get the fastest automaton; larger ones the one that is small in memory.
-const DFA_BYTES_MAX: usize = 4096;
+const DFA_BYTES_MAX: usize = 16 << 10;
 
 /// A list of words of the organisation's own, from a policy: reported as `keyword/<name>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,8 +53,14 @@ impl Keywords {
         }
         let bytes: usize = words.iter().map(String::len).sum();
         let kind = if bytes <= DFA_BYTES_MAX { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
-        let automaton = AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(kind)).build(&words)?;
-        let detector = |l: &KeywordList| List { detector: format!("keyword/{}", l.name), whole_word: l.whole_word };
+        // A search for first letters before the automaton pays off for few words only, and costs dearly for many.
+        let automaton = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .prefilter(false)
+            .kind(Some(kind))
+            .build(&words)?;
+        let detector =
+            |l: &KeywordList| List { detector: format!("keyword/{}", l.name), whole_word: l.whole_word };
         Ok(Some(Self {
             automaton,
             list_of_word,
@@ -87,7 +93,7 @@ impl Keywords {
         mut found: impl FnMut(Range<usize>, u16),
     ) -> Result<(), Spent> {
         if !self.folds_beyond_ascii || text.is_ascii() {
-            return self.scan_folded(text, budget, |span, list| found(span, list));
+            return self.scan_folded(text, budget, &mut found);
         }
         // The automaton folds ASCII only. Lower case may be longer or shorter than upper case, so places in the folded
         // copy are walked back to the text.
@@ -183,7 +189,8 @@ mod tests {
     fn found(text: &str) -> Vec<(&str, u16)> {
         let keywords = Keywords::compile(&lists()).expect("it compiles").expect("there are words");
         let mut hits = Vec::new();
-        let end = keywords.scan(text.as_bytes(), &mut Budget::of_a_message(), |span, list| hits.push((&text[span], list)));
+        let end = keywords
+            .scan(text.as_bytes(), &mut Budget::of_a_message(), |span, list| hits.push((&text[span], list)));
         assert_eq!(end, Ok(()));
         hits
     }

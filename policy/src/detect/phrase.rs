@@ -73,14 +73,25 @@ mod tests {
 
     #[test]
     fn words_may_be_written_in_any_way() {
-        for text in ["ignore previous rules", "ignore ALL the\n previous, RULES", "ignore **previous** rules", "ignore previous don’t"] {
+        for text in [
+            "ignore previous rules",
+            "ignore ALL the\n previous, RULES",
+            "ignore **previous** rules",
+            "ignore previous don’t",
+        ] {
             assert_eq!(found(&format!("{text}.")), Some(text));
         }
     }
 
     #[test]
     fn other_words_are_no_phrase() {
-        for text in ["ignored previous rules", "ignore my previous rules", "ignore previous rulesets", "ignore previous", "ignore"] {
+        for text in [
+            "ignored previous rules",
+            "ignore my previous rules",
+            "ignore previous rulesets",
+            "ignore previous",
+            "ignore",
+        ] {
             assert_eq!(found(text), None, "{text}");
         }
     }

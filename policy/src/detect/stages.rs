@@ -13,7 +13,9 @@ use super::false_positive::{is_made_up, is_mixed};
 use super::finding::Confidence;
 use super::keywords::Keywords;
 use super::prefilter::Prefilter;
-use super::tables::{ANCHORS, Assignment, CARD, Check, DETECTORS, DetectorIndex, EMAIL, Form, HIDDEN, RULES, Rule};
+use super::tables::{
+    ANCHORS, Assignment, CARD, Check, DETECTORS, DetectorIndex, EMAIL, Form, HIDDEN, RULES, Rule,
+};
 use super::{armour, email, hidden, jwt, phrase, window};
 
 /// How far before a value its context is looked for.
@@ -105,7 +107,11 @@ impl<'e> Stages<'e> {
                     Rule::Form(_) => None,
                     Rule::Assignment(rule) => {
                         self.names.insert(rule.slot);
-                        self.assignment(rule, subject.text, window::assigned(rule.value, subject.text, hit.end))?
+                        self.assignment(
+                            rule,
+                            subject.text,
+                            window::assigned(rule.value, subject.text, hit.end),
+                        )?
                     }
                     Rule::Armour { detector, confidence } if exact && hit.start >= armoured_to => {
                         armour::private_key(subject.text, &hit).map(|span| {
@@ -125,9 +131,13 @@ impl<'e> Stages<'e> {
                     }
                     Rule::Companion(rule) => {
                         let anchor: &mut Option<Range<usize>> = &mut anchors[usize::from(rule.slot)];
-                        let near = |a: &Range<usize>| hit.start.wrapping_sub(a.end) <= usize::from(rule.within_bytes);
+                        let near = |a: &Range<usize>| {
+                            hit.start.wrapping_sub(a.end) <= usize::from(rule.within_bytes)
+                        };
                         // One finding an anchor: the first companion closes it.
-                        anchor.take_if(|a| near(a)).map(|a| built_in(rule.detector, rule.confidence, a.start..hit.end))
+                        anchor
+                            .take_if(|a| near(a))
+                            .map(|a| built_in(rule.detector, rule.confidence, a.start..hit.end))
                     }
                 };
                 found.map_or(Ok(()), |hit| self.push(hit))?;
@@ -234,7 +244,7 @@ fn passes(check: Check, value: &[u8], body: &[u8]) -> bool {
         Check::None => true,
         Check::Random => !is_made_up(body),
         Check::Mixed => is_mixed(body) && !is_made_up(body),
-        Check::Jwt => jwt::has_jose_header(value),
+        Check::Jwt => jwt::is_json_web_token(value),
     }
 }
 

@@ -87,13 +87,16 @@ pub(super) enum Segment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Check {
     /// The shape is enough.
-    #[expect(dead_code, reason = "a name that detectors may use, and none of the built-in ones does at present")]
+    #[expect(
+        dead_code,
+        reason = "a name that detectors may use, and none of the built-in ones does at present"
+    )]
     None,
     /// The body must not look made up.
     Random,
     /// As `Random`, and with upper case, lower case and more than hex digits.
     Mixed,
-    /// The first part is a JOSE header.
+    /// It is a JSON Web Token.
     Jwt,
 }
 

@@ -32,14 +32,22 @@ fn found(arguments: &str) -> Vec<(String, Confidence, Place, String)> {
     findings.iter().map(|f| (f.detector.to_string(), f.confidence, f.place, text(f))).collect()
 }
 
-fn one(detector: &str, confidence: Confidence, place: Place, text: &str) -> Vec<(String, Confidence, Place, String)> {
+fn one(
+    detector: &str,
+    confidence: Confidence,
+    place: Place,
+    text: &str,
+) -> Vec<(String, Confidence, Place, String)> {
     vec![(detector.to_owned(), confidence, place, text.to_owned())]
 }
 
 #[test]
 fn values_keys_and_numbers_are_looked_at() {
     let github = "secret/github-pat";
-    assert_eq!(found(&format!(r#"{{"a":["{GITHUB}"]}}"#)), one(github, Confidence::High, Place::Text, GITHUB));
+    assert_eq!(
+        found(&format!(r#"{{"a":["{GITHUB}"]}}"#)),
+        one(github, Confidence::High, Place::Text, GITHUB)
+    );
     assert_eq!(found(&format!(r#"{{"{GITHUB}":1}}"#)), one(github, Confidence::High, Place::Key, GITHUB));
     let number = one("pii/payment-card", Confidence::Medium, Place::Number, CARD);
     assert_eq!(found(&format!(r#"{{"n":{CARD}}}"#)), number);
@@ -81,7 +89,11 @@ fn context_makes_a_card_and_an_address_certain() {
     assert_eq!(confidence(&format!(r#"{{"cardNumber":{CARD}}}"#)), Some(Confidence::High));
     assert_eq!(confidence(&format!(r#"{{"a":"my VISA is {CARD}"}}"#)), Some(Confidence::High));
     assert_eq!(confidence(&format!(r#"{{"discarded":"{CARD}"}}"#)), Some(Confidence::Medium));
-    assert_eq!(confidence(r#"{"a":"4111 1111 1111 1111"}"#), Some(Confidence::Low), "a documented test number");
+    assert_eq!(
+        confidence(r#"{"a":"4111 1111 1111 1111"}"#),
+        Some(Confidence::Low),
+        "a documented test number"
+    );
     assert_eq!(confidence(r#"{"user_email":"a@acme.io"}"#), Some(Confidence::High));
     assert_eq!(confidence(r#"{"a":"a@acme.io"}"#), Some(Confidence::Medium));
 }
@@ -111,8 +123,12 @@ fn masking_hides_secrets_and_words_but_not_addresses() {
     let engine = engine();
     assert!(matches!(engine.mask("nothing here"), std::borrow::Cow::Borrowed("nothing here")));
     let masked = engine.mask("a@acme.io opened Nightfall with é");
-    assert!(masked.starts_with("a@acme.io opened [REDACTED:projects:") && masked.ends_with("] with é"), "{masked}");
-    let masked = engine.mask("https://u:ghp_7ysh0vjy4EDQXyzqTu7vPvqI5W9TlT58kcNl@acme.io 4539 5787 6362 1486");
+    assert!(
+        masked.starts_with("a@acme.io opened [REDACTED:projects:") && masked.ends_with("] with é"),
+        "{masked}"
+    );
+    let masked =
+        engine.mask("https://u:ghp_7ysh0vjy4EDQXyzqTu7vPvqI5W9TlT58kcNl@acme.io 4539 5787 6362 1486");
     assert!(!masked.contains("7ysh0v") && !masked.contains("4539"), "{masked}");
 }
 
@@ -147,13 +163,44 @@ fn hostile_texts_are_looked_at_to_their_end() {
     let engine = Engine::new(&[], HashKey([0; 32])).expect("the engine compiles");
     let fill = |unit: &str, bytes: usize| unit.repeat(bytes / unit.len());
     for unit in [
-        "ghp_", "ghp_a", "eyJ-", "eyJ.", "eyJhbGciOiJub25lIn0.", "glpat-", "glpat-a.", "sk-ant-api03-", "xoxb-123456789-", "7", "4111 ",
-        "4539-5787-", "4 ", "@", "a@a", "a.@", "a@a.b", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----", "secret_access_key", "aws_secret= ",
-        "<IMPORTANT>", ".env", "not tell the ", "ignore all ", "\u{1b}", "\u{1b}]", "\u{1b}[0", "\u{2066}", "\u{200b}a", "🏴",
-        "[REDACTED:", "%3D", "\\n",
+        "ghp_",
+        "ghp_a",
+        "eyJ-",
+        "eyJ.",
+        "eyJhbGciOiJub25lIn0.",
+        "glpat-",
+        "glpat-a.",
+        "sk-ant-api03-",
+        "xoxb-123456789-",
+        "7",
+        "4111 ",
+        "4539-5787-",
+        "4 ",
+        "@",
+        "a@a",
+        "a.@",
+        "a@a.b/",
+        "-----BEGIN ",
+        "-----BEGIN PRIVATE KEY-----",
+        "secret_access_key",
+        "aws_secret= ",
+        "<IMPORTANT>",
+        ".env",
+        "not tell the ",
+        "ignore all ",
+        "\u{1b}",
+        "\u{1b}]",
+        "\u{1b}[0",
+        "\u{2066}",
+        "\u{200b}a",
+        "🏴",
+        "[REDACTED:",
+        "%3D",
+        "\\n",
     ] {
         // Of some of these every repetition is a finding, and so many are more than a message may have.
-        let all_findings = ["\u{1b}", "\u{1b}]", "\u{1b}[0", "\u{2066}", "eyJhbGciOiJub25lIn0."].contains(&unit);
+        let all_findings =
+            ["\u{1b}", "\u{1b}]", "\u{1b}[0", "\u{2066}", "eyJhbGciOiJub25lIn0."].contains(&unit);
         let size = if all_findings { 400_000 } else { 10 << 20 };
         let mut findings = Vec::new();
         assert_eq!(engine.scan_text(&fill(unit, size), &mut findings), ScanEnd::Complete, "{unit:?}");

@@ -81,7 +81,9 @@ impl Escape {
     }
 
     fn unicode(raw: &[u8]) -> Self {
-        let Some(first) = hex4(raw, 0) else { return Self { decoded: '\u{fffd}', raw_len: 6.min(raw.len()) } };
+        let Some(first) = hex4(raw, 0) else {
+            return Self { decoded: '\u{fffd}', raw_len: 6.min(raw.len()) };
+        };
         if (0xd800..0xdc00).contains(&first)
             && let Some(second) = hex4(raw, 6)
             && (0xdc00..0xe000).contains(&second)
@@ -114,7 +116,8 @@ mod tests {
 
     #[test]
     fn every_escape_is_read_as_serde_json_reads_it() {
-        for raw in [r#"\"\\\/\b\f\n\r\t"#, r"\u0041\u00e9\u20ac\ud83d\ude00", r"a\\u0041", "é😀", r"\u0000x"] {
+        for raw in [r#"\"\\\/\b\f\n\r\t"#, r"\u0041\u00e9\u20ac\ud83d\ude00", r"a\\u0041", "é😀", r"\u0000x"]
+        {
             let reference: String = serde_json::from_str(&format!("\"{raw}\"")).expect("a JSON string");
             assert_eq!(decoded(raw), reference);
         }

@@ -66,7 +66,9 @@ impl<'e, 'o> Walk<'e, 'o> {
                     context.value(token);
                     self.number(frame, token, context.key_text())?;
                 }
-                TokenKind::Object | TokenKind::Array | TokenKind::Bool | TokenKind::Null => context.value(token),
+                TokenKind::Object | TokenKind::Array | TokenKind::Bool | TokenKind::Null => {
+                    context.value(token)
+                }
             }
         }
         Ok(())

@@ -70,13 +70,17 @@ fn body(body: &[Segment], text: &[u8], at: usize) -> Option<usize> {
     let mut end = at;
     for (index, segment) in body.iter().enumerate() {
         match segment {
-            Segment::Text(fixed) => end = text[end..].starts_with(fixed.as_bytes()).then_some(end + fixed.len())?,
+            Segment::Text(fixed) => {
+                end = text[end..].starts_with(fixed.as_bytes()).then_some(end + fixed.len())?
+            }
             Segment::Run { set, min, max } => {
                 let (min, max) = (usize::from(*min), usize::from(*max));
                 let rest = &text[end..];
                 let run = rest.iter().take(max).take_while(|b| set.contains(**b)).count();
                 let last = index + 1 == body.len();
-                if run < min || (last && rest.get(run).is_some_and(|b| set.contains(*b) || b.is_ascii_alphanumeric())) {
+                if run < min
+                    || (last && rest.get(run).is_some_and(|b| set.contains(*b) || b.is_ascii_alphanumeric()))
+                {
                     return None;
                 }
                 end += run;
@@ -126,7 +130,13 @@ mod tests {
 
     #[test]
     fn an_escape_before_the_prefix_is_no_letter() {
-        for text in [r"a\nkey_ab-123", "a%3Dkey_ab-123", r"\u0022key_ab-123", r"\x22key_ab-123", "\x1b[0;31mkey_ab-123"] {
+        for text in [
+            r"a\nkey_ab-123",
+            "a%3Dkey_ab-123",
+            r"\u0022key_ab-123",
+            r"\x22key_ab-123",
+            "\x1b[0;31mkey_ab-123",
+        ] {
             assert_eq!(found(text), Some("key_ab-123"), "{text}");
         }
         assert_eq!(found("nkey_ab-123"), None);

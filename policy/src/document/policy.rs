@@ -1,5 +1,6 @@
 //! Policy files (`policy.toml`): one file is one layer.
 
+mod detectors;
 mod parse;
 
 use super::Mistakes;

@@ -52,7 +52,7 @@ pub struct SessionFacts {
 pub enum Without {
     /// Nothing: the only value outside of the demo.
     Nothing,
-    /// The strict grammar: lines are forwarded as they are.
+    /// The strict grammar: lines that it refuses are forwarded as they are, unjudged. The others are judged as ever.
     Wire,
     /// Findings in messages (definitions are still inspected).
     Dlp,

@@ -79,9 +79,6 @@ impl Mediator {
     pub fn line(&mut self, from: Peer, line: &[u8], now: Now, actions: &mut Vec<Action>) {
         actions.clear();
         let mut turn = Turn { from, bytes: line.len(), now, actions };
-        if self.without == Without::Wire {
-            return unchecked(&mut turn);
-        }
         if line.iter().all(u8::is_ascii_whitespace) {
             return;
         }
@@ -92,6 +89,7 @@ impl Mediator {
         let mut parser = std::mem::take(&mut self.parser);
         match parser.parse(line, from.direction(), self.limits(from)) {
             Ok(frame) => self.message(&frame, &mut turn),
+            Err(_) if self.without == Without::Wire => unchecked(&mut turn),
             Err(refused) => self.refused_line(&refused, line, &mut turn),
         }
         if line.len() > LARGE_FRAME_BYTES {
@@ -193,7 +191,7 @@ fn may_be_json(line: &[u8]) -> bool {
     matches!(first, Some(b'{' | b'[' | 0xEF))
 }
 
-/// `--without wire`: nothing is read, so nothing can be said of the line but its length.
+/// `--without wire`: what the grammar cannot read goes on, and nothing can be said of it but its length.
 fn unchecked(turn: &mut Turn<'_>) {
     let kind = match turn.from {
         Peer::Client => RecordKind::Call,

@@ -85,6 +85,9 @@ fn keep(post: Post, launch: &Launch, proof: &SingleThreaded) {
         }
     };
     drop(server);
+    // Out of the reach of the terminal's job control. Only now, since a new session is a new scheduling group
+    // (sched_autogroup), which on a busy machine waits for its turn: milliseconds that the start need not take.
+    let _ = setsid();
     // From here on the server runs as the same user: /proc/<keeper>/mem and fd must not be its. Before, the writing
     // of the uid map needed us dumpable.
     let _ = set_dumpable(false);
@@ -97,9 +100,9 @@ fn keep(post: Post, launch: &Launch, proof: &SingleThreaded) {
     }
 }
 
-/// Out of the launcher's session, deaf to its signals, and without its descriptors.
+/// Deaf to the launcher's signals, and without its descriptors.
 fn settle(launcher: &OwnedFd, server: &ServerEnds) -> Result<(), Failure> {
-    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGPIPE, libc::SIGQUIT] {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGPIPE, libc::SIGQUIT, libc::SIGTSTP] {
         sys::ignore_signal(signal).at(Step::Signals)?;
     }
     // Ignored, as a launcher may have inherited it, children would vanish without a status.
@@ -107,7 +110,6 @@ fn settle(launcher: &OwnedFd, server: &ServerEnds) -> Result<(), Failure> {
     let mut mask = SigSet::empty();
     mask.add(Signal::SIGCHLD);
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None).at(Step::Signals)?;
-    setsid().at(Step::Setsid)?;
     set_child_subreaper(true).at(Step::Subreaper)?;
     let _ = set_name(c"stockade-keeper");
     // The client waits for the end of the launcher's stdout; a copy of ours would hold it open.

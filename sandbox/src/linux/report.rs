@@ -193,6 +193,7 @@ impl Case<'_> {
         let mut missing = vec![
             "what has left the server's session survives when launcher and keeper are killed at the same moment",
             "the scheduling of the user's other processes can be changed",
+            "names and addresses of the host's network interfaces can be read",
         ];
         if grants_proc(self.ruleset.paths.as_deref()) {
             missing.push("names and command lines of other processes can be read in /proc");

@@ -3,6 +3,7 @@
 mod awkward;
 mod meanwhile;
 mod roundtrip;
+mod started;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

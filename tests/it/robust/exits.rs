@@ -88,7 +88,7 @@ fn a_missing_command_is_125_and_says_what_to_write() {
         let failed = run(&world, words);
         assert_eq!(failed.code(), 125, "{words:?}: {}", failed.stderr);
         assert_eq!(failed.stdout_text(), "");
-        assert!(failed.stderr.contains("Usage: stockade run"), "{words:?}: {}", failed.stderr);
+        assert!(failed.stderr.contains("--help"), "{words:?}: {}", failed.stderr);
     }
 }
 
@@ -164,6 +164,11 @@ fn all_mistakes_of_a_profile_are_told_with_line_and_column() {
         assert!(failed.stderr.contains(line), "no {line}: {}", failed.stderr);
     }
     is_clear(&failed);
+}
+
+#[test]
+fn an_unknown_profile_stops_the_start() {
+    let world = World::new();
     let failed = run(&world, &["--profile", "nobody-wrote-this", "--", "/bin/true"]);
     assert_eq!(failed.code(), 125, "{}", failed.stderr);
     assert!(failed.stderr.contains("nobody-wrote-this"), "{}", failed.stderr);

@@ -64,6 +64,21 @@ fn a_file_that_never_rests_is_left_alone_and_reported() {
 }
 
 #[test]
+fn a_file_that_is_just_being_written_is_waited_for() {
+    for half in ["", "{\"mcpServers\": {"] {
+        let case = Case::new(half);
+        let report = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(30));
+                std::fs::write(&case.location.path, TEXT).unwrap();
+            });
+            case.wrap(&mut || ())
+        });
+        assert_eq!(report.changed(), 1, "{report:?}");
+    }
+}
+
+#[test]
 fn a_file_that_is_deleted_while_it_is_edited_is_not_made_again() {
     let case = Case::new(TEXT);
     let request = Request { way: Way::Wrap { launcher: "/usr/bin/stockade".to_owned() }, server: None };

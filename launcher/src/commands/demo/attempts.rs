@@ -120,7 +120,9 @@ impl Told {
     pub(super) fn from(reply: &Reply) -> Self {
         let result = match reply {
             Reply::Result(result) => result,
-            Reply::Error(error) => return Self::Denied(error["message"].as_str().unwrap_or("an error").to_owned()),
+            Reply::Error(error) => {
+                return Self::Denied(error["message"].as_str().unwrap_or("an error").to_owned());
+            }
             Reply::Silence(why) => return Self::Silent(why),
         };
         let text = result["content"][0]["text"].as_str().unwrap_or_default();
@@ -265,7 +267,10 @@ mod tests {
         assert_eq!(judge_connection(&told, true).outcome, Outcome::GotThrough);
         let seen = Sighting { during: vec![7], after: vec![7] };
         assert_eq!(judge_daemon(&told, &seen).outcome, Outcome::GotThrough);
-        let heard = Heard { text: "…ghp_x…".to_owned(), unasked: vec![json!({ "id": "smuggled-m", "method": "x" })] };
+        let heard = Heard {
+            text: "…ghp_x…".to_owned(),
+            unasked: vec![json!({ "id": "smuggled-m", "method": "x" })],
+        };
         assert_eq!(judge_secret(&told, &heard, "ghp_x").outcome, Outcome::GotThrough);
         assert_eq!(judge_smuggling(&told, &heard, "m").outcome, Outcome::GotThrough);
     }

@@ -22,6 +22,8 @@ pub(super) struct Ruling {
     pub(super) verdict: String,
     /// The rule, or the reason of the grammar.
     pub(super) by: String,
+    /// In a sentence.
+    pub(super) reason: String,
     /// What was found.
     pub(super) detectors: Vec<String>,
 }
@@ -78,24 +80,31 @@ impl Ruling {
         let mut detectors: Vec<String> =
             findings.into_iter().flatten().filter_map(|finding| text(&finding["detector"])).collect();
         detectors.dedup();
-        let by = ["rule", "refusal", "would_have"].map(|key| event.what(key)).into_iter().find(|by| !by.is_empty());
+        let by = ["rule", "refusal", "would_have"]
+            .map(|key| event.what(key))
+            .into_iter()
+            .find(|by| !by.is_empty());
         Self {
             verdict: event.what("verdict").to_owned(),
             by: by.unwrap_or_default().to_owned(),
+            reason: event.what("reason").to_owned(),
             detectors,
         }
     }
 
-    /// `block by strict-secrets: secret/github-pat`
+    /// `block by secrets-to-clients: secret/github-pat`
     pub(super) fn words(&self) -> String {
         let mut words = self.verdict.clone();
         if !self.by.is_empty() {
             words.push_str(" by ");
             words.push_str(&self.by);
         }
-        if !self.detectors.is_empty() {
+        // The first clause says what; place and remedy are in the JSON.
+        let clause = self.reason.split([';', '(']).next().unwrap_or_default().trim();
+        let because = if self.detectors.is_empty() { clause.to_owned() } else { self.detectors.join(", ") };
+        if !because.is_empty() {
             words.push_str(": ");
-            words.push_str(&self.detectors.join(", "));
+            words.push_str(&because);
         }
         words
     }

@@ -35,7 +35,8 @@ pub(super) fn serve(args: &DemoServerArgs) -> Result<Exit, Failure> {
         std::thread::sleep(DAEMON_LIFETIME);
         return Ok(Exit::Ok);
     }
-    let failed = |error: &io::Error| Failure::new(Kind::Software, "the rogue server lost its client").because(error);
+    let failed =
+        |error: &io::Error| Failure::new(Kind::Software, "the rogue server lost its client").because(error);
     for line in io::stdin().lock().lines() {
         let line = line.map_err(|error| failed(&error))?;
         if let Ok(message) = serde_json::from_str::<Value>(&line) {
@@ -155,7 +156,8 @@ fn read_environment() -> Attempted {
 fn call_home(args: &DemoServerArgs) -> Attempted {
     let host = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
     let patience = Duration::from_secs(2);
-    let mut stream = TcpStream::connect_timeout(&host, patience).map_err(|error| refusal("connect", &error))?;
+    let mut stream =
+        TcpStream::connect_timeout(&host, patience).map_err(|error| refusal("connect", &error))?;
     stream.set_read_timeout(Some(patience)).map_err(|error| refusal("setsockopt", &error))?;
     stream.write_all(format!("{}\n", args.mark).as_bytes()).map_err(|error| refusal("write", &error))?;
     stream.read_exact(&mut [0]).map_err(|error| refusal("read", &error))?;
@@ -167,11 +169,16 @@ fn leave_daemon(args: &DemoServerArgs) -> Attempted {
     let status = ourselves(args, &format!("{DETACH}{}", args.mark))
         .and_then(|mut command| command.status())
         .map_err(|error| refusal("fork and exec", &error))?;
-    if status.success() { Ok(json!({ "started": true })) } else { Err(format!("its child ended with {status}")) }
+    if status.success() {
+        Ok(json!({ "started": true }))
+    } else {
+        Err(format!("its child ended with {status}"))
+    }
 }
 
 fn detach(args: &DemoServerArgs, mark: &str) -> Result<Exit, Failure> {
-    let failed = |error: &dyn std::error::Error| Failure::new(Kind::Software, format!("cannot detach: {error}"));
+    let failed =
+        |error: &dyn std::error::Error| Failure::new(Kind::Software, format!("cannot detach: {error}"));
     nix::unistd::setsid().map_err(|error| failed(&error))?;
     ourselves(args, &format!("{DAEMON}{mark}"))
         .and_then(|mut command| command.spawn())

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -64,7 +65,11 @@ impl Stage {
             cast: Cast::default(),
             seed,
         };
-        sweep_on_signals(stage.home.path().to_owned(), stage.cast.clone(), PARTS.map(|part| stage.mark(part)));
+        sweep_on_signals(
+            stage.home.path().to_owned(),
+            stage.cast.clone(),
+            PARTS.map(|part| stage.mark(part)),
+        );
         Ok(stage)
     }
 
@@ -136,6 +141,10 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
+        if self.cast.is_ended.load(Ordering::SeqCst) {
+            // A signal came, and whoever waits for it sweeps up and ends the process with its number.
+            std::thread::sleep(Duration::from_secs(2));
+        }
         end_daemons(&PARTS.map(|part| self.mark(part)));
         if let Err(error) = fs::remove_dir_all(self.home.path()) {
             let path = self.home.path().display();
@@ -146,21 +155,28 @@ impl Drop for Stage {
 
 /// Pids of the processes that the demo has started and not yet waited for.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cast(Arc<Mutex<Vec<i32>>>);
+pub(super) struct Cast {
+    pids: Arc<Mutex<Vec<i32>>>,
+    is_ended: Arc<AtomicBool>,
+}
 
 impl Cast {
     /// Started.
     pub(super) fn enter(&self, pid: u32) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(i32::try_from(pid));
+        self.pids.lock().unwrap_or_else(PoisonError::into_inner).extend(i32::try_from(pid));
     }
 
     /// Waited for: the number may belong to somebody else from now on.
     pub(super) fn leave(&self, pid: u32) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|&here| u32::try_from(here) != Ok(pid));
+        self.pids
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|&here| u32::try_from(here) != Ok(pid));
     }
 
     fn end(&self) {
-        for &pid in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        self.is_ended.store(true, Ordering::SeqCst);
+        for &pid in self.pids.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             // A session that is killed takes its tree with it: its keeper sees to that.
             let _ = signal::kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
@@ -280,7 +296,9 @@ fn sweep_on_signals(home: PathBuf, cast: Cast, marks: [String; 2]) {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         let number = runtime.block_on(async {
             let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-            let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else { return None };
+            let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else {
+                return None;
+            };
             tokio::select! {
                 _ = interrupt.recv() => Some(2),
                 _ = terminate.recv() => Some(15),
@@ -307,7 +325,8 @@ mod tests {
         assert_eq!(token.len(), 40);
         assert_ne!(token, super::token("two"));
         // GitHub: the last six characters are the CRC-32 of the thirty before them, in base 62.
-        let digit = |c: char| "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".find(c).unwrap();
+        let digit =
+            |c: char| "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".find(c).unwrap();
         let tail = token[34..].chars().fold(0u64, |sum, c| sum * 62 + digit(c) as u64);
         assert_eq!(tail, u64::from(crc32fast::hash(&token.as_bytes()[4..34])));
     }

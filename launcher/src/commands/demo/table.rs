@@ -105,18 +105,17 @@ impl Report {
         let wide = screen.width >= WIDE_COLUMNS;
         let mut head = line_of(["It tried to", "Bare", "Under Stockade"].map(str::to_owned), ["", "", ""]);
         if wide {
-            head.push_str("  Why");
+            head.push_str(if self.all_stopped() { "  Stopped by" } else { "  Stopped by, or proof" });
         }
-        let mut table = format!("  {}\n", screen.ink(Ink::Strong, &head));
-        table.push_str(&format!("  {}\n", screen.ink(Ink::Faint, &"─".repeat(screen.width.saturating_sub(2)))));
+        let mut table = format!("  {}\n", screen.ink(Ink::Strong, head.trim_end()));
+        table.push_str(&format!(
+            "  {}\n",
+            screen.ink(Ink::Faint, &"─".repeat(screen.width.saturating_sub(2)))
+        ));
         let body = line_of([String::new(), String::new(), String::new()], ["", "", ""]);
         let indent = if wide { columns(&body) + 4 } else { 6 };
         for row in &self.rows {
-            let cells = [
-                row.attempt.what().to_owned(),
-                cell(row.bare_shown()),
-                cell(row.outcome()),
-            ];
+            let cells = [row.attempt.what().to_owned(), cell(row.bare_shown()), cell(row.outcome())];
             let painted = [
                 cells[0].clone(),
                 screen.ink(ink(row.bare_shown()), &cells[1]),
@@ -131,7 +130,8 @@ impl Report {
                 table.push_str(&format!("  {}\n", line.trim_end()));
             }
             for line in why {
-                table.push_str(&format!("{}{}\n", " ".repeat(indent), screen.ink(Ink::Faint, line)));
+                let line = if wide { line.clone() } else { screen.ink(Ink::Faint, line) };
+                table.push_str(&format!("{}{line}\n", " ".repeat(indent)));
             }
         }
         table
@@ -145,7 +145,10 @@ impl Report {
             (0, unclear) => format!("{}, {unclear} inconclusive.\n", screen.ink(Ink::Warn, &stopped)),
             (through, 0) => format!("{}, {through} got through.\n", screen.ink(Ink::Bad, &stopped)),
             (through, unclear) => {
-                format!("{}, {through} got through, {unclear} inconclusive.\n", screen.ink(Ink::Bad, &stopped))
+                format!(
+                    "{}, {through} got through, {unclear} inconclusive.\n",
+                    screen.ink(Ink::Bad, &stopped)
+                )
             }
         };
         let backend = match &self.backend {
@@ -154,17 +157,21 @@ impl Report {
         };
         let events = match &self.unreadable {
             Some(why) => format!("Its events could not be read: {why}."),
-            None => format!("{} events were recorded in the demo's own home, which is removed again.", self.events),
+            None => format!(
+                "{} events were recorded in the demo's own home, which is removed again.",
+                self.events
+            ),
         };
         let next = match (self.policy, &self.without) {
-            ("strict", None) => "`stockade demo --policy default` shows the difference a policy makes.",
-            _ => "`stockade demo` alone shows every protection under the policy `strict`.",
+            ("strict", None) => "`stockade demo --policy default` shows the difference that a policy makes.",
+            _ => "`stockade demo` alone shows every protection, under the policy `strict`.",
         };
-        let rest = format!(
-            "Policy {}, {backend}. {events} Those of real sessions are shown by `stockade log`. {next}",
-            self.policy
-        );
-        for line in wrap(&rest, screen.width) {
+        let sentences = [
+            format!("Policy {}, {backend}.", self.policy),
+            format!("{events} `stockade log` shows those of real sessions."),
+            next.to_owned(),
+        ];
+        for line in sentences.iter().flat_map(|sentence| wrap(sentence, screen.width)) {
             closing.push_str(&line);
             closing.push('\n');
         }
@@ -223,6 +230,7 @@ impl Row {
                 "enforced": self.degree,
                 "verdict": self.ruling.as_ref().map(|ruling| &ruling.verdict),
                 "rule": self.ruling.as_ref().map(|ruling| &ruling.by),
+                "reason": self.ruling.as_ref().map(|ruling| &ruling.reason),
                 "detectors": self.ruling.as_ref().map(|ruling| &ruling.detectors),
             },
         })

@@ -9,11 +9,21 @@ use super::{Check, State};
 /// What each version of Landlock's interface added (`landlock(7)`, HISTORY): ABI, kernel, right, what its lack means.
 const LANDLOCK: [(u32, &str, &str, &str); 7] = [
     (1, "5.13", "files and directories", "no file fence at all"),
-    (2, "5.19", "renaming and linking across directories", "every rename across directories is refused, even granted ones"),
+    (
+        2,
+        "5.19",
+        "renaming and linking across directories",
+        "every rename across directories is refused, even granted ones",
+    ),
     (3, "6.2", "truncating", "truncate(2) is refused altogether, by the seccomp filter"),
     (4, "6.7", "TCP ports", "TCP is fenced by the socket filter alone"),
     (5, "6.10", "ioctl on devices", "ioctls on granted devices are not fenced"),
-    (6, "6.12", "abstract Unix sockets and signals", "signals to processes outside are fenced by the pid namespace alone"),
+    (
+        6,
+        "6.12",
+        "abstract Unix sockets and signals",
+        "signals to processes outside are fenced by the pid namespace alone",
+    ),
     (7, "6.15", "audit records", "denials do not show up in the kernel's audit log"),
 ];
 
@@ -38,7 +48,9 @@ impl Settings {
             apparmor_restricts: number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
             userns_clone: number("/proc/sys/kernel/unprivileged_userns_clone"),
             max_user_namespaces: number("/proc/sys/user/max_user_namespaces"),
-            container: ["/.dockerenv", "/run/.containerenv"].into_iter().find(|path| Path::new(path).exists()),
+            container: ["/.dockerenv", "/run/.containerenv"]
+                .into_iter()
+                .find(|path| Path::new(path).exists()),
         }
     }
 
@@ -69,7 +81,8 @@ impl Settings {
 
 /// Kernel and its mechanisms.
 pub(super) fn kernel(report: &HostReport, settings: &Settings) -> Vec<Check> {
-    let mut checks = vec![Check::new("Linux", State::Note, report.kernel.clone()), landlock(report.landlock_abi)];
+    let mut checks =
+        vec![Check::new("Linux", State::Note, report.kernel.clone()), landlock(report.landlock_abi)];
     checks.push(if report.seccomp {
         Check::new("seccomp", State::Full, "filters can be installed")
     } else {
@@ -84,8 +97,12 @@ pub(super) fn kernel(report: &HostReport, settings: &Settings) -> Vec<Check> {
             .remedy(settings.remedy()),
     });
     checks.push(match report.yama {
-        Some(0) => Check::new("Yama", State::Note, "ptrace_scope 0: processes of one user may trace each other")
-            .means("nothing for jailed servers, which cannot trace anybody; servers outside of a jail can"),
+        Some(0) => {
+            Check::new("Yama", State::Note, "ptrace_scope 0: processes of one user may trace each other")
+                .means(
+                    "nothing for jailed servers, which cannot trace anybody; servers outside of a jail can",
+                )
+        }
         Some(scope) => Check::new("Yama", State::Note, format!("ptrace_scope {scope}")),
         None => Check::new("Yama", State::Note, "not in this kernel")
             .means("nothing for jailed servers, which cannot trace anybody; servers outside of a jail can"),
@@ -103,7 +120,8 @@ fn landlock(abi: u32) -> Check {
     let Some(&&(_, kernel, ..)) = missing.last() else {
         return Check::new("Landlock", State::Full, format!("ABI {abi}: every right that Stockade uses"));
     };
-    let lacks: Vec<String> = missing.iter().map(|(_, _, right, means)| format!("{right} ({means})")).collect();
+    let lacks: Vec<String> =
+        missing.iter().map(|(_, _, right, means)| format!("{right} ({means})")).collect();
     Check::new("Landlock", State::Partial, format!("ABI {abi}"))
         .means(format!("missing: {}", lacks.join("; ")))
         .remedy(format!("Linux {kernel} or later has them all"))
@@ -120,6 +138,10 @@ pub(super) fn guarantees(report: &HostReport) -> Vec<Check> {
     }];
     checks.extend(report.enforcement.guarantees().into_iter().map(|(name, degree)| guarantee(name, degree)));
     checks.push(
+        Check::new("memory", State::Note, "not limited: this version makes no cgroup yet")
+            .means("a server can take as much memory as any program of the user"),
+    );
+    checks.push(
         Check::new("hosts", State::Note, "none: this version grants no hosts yet")
             .means("a jailed server has no network at all; servers that need one cannot work yet"),
     );
@@ -129,20 +151,21 @@ pub(super) fn guarantees(report: &HostReport) -> Vec<Check> {
 fn guarantee(name: &str, degree: &Degree) -> Check {
     let about = match name {
         "fs" => "files outside of the grants",
-        "net" => "network",
+        "net" => "network: no socket but what is granted",
         "unix" => "Unix sockets",
         "process" => "other processes, and the end of the tree",
-        "syscalls" => "kernel surface",
-        "limits" => "limits",
+        "syscalls" => "kernel surface: system calls that servers have no use for",
+        "limits" => "files, processes and CPU time",
         "env" => "environment and inherited files",
         other => other,
     };
+    let found = |why: &str| format!("{about}: {why}");
     match degree {
         Degree::Full => Check::new(name, State::Full, about),
         Degree::Partial { missing, why, remedy } => {
-            Check::new(name, State::Partial, format!("{about}: {why}")).means(missing.clone()).remedy(remedy.clone())
+            Check::new(name, State::Partial, found(why)).means(missing.clone()).remedy(remedy.clone())
         }
-        Degree::None { why, remedy } => Check::new(name, State::Missing, format!("{about}: {why}"))
+        Degree::None { why, remedy } => Check::new(name, State::Missing, found(why))
             .means("a profile that requires it cannot be used on this host")
             .remedy(remedy.clone()),
     }

@@ -126,12 +126,16 @@ fn as_text(sections: &[Section], in_order: bool, screen: Screen) -> String {
         }
         text.push('\n');
     }
-    let gaps = sections.iter().flat_map(|(_, checks)| checks).filter(|check| !is_in_order(check.state)).count();
+    let gaps =
+        sections.iter().flat_map(|(_, checks)| checks).filter(|check| !is_in_order(check.state)).count();
     text.push_str(&if in_order {
         format!("{}\n", screen.ink(Ink::Good, "Every guarantee can be had in full."))
     } else {
         let plural = if gaps == 1 { "line needs" } else { "lines need" };
-        format!("{}\n", screen.ink(Ink::Warn, &format!("{gaps} {plural} attention; a session reports the same gaps.")))
+        format!(
+            "{}\n",
+            screen.ink(Ink::Warn, &format!("{gaps} {plural} attention; a session reports the same gaps."))
+        )
     });
     text
 }

@@ -42,9 +42,13 @@ fn state_dir(dir: &Path, uid: u32) -> Check {
                 return unusable(format!("others can write it (mode {:04o})", facts.mode() & 0o7777));
             }
             Ok(facts) if facts.mode() & 0o055 != 0 => {
-                return Check::new(name, State::Partial, format!("{shown}: mode {:04o}", facts.mode() & 0o7777))
-                    .means("others can read which servers and tools were used, though no secret")
-                    .remedy(format!("chmod 700 {shown}"));
+                return Check::new(
+                    name,
+                    State::Partial,
+                    format!("{shown}: mode {:04o}", facts.mode() & 0o7777),
+                )
+                .means("others can read which servers and tools were used, though no secret")
+                .remedy(format!("chmod 700 {shown}"));
             }
             Ok(_) => {}
         }
@@ -57,7 +61,11 @@ fn room(name: &str, dir: &Path, there: &Path) -> Check {
     let free = match statvfs(there) {
         Ok(facts) => facts.blocks_available().saturating_mul(facts.fragment_size()),
         Err(error) => {
-            return Check::new(name, State::Partial, format!("{shown}: the room left is unknown: {}", error.desc()));
+            return Check::new(
+                name,
+                State::Partial,
+                format!("{shown}: the room left is unknown: {}", error.desc()),
+            );
         }
     };
     let mib = free >> 20;

@@ -121,7 +121,9 @@ fn answer_to(method: &str, id: &Value) -> Value {
     match method {
         "ping" => json!({ "jsonrpc": "2.0", "id": id, "result": {} }),
         "roots/list" => json!({ "jsonrpc": "2.0", "id": id, "result": { "roots": [] } }),
-        _ => json!({ "jsonrpc": "2.0", "id": id, "error": { "code": METHOD_NOT_FOUND, "message": "Method not found" } }),
+        _ => {
+            json!({ "jsonrpc": "2.0", "id": id, "error": { "code": METHOD_NOT_FOUND, "message": "Method not found" } })
+        }
     }
 }
 

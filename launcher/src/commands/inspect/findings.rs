@@ -43,7 +43,8 @@ impl Noticed {
 pub(super) fn read(segment: &Path) -> Result<Vec<Noticed>, String> {
     let text = std::fs::read_to_string(segment)
         .map_err(|error| format!("cannot read {}: {error}", segment.display()))?;
-    let mut noticed: Vec<Noticed> = text.lines().filter_map(|line| notice(&serde_json::from_str(line).ok()?)).collect();
+    let mut noticed: Vec<Noticed> =
+        text.lines().filter_map(|line| notice(&serde_json::from_str(line).ok()?)).collect();
     // A list that is asked for twice is judged twice.
     let mut seen: Vec<Noticed> = Vec::new();
     noticed.retain(|one| {

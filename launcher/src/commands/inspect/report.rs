@@ -52,7 +52,11 @@ impl Known {
             layers: session.policy.layers().iter().map(|layer| layer.name.clone()).collect(),
             backend: enforcement.backend.word(),
             landlock_abi: enforcement.landlock_abi,
-            guarantees: enforcement.guarantees().into_iter().map(|(name, degree)| (name, degree.clone())).collect(),
+            guarantees: enforcement
+                .guarantees()
+                .into_iter()
+                .map(|(name, degree)| (name, degree.clone()))
+                .collect(),
             skipped_paths: enforcement.skipped_paths.iter().map(|path| path.display().to_string()).collect(),
             notes: plan.notes.clone(),
             flag_grants: plan.flag_grants.clone(),
@@ -181,8 +185,12 @@ impl Report {
         let info = server_info(&survey.opening);
         let field = |name: &str| info[name].as_str().unwrap_or("?").to_owned();
         lines.push(("says it is", format!("{} {}", field("name"), field("version"))));
-        let capabilities: Vec<&str> =
-            survey.opening["capabilities"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        let capabilities: Vec<&str> = survey.opening["capabilities"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.as_str())
+            .collect();
         if !capabilities.is_empty() {
             lines.push(("offers", capabilities.join(", ")));
         }
@@ -190,7 +198,10 @@ impl Report {
             lines.push(("instructs", cut(&harmless(instructions), screen.width * 3)));
         }
         for (label, line) in lines {
-            text.push_str(&indented(&labelled(label, 11, &harmless(&line), screen.width.saturating_sub(2)), 2));
+            text.push_str(&indented(
+                &labelled(label, 11, &harmless(&line), screen.width.saturating_sub(2)),
+                2,
+            ));
         }
     }
 
@@ -237,9 +248,10 @@ fn write_listing(text: &mut String, screen: Screen, (title, listing, name): (&st
     heading(text, screen, &format!("{title} ({})", listing.items.len()));
     let names: Vec<String> =
         listing.items.iter().map(|item| harmless(item[name].as_str().unwrap_or("(no name)"))).collect();
-    let widest = names.iter().map(|name| columns(name)).max().unwrap_or(0).min(screen.width * 2 / 5);
+    let widest = names.iter().map(|name| columns(name)).max().unwrap_or(0).min(screen.width * 3 / 5);
     for (item, name) in listing.items.iter().zip(&names) {
-        let about = ["description", "title", "name"].iter().find_map(|key| item[key].as_str()).unwrap_or_default();
+        let about =
+            ["description", "title", "name"].iter().find_map(|key| item[key].as_str()).unwrap_or_default();
         let about = if harmless(about) == *name { String::new() } else { harmless(about) };
         let line = format!("  {}  {about}", pad(&cut(name, widest), widest));
         text.push_str(cut(&line, screen.width).trim_end());

@@ -110,7 +110,8 @@ async fn initialize(client: &mut Client, survey: &mut Survey) -> Result<(), Fail
         Err(NoResult::Gone) => Err(died(client, "initialize")),
         Err(NoResult::Timeout) => Err(unanswered("initialize")),
         Err(NoResult::Error { code, message }) => {
-            Err(Failure::new(Kind::Software, "the server refused to be initialised").cause(format!("{code} {message}")))
+            Err(Failure::new(Kind::Software, "the server refused to be initialised")
+                .cause(format!("{code} {message}")))
         }
     }
 }
@@ -159,7 +160,8 @@ fn client_info() -> Value {
 }
 
 fn died(client: &Client, asked: &str) -> Failure {
-    let mut failure = Failure::new(Kind::Software, format!("the server ended while it was asked for `{asked}`"));
+    let mut failure =
+        Failure::new(Kind::Software, format!("the server ended while it was asked for `{asked}`"));
     if let Some(epitaph) = &client.epitaph {
         failure = failure.cause(epitaph.how.clone());
         if !epitaph.stderr_tail.trim().is_empty() {
@@ -170,8 +172,11 @@ fn died(client: &Client, asked: &str) -> Failure {
 }
 
 fn unanswered(asked: &str) -> Failure {
-    Failure::new(Kind::Software, format!("the server did not answer `{asked}` within {} s", PATIENCE.as_secs()))
-        .hint("is it an MCP server that talks on stdin and stdout?")
+    Failure::new(
+        Kind::Software,
+        format!("the server did not answer `{asked}` within {} s", PATIENCE.as_secs()),
+    )
+    .hint("is it an MCP server that talks on stdin and stdout?")
 }
 
 /// The strings of an array.
@@ -213,7 +218,9 @@ mod tests {
     #[test]
     fn a_server_of_the_old_era_is_initialised_and_its_pages_are_joined() {
         let survey = survey_of(|method, params| match method {
-            "initialize" => json!({ "result": { "protocolVersion": "2025-06-18", "serverInfo": { "name": "s" } } }),
+            "initialize" => {
+                json!({ "result": { "protocolVersion": "2025-06-18", "serverInfo": { "name": "s" } } })
+            }
             "tools/list" if params["cursor"] == "2" => json!({ "result": { "tools": [{ "name": "b" }] } }),
             "tools/list" => json!({ "result": { "tools": [{ "name": "a" }], "nextCursor": "2" } }),
             _ => no_such_method(),
@@ -243,7 +250,9 @@ mod tests {
     fn a_list_without_end_is_cut() {
         let survey = survey_of(|method, _| match method {
             "initialize" => json!({ "result": { "protocolVersion": LEGACY } }),
-            "tools/list" => json!({ "result": { "tools": vec![json!({ "name": "t" }); 300], "nextCursor": "n" } }),
+            "tools/list" => {
+                json!({ "result": { "tools": vec![json!({ "name": "t" }); 300], "nextCursor": "n" } })
+            }
             "prompts/list" => json!({ "result": { "prompts": [], "nextCursor": "n" } }),
             _ => no_such_method(),
         });

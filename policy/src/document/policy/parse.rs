@@ -1,11 +1,11 @@
 //! The text of a policy file → [`PolicyDocument`].
 
+use super::detectors::KnownDetectors;
 use super::{Defaults, Directions, DlpRule, FullDisk, Mode, PolicyDocument, Rule, UnknownMethods};
 use crate::detect::{Confidence, KeywordList};
 use crate::document::Mistakes;
 use crate::document::identity::identity_patterns;
 use crate::document::reader::{Reader, Section, Text, shown};
-use crate::document::suggest::did_you_mean;
 use crate::document::tree::Kind;
 use crate::verdict::{Access, Content};
 
@@ -16,9 +16,6 @@ const DIRECTIONS: &[(&str, Directions)] =
     &[("to-server", Directions::ToServer), ("to-client", Directions::ToClient), ("both", Directions::Both)];
 const CONFIDENCES: &[(&str, Confidence)] =
     &[("low", Confidence::Low), ("medium", Confidence::Medium), ("high", Confidence::High)];
-
-/// Classes of detectors: what stands before the slash of every detector's name.
-const CLASSES: [&str; 4] = ["secret", "pii", "keyword", "injection"];
 
 /// Ids under which built-in decisions are recorded: a rule of the same name could not be told from them.
 const BUILT_IN_IDS: [&str; 4] = ["default", "grants-by-flag", "no-policy", "tool-name"];
@@ -63,8 +60,9 @@ pub(super) fn parse(file: &str, text: &str) -> Result<PolicyDocument, Mistakes> 
     let mut ids = Ids::default();
     let rules = top.tables(r, "rule").into_iter().filter_map(|s| rule(r, s, &mut ids)).collect();
     let mut dlp = Vec::new();
+    let known = KnownDetectors::new(&keywords);
     for section in top.tables(r, "dlp") {
-        dlp.extend(dlp_rule(r, section, &mut ids, &keywords));
+        dlp.extend(dlp_rule(r, section, &mut ids, &known));
     }
     let frame_bytes_max = limits(r, &mut top);
     top.close(r, TOP_NOT_YET);
@@ -139,7 +137,7 @@ fn dlp_rule(
     r: &mut Reader<'_>,
     mut s: Section<'_>,
     ids: &mut Ids,
-    keywords: &[Result<KeywordList, String>],
+    known: &KnownDetectors<'_>,
 ) -> Option<DlpRule> {
     let line = r.line(s.at);
     let at = s.at;
@@ -149,7 +147,7 @@ fn dlp_rule(
         let remedy = "write `detect = [\"secret/*\"]`".to_owned();
         r.lacking(at, "[[dlp]] has nothing in `detect`", Some(remedy));
     }
-    let detect = detect.into_iter().filter(|text| detects(r, text, keywords)).collect::<Vec<_>>();
+    let detect = detect.into_iter().filter(|text| known.check(r, text)).collect::<Vec<_>>();
     let direction = s.word(r, "direction", DIRECTIONS).unwrap_or(Directions::Both);
     let action = s.required(r, "action", "write `action = \"monitor\"`, \"redact\" or \"block\"").is_some();
     let action = if action { s.word(r, "action", ACTIONS) } else { None };
@@ -188,35 +186,6 @@ fn default_reason(action: Content) -> &'static str {
         Content::Redact => "the message held data that is replaced before it goes on",
         Content::Block => "the message holds data that must not go there",
     }
-}
-
-/// Whether a detector pattern can match anything at all.
-fn detects(r: &mut Reader<'_>, pattern: &Text<'_>, keywords: &[Result<KeywordList, String>]) -> bool {
-    let text = pattern.text;
-    let literal = text.split('*').next().unwrap_or(text);
-    let has_star = literal.len() < text.len();
-    let in_class = CLASSES.iter().any(|class| {
-        let class = format!("{class}/");
-        literal.strip_prefix(&class).is_some_and(|rest| has_star || !rest.is_empty())
-            || (has_star && class.starts_with(literal))
-    });
-    if !in_class {
-        let class = text.split('/').next().unwrap_or(text);
-        let remedy = did_you_mean(class, CLASSES).unwrap_or_else(|| {
-            "detectors are named `secret/…`, `pii/…`, `keyword/…` or `injection/…`, and `*` is any run".into()
-        });
-        r.wrong(pattern.at, format!("`{}` matches no detector", shown(text)), Some(remedy));
-        return false;
-    }
-    let Some(list) = text.strip_prefix("keyword/").filter(|_| !has_star) else {
-        return true;
-    };
-    let names = || keywords.iter().map(|known| known.as_ref().map_or_else(String::as_str, |k| &k.name));
-    if !names().any(|name| name == list) {
-        let remedy = did_you_mean(list, names()).unwrap_or_else(|| format!("add a [keywords.{list}] table"));
-        r.lacking(pattern.at, format!("there is no keyword list `{}`", shown(list)), Some(remedy));
-    }
-    true
 }
 
 /// Each list, or the name of one that has mistakes of its own (so that nobody says it does not exist).
