@@ -76,9 +76,9 @@ impl Facts {
     }
 }
 
-/// The time, with the offset of the local time zone.
-pub fn now() -> jiff::Zoned {
-    jiff::Zoned::now()
+/// The time. Events carry it in UTC: machines of a fleet stand in many zones.
+pub fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
 }
 
 /// A text file's content; the error names the path.
@@ -99,6 +99,8 @@ pub struct FileTree;
 
 impl crate::plan::Tree for FileTree {
     fn canonical(&self, path: &Path) -> Option<PathBuf> {
+        // Most sensitive places do not exist: one call tells, where resolving asks for every part of the path.
+        std::fs::symlink_metadata(path).ok()?;
         std::fs::canonicalize(path).ok()
     }
 

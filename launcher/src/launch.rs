@@ -127,12 +127,12 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
     stockade_sandbox::limit_retained_memory();
     let key = state::open(&facts.state_dir)?;
     for dir in &plan.private_dirs {
-        state::private_dir(dir)?;
+        state::make_private(dir)?;
     }
     let common = Common {
         session,
         user: facts.user.clone(),
-        client: ClientClaim { id: plan.client_name.clone(), says: None, processes: host::ancestors() },
+        client: ClientClaim { id: plan.client_name.clone(), says: None, processes: Vec::new() },
         server: plan.server_name.clone(),
         identity: plan.identities.clone(),
         profile: plan.profile.clone(),
@@ -165,9 +165,11 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
         Some(Protection::Dlp) => Without::Dlp,
         _ => Without::Nothing,
     });
+    log.started_by(host::ancestors());
     log.append("session.start", &SessionStart::new(&plan, &policy, &jailed.enforcement)).map_err(|stopped| {
         Failure::new(Kind::Software, "the start of the session cannot be recorded").because(&stopped).hint("make room for events")
     })?;
+    log.prune();
     Ok(Session { plan, policy, engine, jailed, mediator, log })
 }
 

@@ -25,21 +25,30 @@ pub fn open(dir: &Path) -> Result<[u8; 32], Failure> {
 /// # Errors
 /// When it cannot be made, is no directory, belongs to somebody else, or others can write into it.
 pub fn private_dir(dir: &Path) -> Result<(), Failure> {
-    let failure = |error: &io::Error| {
-        Failure::new(Kind::Permission, format!("cannot use {}", dir.display())).because(error).hint(
-            "Stockade keeps its records and the servers' private files there: mend its permissions, make room, or set \
-             XDG_STATE_HOME to a directory of yours",
-        )
-    };
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| failure(&error))?;
-    std::fs::read_dir(dir).map_err(|error| failure(&error))?;
-    let facts = std::fs::metadata(dir).map_err(|error| failure(&error))?;
+    make_private(dir)?;
+    std::fs::read_dir(dir).map_err(|error| unusable(dir, &error))?;
+    let facts = std::fs::metadata(dir).map_err(|error| unusable(dir, &error))?;
     if facts.uid() != nix::unistd::geteuid().as_raw() || facts.mode() & 0o022 != 0 {
         return Err(Failure::new(Kind::Permission, format!("{} is not yours alone", dir.display()))
             .cause(format!("it belongs to uid {} with mode {:04o}", facts.uid(), facts.mode() & 0o7777))
             .hint(format!("chown it and `chmod 700 {}`", dir.display())));
     }
     Ok(())
+}
+
+/// Makes a directory that only the user can enter, inside one that was checked.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_private(dir: &Path) -> Result<(), Failure> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| unusable(dir, &error))
+}
+
+fn unusable(dir: &Path, error: &io::Error) -> Failure {
+    Failure::new(Kind::Permission, format!("cannot use {}", dir.display())).because(error).hint(
+        "Stockade keeps its records and the servers' private files there: mend its permissions, make room, or set \
+         XDG_STATE_HOME to a directory of yours",
+    )
 }
 
 fn key(path: &Path) -> io::Result<[u8; 32]> {

@@ -73,12 +73,12 @@ fn matches(event: &StoredEvent, args: &LogArgs) -> bool {
 }
 
 fn head() -> String {
-    format!("{:<12} {:<8} {:<16} {:<28} WHY", "TIME", "VERDICT", "SERVER", "WHAT")
+    format!("{:<14} {:<8} {:<16} {:<28} WHY", "TIME", "VERDICT", "SERVER", "WHAT")
 }
 
 fn row(event: &StoredEvent, colour: bool) -> String {
     let kind = event.value["kind"].as_str().unwrap_or("");
-    let time = event.value["time"].as_str().and_then(|time| time.get(11..23)).unwrap_or("");
+    let time = local_time(text(&event.value["time"]));
     let (word, what, why) = match kind {
         "session.start" => ("start", event.what("program").to_owned(), start_why(event)),
         "session.end" => ("end", event.what("server").to_owned(), event.what("why").to_owned()),
@@ -86,7 +86,15 @@ fn row(event: &StoredEvent, colour: bool) -> String {
     };
     let padded = format!("{word:<8}");
     let word = if colour { paint(word, &padded) } else { padded };
-    format!("{time:<12} {word} {:<16} {:<28} {why}", cut(event.who("server"), 16), cut(&what, 28))
+    format!("{time:<14} {word} {:<16} {:<28} {why}", cut(event.who("server"), 16), cut(&what, 28))
+}
+
+/// Events carry UTC; people read their own time.
+fn local_time(time: &str) -> String {
+    match time.parse::<jiff::Timestamp>() {
+        Ok(time) => time.to_zoned(jiff::tz::TimeZone::system()).strftime("%m-%d %H:%M:%S").to_string(),
+        Err(_) => time.to_owned(),
+    }
 }
 
 fn start_why(event: &StoredEvent) -> String {

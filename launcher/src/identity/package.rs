@@ -67,7 +67,8 @@ fn module_argument(arguments: &[OsString]) -> Option<String> {
 fn site_packages(interpreter: &Path) -> Option<PathBuf> {
     let lib = interpreter.parent()?.parent()?.join("lib");
     let entries = std::fs::read_dir(lib).ok()?.filter_map(Result::ok);
-    entries.map(|entry| entry.path().join("site-packages")).find(|path| path.is_dir())
+    let pythons = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("python"));
+    pythons.map(|entry| entry.path().join("site-packages")).find(|path| path.is_dir())
 }
 
 fn entry_points(info: &Path) -> Vec<String> {

@@ -64,11 +64,6 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         &self.buffer[self.start..self.line_end]
     }
 
-    /// Whether a further line can be had without reading.
-    pub(super) fn has_line(&self) -> bool {
-        memchr::memchr(b'\n', &self.buffer[self.line_end..self.end]).is_some()
-    }
-
     /// The next line. Not to be dropped half-way.
     pub(super) async fn next(&mut self) -> io::Result<Line> {
         self.take_line();

@@ -35,7 +35,7 @@ pub enum ClientEnd {
 /// An event may wait this long until it is on disk; refusals do not wait.
 const SYNC_AFTER: Duration = Duration::from_millis(200);
 /// How long what a client wrote before its server ended is still read and answered.
-const LAST_WORDS: Duration = Duration::from_millis(50);
+const LAST_WORDS: Duration = Duration::from_millis(5);
 /// How long the rest of the server's output may take once its tree is gone.
 const DRAIN: Duration = Duration::from_secs(5);
 

@@ -55,7 +55,7 @@ pub struct Envelope<'a, T: Serialize> {
     pub seq: u64,
     /// UUIDv7 of the event.
     pub id: String,
-    /// RFC 3339 with the local offset: when.
+    /// RFC 3339 in UTC: when.
     pub time: String,
     /// Kind.
     pub kind: &'static str,

@@ -42,9 +42,14 @@ impl EventLog {
         self.segment.path()
     }
 
-    /// What every event says.
-    pub fn common(&self) -> &Common {
-        &self.common
+    /// Which processes stand above us: found out after the server's start, which must not wait for it.
+    pub fn started_by(&mut self, processes: Vec<String>) {
+        self.common.client.processes = processes;
+    }
+
+    /// Removes what is too old or too much.
+    pub fn prune(&self) {
+        self.segment.prune();
     }
 
     /// The client told its name.
@@ -72,7 +77,7 @@ impl EventLog {
             v: SCHEMA_VERSION,
             seq: self.seq + 1,
             id: uuid::Uuid::now_v7().to_string(),
-            time: host::now().strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string(),
+            time: host::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
             kind,
             dropped: self.dropped,
             who: &self.common,

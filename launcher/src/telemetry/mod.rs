@@ -5,6 +5,6 @@ mod log;
 mod read;
 mod segment;
 
-pub use events::{ClientClaim, Common, EnforcementLine, SessionEnd, SessionRefused, SessionStart};
+pub use events::{ClientClaim, Common, SessionEnd, SessionRefused, SessionStart};
 pub use log::EventLog;
 pub use read::{Reader, StoredEvent};

@@ -31,7 +31,6 @@ impl Segment {
     /// Begins the first segment of a launcher; `stem` sorts by time (a UUIDv7).
     pub fn create(dir: &Path, stem: &str) -> io::Result<Self> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        prune(dir, TOTAL_BYTES_MAX, None);
         let (file, path) = open(dir, stem, 0)?;
         Ok(Self { dir: dir.to_owned(), stem: stem.to_owned(), part: 0, file: Arc::new(file), path, length: 0 })
     }
@@ -67,6 +66,11 @@ impl Segment {
         }
     }
 
+    /// Removes segments that are too old, then the oldest until the rest fits; never this one.
+    pub fn prune(&self) {
+        prune(&self.dir, TOTAL_BYTES_MAX, &self.path);
+    }
+
     /// Makes room by removing the oldest segment that is not this one; `false` if there is none.
     pub fn drop_oldest(&self) -> bool {
         oldest(&self.dir, &self.path).is_some_and(|path| std::fs::remove_file(path).is_ok())
@@ -74,7 +78,7 @@ impl Segment {
 
     fn rotate(&mut self) -> io::Result<()> {
         let _ = self.file.sync_data();
-        prune(&self.dir, TOTAL_BYTES_MAX, Some(&self.path));
+        self.prune();
         let (file, path) = open(&self.dir, &self.stem, self.part + 1)?;
         self.part += 1;
         self.file = Arc::new(file);
@@ -108,13 +112,13 @@ fn oldest(dir: &Path, except: &Path) -> Option<PathBuf> {
 
 /// Removes what is too old, then the oldest until the rest fits. A segment that cannot be looked at or removed is left:
 /// the log must not fail because of housekeeping.
-fn prune(dir: &Path, bytes_max: u64, except: Option<&Path>) {
+fn prune(dir: &Path, bytes_max: u64, except: &Path) {
     let Ok(paths) = segments(dir) else { return };
     let mut kept = Vec::new();
     for path in paths {
         let Ok(facts) = std::fs::metadata(&path) else { continue };
         let old = facts.modified().ok().and_then(|at| at.elapsed().ok()).is_some_and(|age| age > AGE_MAX);
-        if old && except != Some(path.as_path()) && std::fs::remove_file(&path).is_ok() {
+        if old && path != except && std::fs::remove_file(&path).is_ok() {
             continue;
         }
         kept.push((path, facts.len()));
@@ -124,7 +128,7 @@ fn prune(dir: &Path, bytes_max: u64, except: Option<&Path>) {
         if total <= bytes_max {
             return;
         }
-        if except != Some(path.as_path()) && std::fs::remove_file(&path).is_ok() {
+        if path != except && std::fs::remove_file(&path).is_ok() {
             total -= bytes;
         }
     }

@@ -1,29 +1,33 @@
 //! JSON Web Tokens: a JOSE header, a claims object, and a signature or none.
 
-/// Shortest signature in characters; the shortest registered algorithm (HS256) has 43, and words like `signature` are
-/// what documentation writes there.
-const SIGNATURE_MIN: usize = 20;
+/// Shortest signature of a token, in characters, which may have been cut: words like `signature` are what
+/// documentation writes there.
+const SIGNATURE_MIN: usize = 16;
+/// Length of the shortest registered signature (HS256, 32 bytes). With one of these the middle may be anything: what
+/// is signed need not be claims.
+const SIGNATURE_WHOLE: usize = 43;
 
 /// Whether the token's first part is a JSON object with an `alg` (RFC 7515, section 4.1.1: it must be there), the
-/// second begins an object (RFC 7519, section 7.2), and the third is empty or long enough.
+/// second begins an object (RFC 7519, section 7.2), and the third is long enough or rightly empty.
 pub(super) fn is_json_web_token(token: &[u8]) -> bool {
     let mut parts = token.split(|b| *b == b'.');
     let (Some(header), Some(claims), Some(signature)) = (parts.next(), parts.next(), parts.next()) else {
         return false;
     };
-    if !(signature.is_empty() || signature.len() >= SIGNATURE_MIN) {
-        return false;
-    }
     // Four characters are three bytes, which is enough to see the bracket, and spaces before it are not written.
     let begins_object =
         claims.get(..4).and_then(decode_base64url).is_some_and(|bytes| bytes.starts_with(b"{"));
-    begins_object && has_algorithm(header)
+    let long_enough = signature.len() >= SIGNATURE_MIN;
+    (begins_object || signature.len() >= SIGNATURE_WHOLE)
+        && (long_enough || signature.is_empty())
+        && has_algorithm(header, long_enough)
 }
 
-fn has_algorithm(header: &[u8]) -> bool {
+/// Whether the header names an algorithm; without a signature it must be `none` (RFC 7519, section 6).
+fn has_algorithm(header: &[u8], signed: bool) -> bool {
     let Some(header) = decode_base64url(header) else { return false };
     let Ok(serde_json::Value::Object(header)) = serde_json::from_slice(&header) else { return false };
-    header.get("alg").is_some_and(serde_json::Value::is_string)
+    header.get("alg").and_then(|alg| alg.as_str()).is_some_and(|alg| signed || alg == "none")
 }
 
 /// Base64url without padding (RFC 4648, section 5).
@@ -70,6 +74,7 @@ mod tests {
     #[test]
     fn claims_and_signature_are_no_mere_words() {
         assert!(is_json_web_token(b"eyJhbGciOiJub25lIn0.eyJzdWIiOiJ1In0."), "no signature");
+        assert!(!is_json_web_token(b"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1In0."), "signed without a signature");
         assert!(!is_json_web_token(b"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1In0.signature"));
         assert!(!is_json_web_token(b"eyJhbGciOiJIUzI1NiJ9.payload.sNZb7xT7IwGaGsCKwscoEMm4o"));
         assert!(!is_json_web_token(b"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1In0"), "two parts only");

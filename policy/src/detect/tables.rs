@@ -87,10 +87,6 @@ pub(super) enum Segment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Check {
     /// The shape is enough.
-    #[expect(
-        dead_code,
-        reason = "a name that detectors may use, and none of the built-in ones does at present"
-    )]
     None,
     /// The body must not look made up.
     Random,

@@ -164,7 +164,7 @@ VERBS = {
     "link": link, "through_link": through_link, "mkdir": remove_dir, "run": lambda path: subprocess.run([path], check=True),
     "run_copy": run_copy, "tcp": tcp, "udp": udp, "listen": listen, "unix": unix, "socket": make_socket,
     "signal": send_signal, "environment": environment, "memory": read_memory, "trace": trace,
-    "unshare": in_new_namespace, "syscall": system_call, "descriptors": descriptors, "fork": fork,
+    "unshare": in_new_namespace, "syscall": system_call, "descriptors": descriptors, "descriptor": os.fstat, "fork": fork,
     "socketpair": lambda: [end.close() for end in socket.socketpair()],
 }  # fmt: skip
 
