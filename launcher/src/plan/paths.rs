@@ -136,7 +136,7 @@ impl<'a> Grants<'a> {
             .map(|below| facts.home.join(below))
             .chain(own.into_iter().cloned())
             // What is not there yet is named as it would be; what is a link is closed at its target too.
-            .flat_map(|path| [tree.canonical(&path), Some(path)])
+            .flat_map(|path| [tree.canonical(&path).filter(|target| *target != path), Some(path)])
             .flatten()
             .collect();
         Self { tree, sensitive, rules: Vec::new(), reasons: Vec::new(), notes: Vec::new() }
@@ -163,11 +163,8 @@ impl<'a> Grants<'a> {
             }
             return Ok(());
         };
-        if self.rules.iter().any(|rule| rule.path == path && rule.access == Access::ReadWrite && origin_is_private(origin)) {
-            return Ok(());
-        }
-        if let Some(place) = self.sensitive.iter().find(|place| path.starts_with(place)) {
-            return self.closed(&path.clone(), &place.clone(), access, origin, reason);
+        if self.sensitive.iter().any(|place| path.starts_with(place)) {
+            return self.closed(path, access, origin, reason);
         }
         if self.sensitive.iter().any(|place| place.starts_with(&path)) {
             self.notes.push(format!(
@@ -187,8 +184,9 @@ impl<'a> Grants<'a> {
 
     /// A path inside a sensitive place. What the command line itself names for execution (a server installed below
     /// `~/.claude`) may run, unless it is the place as a whole; nothing else is opened.
-    fn closed(&mut self, path: &Path, place: &Path, access: Access, origin: Origin, reason: &str) -> Result<(), Failure> {
-        let own = path.starts_with(place) && path != place;
+    fn closed(&mut self, path: PathBuf, access: Access, origin: Origin, reason: &str) -> Result<(), Failure> {
+        let Some(place) = self.sensitive.iter().find(|place| path.starts_with(place)) else { return Ok(()) };
+        let own = path != *place;
         match origin {
             Origin::Flag(flag) => Err(Failure::new(
                 Kind::Permission,
@@ -197,7 +195,7 @@ impl<'a> Grants<'a> {
             .cause(format!("{} holds credentials, histories or Stockade's own files", place.display()))
             .hint("copy what the server needs to a directory of its own and grant that")),
             Origin::Profile { .. } if own && access == Access::ReadExecute => {
-                self.push(path.to_owned(), access, reason);
+                self.push(path, access, reason);
                 Ok(())
             }
             // Private directories are granted by `private`; a profile that names them again changes nothing.
@@ -233,8 +231,4 @@ impl<'a> Grants<'a> {
             self.reasons.push(reason.to_owned());
         }
     }
-}
-
-fn origin_is_private(origin: Origin) -> bool {
-    matches!(origin, Origin::Profile { .. })
 }

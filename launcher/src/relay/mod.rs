@@ -147,7 +147,7 @@ impl Relay {
         let how = ending.how_server_ended();
         let end = ServerEnd { how: how.clone(), stderr_tail: seen.borrow().tail() };
         // A client that does not read its answers is not waited for for ever.
-        let _ = tokio::time::timeout(DRAIN, last_words(&hub, &end, &to_server)).await;
+        let _ = tokio::time::timeout(DRAIN, last_words(&hub, &end, reads_client.then_some(&mut to_server))).await;
         let exit = ending.exit();
         let end = crate::telemetry::SessionEnd {
             why: ending.why(),
@@ -164,9 +164,15 @@ impl Relay {
 }
 
 /// The server is gone: what the client asked, and what it wrote before it could know, is answered.
-async fn last_words(hub: &Hub, end: &ServerEnd, to_server: &tokio::task::JoinHandle<()>) {
+async fn last_words(hub: &Hub, end: &ServerEnd, to_server: Option<&mut tokio::task::JoinHandle<()>>) {
     hub.server_ended(end).await;
-    while !to_server.is_finished() && tokio::time::timeout(LAST_WORDS, hub.progress()).await.is_ok() {}
+    if let Some(reading) = to_server {
+        let silence = async { while tokio::time::timeout(LAST_WORDS, hub.progress()).await.is_ok() {} };
+        tokio::select! {
+            _ = reading => {}
+            () = silence => {}
+        }
+    }
     hub.flush().await;
 }
 

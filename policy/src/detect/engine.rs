@@ -44,6 +44,11 @@ pub struct Engine {
     placeholder_names: Vec<Cow<'static, str>>,
 }
 
+/// Names of the detectors that every engine has (`secret/github-pat` …), as far as they stand in the table.
+pub fn built_in_names() -> impl Iterator<Item = &'static str> {
+    DETECTORS.iter().map(|detector| detector.name)
+}
+
 impl Engine {
     /// Built-in detectors and the policy's own keyword lists.
     ///

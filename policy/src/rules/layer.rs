@@ -134,8 +134,8 @@ impl CompiledLayer {
     fn unnamed_reason(&self, item: Item<'_>) -> Reason {
         let text = match (item, self.unnamed) {
             (Item::Server, Access::Deny) => {
-                "only servers that a rule allows may start; to approve one, a person adds a [[rule]] with \
-                 `effect = \"allow\"` and its identity under `servers` to a policy file"
+                "only servers that a rule of this policy allows may start; to approve one, a person adds a [[rule]] \
+                 with `effect = \"allow\"` and its identity under `servers` to the same policy file"
             }
             (Item::Server, _) => "no rule names this server, so a person has to agree first",
             (Item::Tool(_), Access::Deny) => "no rule allows this tool",

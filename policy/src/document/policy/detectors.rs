@@ -1,9 +1,6 @@
 //! Detector patterns of DLP rules: one that matches no detector protects nothing, so it is a mistake.
 
-use std::borrow::Cow;
-use std::cell::OnceCell;
-
-use crate::detect::{Engine, HashKey, KeywordList};
+use crate::detect::{KeywordList, built_in_names};
 use crate::document::reader::{Reader, Text, shown};
 use crate::document::suggest::{did_you_mean, one_of};
 use crate::rules::Pattern;
@@ -15,12 +12,11 @@ const CLASSES: [&str; 4] = ["secret", "pii", "keyword", "injection"];
 pub(super) struct KnownDetectors<'k> {
     /// A list that has mistakes of its own is known by its name all the same.
     lists: &'k [Result<KeywordList, String>],
-    built_in: OnceCell<Vec<Cow<'static, str>>>,
 }
 
 impl<'k> KnownDetectors<'k> {
     pub(super) fn new(lists: &'k [Result<KeywordList, String>]) -> Self {
-        Self { lists, built_in: OnceCell::new() }
+        Self { lists }
     }
 
     /// Whether the pattern matches something; if not, says so.
@@ -56,24 +52,16 @@ impl<'k> KnownDetectors<'k> {
     fn check_built_in(&self, r: &mut Reader<'_>, pattern: &Text<'_>) {
         let compiled = Pattern::new(pattern.text);
         let of_a_list = self.list_names().any(|name| compiled.matches(&format!("keyword/{name}")));
-        if of_a_list || self.built_in().iter().any(|name| compiled.matches(name)) {
+        if of_a_list || built_in_names().any(|name| compiled.matches(name)) {
             return;
         }
-        let names = || self.built_in().iter().map(|name| &**name);
-        let remedy =
-            did_you_mean(pattern.text, names()).unwrap_or_else(|| format!("use {}", one_of(names())));
+        let remedy = did_you_mean(pattern.text, built_in_names())
+            .unwrap_or_else(|| format!("use {}", one_of(built_in_names())));
         r.wrong(pattern.at, format!("this version has no detector `{}`", shown(pattern.text)), Some(remedy));
     }
 
     fn list_names(&self) -> impl Iterator<Item = &'k str> + use<'k> {
         self.lists.iter().map(|list| list.as_ref().map_or_else(String::as_str, |list| list.name.as_str()))
-    }
-
-    /// The names come from an engine without keywords. Compiling one takes about a millisecond, which only files that
-    /// name single detectors pay, and once.
-    fn built_in(&self) -> &[Cow<'static, str>] {
-        self.built_in
-            .get_or_init(|| Engine::new(&[], HashKey([0; 32])).map_or_else(|_| Vec::new(), |e| e.detectors()))
     }
 }
 
