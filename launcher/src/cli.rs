@@ -10,7 +10,9 @@ use crate::exit::Exit;
 /// Start MCP servers in a jail, mediate every message, record every decision.
 #[derive(Debug, Parser)]
 #[command(name = "stockade", version, about, long_about = None, propagate_version = false, max_term_width = 100)]
-#[command(after_help = "Start with `stockade demo`, then `stockade doctor`. What happened is in `stockade log`.")]
+#[command(
+    after_help = "Start with `stockade demo`, then `stockade doctor`. What happened is in `stockade log`."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -36,7 +38,9 @@ pub enum Command {
     #[command(after_help = WRAP_EXAMPLES)]
     Wrap(WrapArgs),
     /// Take Stockade out of the clients' configs again, byte for byte
-    #[command(after_help = "Examples:\n  stockade unwrap --dry-run\n  stockade unwrap --client cursor --server github")]
+    #[command(
+        after_help = "Examples:\n  stockade unwrap --dry-run\n  stockade unwrap --client cursor --server github"
+    )]
     Unwrap(WrapArgs),
     /// Say what this host can enforce, what each gap means, and what to do about it
     #[command(after_help = "Exit code 0: every guarantee can be had in full; 1: something is missing.")]
@@ -48,7 +52,9 @@ pub enum Command {
     #[command(subcommand)]
     Profile(ProfileCommand),
     /// Print completions for a shell
-    #[command(after_help = "Example:\n  stockade completions bash > ~/.local/share/bash-completion/completions/stockade")]
+    #[command(
+        after_help = "Example:\n  stockade completions bash > ~/.local/share/bash-completion/completions/stockade"
+    )]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
@@ -251,7 +257,9 @@ pub struct DoctorArgs {
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
     /// Check a policy file and report every mistake in it
-    #[command(after_help = "Example:\n  stockade policy check ~/.config/stockade/policy.toml\n\nExit code 0: in order; 1: mistakes.")]
+    #[command(
+        after_help = "Example:\n  stockade policy check ~/.config/stockade/policy.toml\n\nExit code 0: in order; 1: mistakes."
+    )]
     Check {
         /// The file
         file: PathBuf,

@@ -105,8 +105,11 @@ impl crate::plan::Tree for FileTree {
     }
 
     fn children(&self, path: &Path) -> Vec<PathBuf> {
-        let mut children: Vec<PathBuf> =
-            std::fs::read_dir(path).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
+        let mut children: Vec<PathBuf> = std::fs::read_dir(path)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .collect();
         children.sort();
         children
     }
@@ -121,7 +124,11 @@ pub fn ancestors() -> Vec<String> {
     let mut next = u32::try_from(nix::unistd::getppid().as_raw()).ok();
     while let Some(pid) = next.filter(|pid| *pid > 1 && names.len() < DEPTH_MAX) {
         let pid = Pid::from_u32(pid);
-        system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, ProcessRefreshKind::nothing());
+        system.refresh_processes_specifics(
+            ProcessesToUpdate::Some(&[pid]),
+            false,
+            ProcessRefreshKind::nothing(),
+        );
         let Some(process) = system.process(pid) else { break };
         names.push(process.name().to_string_lossy().into_owned());
         next = process.parent().map(Pid::as_u32);

@@ -154,7 +154,9 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
         }
     };
     let engine = Engine::new(&policy.keywords(), HashKey(key)).map_err(|error| {
-        Failure::new(Kind::Config, "the keyword lists of the policy cannot be used").because(&error).hint("make them smaller")
+        Failure::new(Kind::Config, "the keyword lists of the policy cannot be used")
+            .because(&error)
+            .hint("make them smaller")
     })?;
     let engine = Arc::new(engine);
     let facts = SessionFacts { identities: plan.identities.clone(), server_name: plan.server_name.clone() };
@@ -166,9 +168,13 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
         _ => Without::Nothing,
     });
     log.started_by(host::ancestors());
-    log.append("session.start", &SessionStart::new(&plan, &policy, &jailed.enforcement)).map_err(|stopped| {
-        Failure::new(Kind::Software, "the start of the session cannot be recorded").because(&stopped).hint("make room for events")
-    })?;
+    log.append("session.start", &SessionStart::new(&plan, &policy, &jailed.enforcement)).map_err(
+        |stopped| {
+            Failure::new(Kind::Software, "the start of the session cannot be recorded")
+                .because(&stopped)
+                .hint("make room for events")
+        },
+    )?;
     log.prune();
     Ok(Session { plan, policy, engine, jailed, mediator, log })
 }
@@ -185,7 +191,9 @@ fn admit(policy: &Policy, identities: &[String]) -> Result<(), Failure> {
     if let Some(reason) = ruling.reason {
         failure = failure.cause(format!("{} (rule `{}`, {})", reason.text, reason.rule, reason.layer));
     }
-    Err(failure.hint("whoever writes that policy can approve it with a rule: effect = \"allow\", servers = [its identity]"))
+    Err(failure.hint(
+        "whoever writes that policy can approve it with a rule: effect = \"allow\", servers = [its identity]",
+    ))
 }
 
 fn flags_allowed(policy: &Policy, jail: &JailArgs) -> Result<(), Failure> {
@@ -194,7 +202,8 @@ fn flags_allowed(policy: &Policy, jail: &JailArgs) -> Result<(), Failure> {
     if !asked || ruling.verdict == Access::Allow {
         return Ok(());
     }
-    let mut failure = Failure::new(Kind::Permission, "the policy in force forbids `--grant-read` and `--grant-write`");
+    let mut failure =
+        Failure::new(Kind::Permission, "the policy in force forbids `--grant-read` and `--grant-write`");
     if let Some(reason) = ruling.reason {
         failure = failure.cause(format!("{} (rule `{}`, {})", reason.text, reason.rule, reason.layer));
     }

@@ -71,13 +71,17 @@ fn read(path: &Path, origin: Origin) -> Result<Layer, Failure> {
 fn read_if_there(path: &Path, origin: Origin, owner: u32) -> Result<Option<Layer>, Failure> {
     let facts = match std::fs::metadata(path) {
         Ok(facts) => facts,
-        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+        Err(error)
+            if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) =>
+        {
             return Ok(None);
         }
         Err(error) => {
             return Err(Failure::new(Kind::Config, format!("cannot look at {}", path.display()))
                 .because(&error)
-                .hint("a policy that cannot be read must not be skipped: mend its permissions or remove it"));
+                .hint(
+                    "a policy that cannot be read must not be skipped: mend its permissions or remove it",
+                ));
         }
     };
     if (facts.uid() != owner && facts.uid() != 0) || facts.mode() & 0o022 != 0 {

@@ -230,7 +230,9 @@ impl Policy {
         let mode = if enforced { Mode::Enforce } else { Mode::Monitor };
         let reason = Reason {
             rule: Cow::Borrowed("tool-name"),
-            text: Cow::Borrowed("the name of this tool is not 1 to 128 plain letters, digits, `_`, `.` or `-`"),
+            text: Cow::Borrowed(
+                "the name of this tool is not 1 to 128 plain letters, digits, `_`, `.` or `-`",
+            ),
             layer: Cow::Borrowed(Origin::BuiltIn.word()),
         };
         Some(Answer { mode, verdict: Access::Deny, reason: Some(Cow::Owned(reason)) })

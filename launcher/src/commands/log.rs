@@ -128,8 +128,12 @@ fn decision_why(event: &StoredEvent) -> String {
     if !event.what("rule").is_empty() {
         parts.push(format!("[{}]", event.what("rule")));
     }
-    let mut found: Vec<&str> =
-        event.value["what"]["findings"].as_array().into_iter().flatten().map(|one| text(&one["detector"])).collect();
+    let mut found: Vec<&str> = event.value["what"]["findings"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|one| text(&one["detector"]))
+        .collect();
     found.dedup();
     if !found.is_empty() {
         parts.push(format!("found {}", found.join(", ")));

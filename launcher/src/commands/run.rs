@@ -21,7 +21,8 @@ pub fn run(args: RunArgs) -> Exit {
         without: None,
     };
     // A defect of ours must not leave a server without its mediator: unwinding drops the keeper's socket, which ends the tree.
-    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| if explain { show(request) } else { session(request) }));
+    let outcome =
+        std::panic::catch_unwind(AssertUnwindSafe(|| if explain { show(request) } else { session(request) }));
     match outcome {
         Ok(Ok(exit)) => exit,
         Ok(Err(failure)) => {
@@ -37,7 +38,9 @@ pub fn session(request: Request) -> Result<Exit, Failure> {
     let facts = Facts::gather()?;
     let session = launch::start(launch::prepare(request, &facts)?, &facts)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Failure::new(Kind::Software, "cannot watch over the server").because(&error).hint("the system is out of resources")
+        Failure::new(Kind::Software, "cannot watch over the server")
+            .because(&error)
+            .hint("the system is out of resources")
     })?;
     Ok(runtime.block_on(relay::serve(session, ClientEnd::Stdio)))
 }

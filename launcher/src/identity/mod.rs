@@ -44,7 +44,8 @@ pub struct Resolved {
 /// # Errors
 /// When the program does not exist or is not executable.
 pub fn resolve(command: &[OsString], facts: &Facts) -> Result<Resolved, Failure> {
-    let (program_word, arguments) = command.split_first().ok_or_else(|| Failure::new(Kind::Usage, "no server command"))?;
+    let (program_word, arguments) =
+        command.split_first().ok_or_else(|| Failure::new(Kind::Usage, "no server command"))?;
     let program = find_program(program_word, facts)?;
     let interpreters = interpreters(&program, facts);
     let script = script(&interpreters, arguments, facts);
@@ -54,14 +55,23 @@ pub fn resolve(command: &[OsString], facts: &Facts) -> Result<Resolved, Failure>
     let mut package_roots = code_roots(&script, facts);
     package_roots.extend(package.iter().flat_map(|package| package.roots.iter().cloned()));
     let argument_paths = argument_paths(arguments, facts, &package_roots);
-    let mut exec_roots: Vec<PathBuf> = interpreters.iter().flat_map(|path| runtime_roots(path, facts)).collect();
+    let mut exec_roots: Vec<PathBuf> =
+        interpreters.iter().flat_map(|path| runtime_roots(path, facts)).collect();
     exec_roots.sort();
     exec_roots.dedup();
     package_roots.sort();
     package_roots.dedup();
     let stem = |path: &Path| path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let name = package.map_or_else(|| stem(script.as_deref().unwrap_or(&program)), |package| package.name);
-    Ok(Resolved { name, program, argv: command.to_vec(), identities, exec_roots, package_roots, argument_paths })
+    Ok(Resolved {
+        name,
+        program,
+        argv: command.to_vec(),
+        identities,
+        exec_roots,
+        package_roots,
+        argument_paths,
+    })
 }
 
 /// Hex SHA-256.
@@ -131,13 +141,19 @@ fn script(interpreters: &[PathBuf], arguments: &[OsString], facts: &Facts) -> Op
     let is_interpreter = |path: &Path| {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let base = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
-        ["node", "nodejs", "python", "pypy", "deno", "bun", "ruby", "perl", "sh", "bash", "dash", "java", "php"].contains(&base)
+        [
+            "node", "nodejs", "python", "pypy", "deno", "bun", "ruby", "perl", "sh", "bash", "dash", "java",
+            "php",
+        ]
+        .contains(&base)
     };
     if !is_interpreter(program) && !is_interpreter(&canonical) {
         return Some(canonical);
     }
     // `node -e …` and `python -m …` run no file.
-    let first = arguments.iter().take_while(|word| !["-e", "-c", "-m", "-p", "--eval"].contains(&&*word.to_string_lossy()))
+    let first = arguments
+        .iter()
+        .take_while(|word| !["-e", "-c", "-m", "-p", "--eval"].contains(&&*word.to_string_lossy()))
         .find(|word| !word.as_bytes().starts_with(b"-"))?;
     let path = std::fs::canonicalize(facts.cwd.join(first)).ok()?;
     path.is_file().then_some(path)
@@ -147,7 +163,8 @@ fn script(interpreters: &[PathBuf], arguments: &[OsString], facts: &Facts) -> Op
 /// its words.
 fn file_identity(script: &Option<PathBuf>, command: &[OsString]) -> String {
     let Some(path) = script else {
-        let words: Vec<u8> = command.iter().flat_map(|word| word.as_bytes().iter().copied().chain([0])).collect();
+        let words: Vec<u8> =
+            command.iter().flat_map(|word| word.as_bytes().iter().copied().chain([0])).collect();
         return format!("command:sha256:{}", sha256_hex(&words));
     };
     match std::fs::metadata(path) {
@@ -175,10 +192,13 @@ fn code_roots(script: &Option<PathBuf>, facts: &Facts) -> Vec<PathBuf> {
         }
     }
     let manifest = || {
-        let holds = |dir: &Path| ["package.json", "pyproject.toml", "deno.json"].iter().any(|name| dir.join(name).is_file());
+        let holds = |dir: &Path| {
+            ["package.json", "pyproject.toml", "deno.json"].iter().any(|name| dir.join(name).is_file())
+        };
         script.ancestors().skip(1).find(|dir| !too_wide(dir, facts) && holds(dir)).map(Path::to_owned)
     };
-    let own_dir = || script.parent().filter(|dir| !too_wide(dir, facts) && !is_program_dir(dir)).map(Path::to_owned);
+    let own_dir =
+        || script.parent().filter(|dir| !too_wide(dir, facts) && !is_program_dir(dir)).map(Path::to_owned);
     vec![outermost.or_else(manifest).or_else(own_dir).unwrap_or_else(|| script.clone())]
 }
 
@@ -192,7 +212,9 @@ fn runtime_roots(program: &Path, facts: &Facts) -> Vec<PathBuf> {
             continue;
         }
         let Some(dir) = path.parent() else { continue };
-        let root = dir.parent().filter(|root| is_program_dir(dir) && !too_wide(root, facts) && !is_shared(root, facts));
+        let root = dir
+            .parent()
+            .filter(|root| is_program_dir(dir) && !too_wide(root, facts) && !is_shared(root, facts));
         roots.push(match root {
             Some(root) => root.to_owned(),
             None if is_program_dir(dir) => dir.to_owned(),
@@ -213,7 +235,8 @@ fn is_shared(root: &Path, facts: &Facts) -> bool {
 
 /// `/`, the home directory and everything above it, and the places where everybody writes.
 fn too_wide(dir: &Path, facts: &Facts) -> bool {
-    facts.home.starts_with(dir) || ["/tmp", "/var/tmp", "/dev/shm", "/etc", "/var", "/home"].iter().any(|wide| dir == Path::new(wide))
+    facts.home.starts_with(dir)
+        || ["/tmp", "/var/tmp", "/dev/shm", "/etc", "/var", "/home"].iter().any(|wide| dir == Path::new(wide))
 }
 
 fn is_system(path: &Path) -> bool {
@@ -233,7 +256,10 @@ fn argument_paths(arguments: &[OsString], facts: &Facts, package_roots: &[PathBu
         };
         let looks_like_a_path = value.as_bytes().contains(&b'/') || value == "." || value == "..";
         let Ok(path) = std::fs::canonicalize(facts.cwd.join(value)) else { continue };
-        if looks_like_a_path && path != Path::new("/") && !package_roots.iter().any(|root| path.starts_with(root)) {
+        if looks_like_a_path
+            && path != Path::new("/")
+            && !package_roots.iter().any(|root| path.starts_with(root))
+        {
             paths.push(path);
         }
     }

@@ -17,7 +17,11 @@ pub(super) struct Package {
 }
 
 /// The package of a script, or of the module that `python -m` names.
-pub(super) fn of(script: &Option<PathBuf>, arguments: &[OsString], interpreters: &[PathBuf]) -> Option<Package> {
+pub(super) fn of(
+    script: &Option<PathBuf>,
+    arguments: &[OsString],
+    interpreters: &[PathBuf],
+) -> Option<Package> {
     script.as_deref().and_then(npm).or_else(|| pypi(script.as_deref(), arguments, interpreters))
 }
 
@@ -25,7 +29,8 @@ pub(super) fn of(script: &Option<PathBuf>, arguments: &[OsString], interpreters:
 fn npm(script: &Path) -> Option<Package> {
     let installed = |dir: &&Path| {
         let parent = dir.parent();
-        let scoped = parent.and_then(Path::file_name).is_some_and(|name| name.to_string_lossy().starts_with('@'));
+        let scoped =
+            parent.and_then(Path::file_name).is_some_and(|name| name.to_string_lossy().starts_with('@'));
         let holder = if scoped { parent.and_then(Path::parent) } else { parent };
         holder.and_then(Path::file_name) == Some(OsStr::new("node_modules"))
     };
@@ -33,7 +38,11 @@ fn npm(script: &Path) -> Option<Package> {
     let manifest: Value = serde_json::from_slice(&std::fs::read(dir.join("package.json")).ok()?).ok()?;
     let (name, version) = (manifest["name"].as_str()?, manifest["version"].as_str()?);
     let short = name.rsplit('/').next().unwrap_or(name).to_owned();
-    Some(Package { name: short, purl: format!("pkg:npm/{}@{version}", name.replacen('@', "%40", 1)), roots: Vec::new() })
+    Some(Package {
+        name: short,
+        purl: format!("pkg:npm/{}@{version}", name.replacen('@', "%40", 1)),
+        roots: Vec::new(),
+    })
 }
 
 /// The distribution whose metadata names the script as an entry point, or holds the module of `python -m`.
@@ -87,7 +96,9 @@ fn holds_module(info: &Path, module: &str) -> bool {
 
 fn distribution(info: &Path, site: PathBuf) -> Option<Package> {
     let text = std::fs::read_to_string(info.join("METADATA")).ok()?;
-    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ").map(str::to_owned));
+    let field = |name: &str| {
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ").map(str::to_owned))
+    };
     // PEP 503: names are compared in lower case with runs of `-_.` folded to `-`.
     let name = field("Name")?.to_lowercase().replace(['_', '.'], "-");
     Some(Package { purl: format!("pkg:pypi/{name}@{}", field("Version")?), name, roots: vec![site] })

@@ -25,7 +25,11 @@ fn a_script_in_node_modules_is_its_package() {
     let home = fs::canonicalize(dir.path()).unwrap();
     let script = home.join("app/node_modules/@scope/server-x/dist/index.js");
     write(&script, "", 0o644);
-    write(&home.join("app/node_modules/@scope/server-x/package.json"), r#"{"name":"@scope/server-x","version":"1.2.3"}"#, 0o644);
+    write(
+        &home.join("app/node_modules/@scope/server-x/package.json"),
+        r#"{"name":"@scope/server-x","version":"1.2.3"}"#,
+        0o644,
+    );
     write(&home.join("rt/bin/node"), "\x7fELF", 0o755);
     let node = home.join("rt/bin/node");
     let command = words(&[node.to_str().unwrap(), script.to_str().unwrap(), "--dir=app", "main", "."]);
@@ -35,7 +39,11 @@ fn a_script_in_node_modules_is_its_package() {
     assert_eq!(resolved.name, "server-x");
     assert_eq!(resolved.package_roots, [home.join("app/node_modules")]);
     assert_eq!(resolved.exec_roots, [home.join("rt")]);
-    assert_eq!(resolved.argument_paths, [home.join("app")], "`main` is no path, `--dir=app` names nothing there");
+    assert_eq!(
+        resolved.argument_paths,
+        [home.join("app")],
+        "`main` is no path, `--dir=app` names nothing there"
+    );
 }
 
 #[test]
@@ -50,7 +58,8 @@ fn an_entry_point_of_a_virtual_environment_is_its_distribution() {
     let info = venv.join("lib/python3.11/site-packages/mcp_x-2.0.dist-info");
     write(&info.join("entry_points.txt"), "[console_scripts]\nmcp-x = x:main\n", 0o644);
     write(&info.join("METADATA"), "Metadata-Version: 2.1\nName: Mcp_X\nVersion: 2.0\n", 0o644);
-    let resolved = resolve(&words(&[venv.join("bin/mcp-x").to_str().unwrap()]), &facts(&home, &home)).unwrap();
+    let resolved =
+        resolve(&words(&[venv.join("bin/mcp-x").to_str().unwrap()]), &facts(&home, &home)).unwrap();
     assert_eq!(resolved.identities[0], "pkg:pypi/mcp-x@2.0");
     assert_eq!(resolved.exec_roots, [home.join("py"), venv]);
 }

@@ -52,7 +52,8 @@ fn split(flag: &OsStr) -> Result<(OsString, Option<OsString>), Failure> {
         None => (bytes, None),
     };
     if name.is_empty() {
-        return Err(Failure::new(Kind::Usage, "`--env` names no variable").hint("write --env NAME or --env NAME=VALUE"));
+        return Err(Failure::new(Kind::Usage, "`--env` names no variable")
+            .hint("write --env NAME or --env NAME=VALUE"));
     }
     Ok((OsStr::from_bytes(name).to_owned(), value))
 }

@@ -154,8 +154,11 @@ impl Names {
             (None, Some(identity)) if identity.starts_with("pkg:") => without_version(identity).to_owned(),
             _ => input.resolved.program.display().to_string(),
         };
-        let readable: String =
-            server.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(40).collect();
+        let readable: String = server
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' })
+            .take(40)
+            .collect();
         let key = format!("{readable}-{}", &crate::identity::sha256_hex(stable.as_bytes())[..8]);
         Self { server, client: split.map(|(client, _)| client.to_owned()), key }
     }
@@ -169,7 +172,11 @@ fn without_version(purl: &str) -> &str {
     }
 }
 
-fn add_profile(grants: &mut paths::Grants<'_>, input: &Input<'_>, dirs: &paths::PrivateDirs) -> Result<(), Failure> {
+fn add_profile(
+    grants: &mut paths::Grants<'_>,
+    input: &Input<'_>,
+    dirs: &paths::PrivateDirs,
+) -> Result<(), Failure> {
     let lists: [(&[PathGrant], Access); 3] = [
         (&input.profile.exec, Access::ReadExecute),
         (&input.profile.read, Access::Read),
@@ -178,8 +185,7 @@ fn add_profile(grants: &mut paths::Grants<'_>, input: &Input<'_>, dirs: &paths::
     for (list, access) in lists {
         for grant in list {
             for path in expand(&grant.path, input, dirs)? {
-                let origin = paths::Origin::Profile { variable: grant.path.contains("${") };
-                grants.add(&path, access, origin, &grant.reason)?;
+                grants.add(&path, access, paths::Origin::Profile, &grant.reason)?;
             }
         }
     }

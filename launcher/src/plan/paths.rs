@@ -47,8 +47,8 @@ impl PrivateDirs {
 /// Who asks for a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// A profile; with a variable in it the path depends on the command line or the user.
-    Profile { variable: bool },
+    /// A profile.
+    Profile,
     /// A flag.
     Flag(&'static str),
 }
@@ -144,7 +144,11 @@ impl<'a> Grants<'a> {
 
     /// The server's own directories: they lie inside Stockade's state, which is closed to everything else.
     pub(super) fn private(&mut self, dirs: &PrivateDirs) {
-        let own = [(&dirs.state, "its own state"), (&dirs.cache, "its own cache"), (&dirs.tmp, "its own temporary files")];
+        let own = [
+            (&dirs.state, "its own state"),
+            (&dirs.cache, "its own cache"),
+            (&dirs.tmp, "its own temporary files"),
+        ];
         for (path, reason) in own {
             self.push(path.clone(), Access::ReadWrite, reason);
         }
@@ -154,12 +158,21 @@ impl<'a> Grants<'a> {
     ///
     /// # Errors
     /// When a flag asks for a sensitive place by name: no flag opens one.
-    pub(super) fn add(&mut self, path: &Path, access: Access, origin: Origin, reason: &str) -> Result<(), Failure> {
+    pub(super) fn add(
+        &mut self,
+        path: &Path,
+        access: Access,
+        origin: Origin,
+        reason: &str,
+    ) -> Result<(), Failure> {
         // The sandbox skips and reports what does not exist; a flag for it is a mistake worth telling.
         let Some(path) = self.tree.canonical(path) else {
             if let Origin::Flag(flag) = origin {
-                return Err(Failure::new(Kind::Usage, format!("{flag} {}: no such file or directory", path.display()))
-                    .hint("create it first: a grant is bound to what exists when the server starts"));
+                return Err(Failure::new(
+                    Kind::Usage,
+                    format!("{flag} {}: no such file or directory", path.display()),
+                )
+                .hint("create it first: a grant is bound to what exists when the server starts"));
             }
             return Ok(());
         };
@@ -194,13 +207,13 @@ impl<'a> Grants<'a> {
             )
             .cause(format!("{} holds credentials, histories or Stockade's own files", place.display()))
             .hint("copy what the server needs to a directory of its own and grant that")),
-            Origin::Profile { .. } if own && access == Access::ReadExecute => {
+            Origin::Profile if own && access == Access::ReadExecute => {
                 self.push(path, access, reason);
                 Ok(())
             }
             // Private directories are granted by `private`; a profile that names them again changes nothing.
-            Origin::Profile { .. } if self.rules.iter().any(|rule| path.starts_with(&rule.path)) => Ok(()),
-            Origin::Profile { .. } => {
+            Origin::Profile if self.rules.iter().any(|rule| path.starts_with(&rule.path)) => Ok(()),
+            Origin::Profile => {
                 self.notes.push(format!("{}: not granted, it is a sensitive place", path.display()));
                 Ok(())
             }

@@ -12,7 +12,11 @@ impl Tree for FakeTree {
         self.0.iter().find(|(from, _)| *from == text).map(|(_, to)| PathBuf::from(to))
     }
     fn children(&self, path: &Path) -> Vec<PathBuf> {
-        self.0.iter().map(|(from, _)| PathBuf::from(from)).filter(|child| child.parent() == Some(path)).collect()
+        self.0
+            .iter()
+            .map(|(from, _)| PathBuf::from(from))
+            .filter(|child| child.parent() == Some(path))
+            .collect()
     }
 }
 
@@ -137,8 +141,12 @@ fn a_flag_for_a_path_that_does_not_exist_is_a_mistake_with_a_remedy() {
 fn the_environment_is_built_from_nothing() {
     let jail = JailArgs { env: vec!["A=b=c".into(), "UNSET".into()], ..JailArgs::default() };
     let plan = plan(&tree(&[]), &[], jail).unwrap();
-    let env: Vec<(&str, &str)> =
-        plan.ruleset.env.iter().map(|(name, value)| (name.to_str().unwrap(), value.to_str().unwrap())).collect();
+    let env: Vec<(&str, &str)> = plan
+        .ruleset
+        .env
+        .iter()
+        .map(|(name, value)| (name.to_str().unwrap(), value.to_str().unwrap()))
+        .collect();
     assert_eq!(env, [("A", "b=c"), ("LC_ALL", "C"), ("PATH", "/usr/bin"), ("TOKEN", "t")]);
 }
 

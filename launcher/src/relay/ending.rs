@@ -55,7 +55,9 @@ impl Cause {
             Self::Signal(name) => format!("Stockade was sent {name}"),
             Self::LogStopped(why) => why.clone(),
             Self::KeeperLost => "the keeper of the jail died".to_owned(),
-            Self::LimitHit => "the server was killed: it had more processes than its profile's limit".to_owned(),
+            Self::LimitHit => {
+                "the server was killed: it had more processes than its profile's limit".to_owned()
+            }
         }
     }
 }
@@ -171,7 +173,9 @@ impl<'s> Ending<'s> {
             return true;
         }
         match self.step {
-            Step::Waiting if self.cause == Some(Cause::ClientClosed) && self.hub.handled() != self.handled => {
+            Step::Waiting
+                if self.cause == Some(Cause::ClientClosed) && self.hub.handled() != self.handled =>
+            {
                 self.handled = self.hub.handled();
                 self.wait(if self.hub.client_waits() { ANSWERS_DUE_MS } else { QUIET_MS });
             }

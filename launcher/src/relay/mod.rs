@@ -1,7 +1,7 @@
 //! Moves lines between client and server, asking the mediator about each, and sees a session out.
 
-mod ends;
 mod ending;
+mod ends;
 mod lines;
 mod pump;
 mod stderr;
@@ -45,9 +45,12 @@ pub async fn serve(session: Session, client: ClientEnd) -> Exit {
     match Relay::new(session, client) {
         Ok(relay) => tokio::task::LocalSet::new().run_until(relay.run()).await,
         Err(error) => {
-            crate::error::Failure::new(crate::error::Kind::Software, "cannot relay between client and server")
-                .because(&error)
-                .report();
+            crate::error::Failure::new(
+                crate::error::Kind::Software,
+                "cannot relay between client and server",
+            )
+            .because(&error)
+            .report();
             Exit::RunFailed
         }
     }
@@ -96,9 +99,7 @@ impl Relay {
 
     /// The pumps are tasks of their own: a side that does not read must hold up nothing but its own lines.
     async fn run(self) -> Exit {
-        let watch = ending::Signals::new().and_then(|signals| {
-            Ok((signals, keeper_socket(&self.keeper)?))
-        });
+        let watch = ending::Signals::new().and_then(|signals| Ok((signals, keeper_socket(&self.keeper)?)));
         let (mut signals, keeper_ready) = match watch {
             Ok(watch) => watch,
             Err(error) => {
@@ -112,7 +113,8 @@ impl Relay {
         let mut to_server = Rc::clone(&hub).start(Peer::Client, self.from_client);
         let mut to_client = Rc::clone(&hub).start(Peer::Server, self.from_server);
         let (errors, errors_out) = self.stderr;
-        let mut to_stderr = tokio::task::spawn_local(stderr::pump(errors, errors_out, self.engine, Rc::clone(&seen)));
+        let mut to_stderr =
+            tokio::task::spawn_local(stderr::pump(errors, errors_out, self.engine, Rc::clone(&seen)));
         let mut ending = Ending::new(Rc::clone(&hub), &self.keeper);
         let mut sync_at: Option<Instant> = None;
         let (mut reads_client, mut reads_server, mut reads_stderr) = (true, true, true);
@@ -147,7 +149,8 @@ impl Relay {
         let how = ending.how_server_ended();
         let end = ServerEnd { how: how.clone(), stderr_tail: seen.borrow().tail() };
         // A client that does not read its answers is not waited for for ever.
-        let _ = tokio::time::timeout(DRAIN, last_words(&hub, &end, reads_client.then_some(&mut to_server))).await;
+        let _ =
+            tokio::time::timeout(DRAIN, last_words(&hub, &end, reads_client.then_some(&mut to_server))).await;
         let exit = ending.exit();
         let end = crate::telemetry::SessionEnd {
             why: ending.why(),

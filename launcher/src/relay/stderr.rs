@@ -51,11 +51,18 @@ impl Seen {
 }
 
 /// Reads the server's stderr to its end, passing it on to ours.
-pub(super) async fn pump(source: Reader, mut out: Option<Writer>, engine: Arc<Engine>, seen: Rc<RefCell<Seen>>) {
+pub(super) async fn pump(
+    source: Reader,
+    mut out: Option<Writer>,
+    engine: Arc<Engine>,
+    seen: Rc<RefCell<Seen>>,
+) {
     let mut lines = LineReader::new(source, LINE_BYTES_MAX);
     loop {
         let (bytes, length) = match lines.next().await {
-            Ok(Line::Whole) => (lines.bytes().strip_suffix(b"\n").unwrap_or_default().to_vec(), lines.bytes().len() as u64),
+            Ok(Line::Whole) => {
+                (lines.bytes().strip_suffix(b"\n").unwrap_or_default().to_vec(), lines.bytes().len() as u64)
+            }
             Ok(Line::Oversize { mut prefix, bytes }) => {
                 prefix.truncate(LINE_BYTES_MAX);
                 prefix.extend_from_slice(" … (cut)".as_bytes());
@@ -81,13 +88,17 @@ pub(super) async fn pump(source: Reader, mut out: Option<Writer>, engine: Arc<En
         };
         if over {
             if let Some(mut writer) = out.take() {
-                let _ = writer.write_all(b"stockade: the server's stderr went over 16 MiB; the rest is not shown\n").await;
+                let _ = writer
+                    .write_all(b"stockade: the server's stderr went over 16 MiB; the rest is not shown\n")
+                    .await;
             }
             continue;
         }
         if let Some(writer) = &mut out {
             // Nobody reads our stderr any more: keep emptying the server's, so that it never blocks.
-            if writer.write_all(format!("{masked}\n").as_bytes()).await.is_err() || writer.flush().await.is_err() {
+            if writer.write_all(format!("{masked}\n").as_bytes()).await.is_err()
+                || writer.flush().await.is_err()
+            {
                 out = None;
             }
         }

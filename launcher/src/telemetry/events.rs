@@ -132,10 +132,18 @@ impl EnforcementLine {
         let line = |(guarantee, degree): (&'static str, &Degree)| {
             let (degree, missing, why, remedy) = match degree {
                 Degree::Full => ("full", "", "", ""),
-                Degree::Partial { missing, why, remedy } => ("partial", missing.as_str(), why.as_str(), remedy.as_str()),
+                Degree::Partial { missing, why, remedy } => {
+                    ("partial", missing.as_str(), why.as_str(), remedy.as_str())
+                }
                 Degree::None { why, remedy } => ("none", "", why.as_str(), remedy.as_str()),
             };
-            Self { guarantee, degree, missing: missing.to_owned(), why: why.to_owned(), remedy: remedy.to_owned() }
+            Self {
+                guarantee,
+                degree,
+                missing: missing.to_owned(),
+                why: why.to_owned(),
+                remedy: remedy.to_owned(),
+            }
         };
         enforcement.guarantees().into_iter().map(line).collect()
     }
@@ -151,7 +159,9 @@ impl SessionStart {
             layers: policy
                 .layers()
                 .iter()
-                .map(|layer| format!("{} sha256:{}", layer.name, layer.sha256.get(..12).unwrap_or(&layer.sha256)))
+                .map(|layer| {
+                    format!("{} sha256:{}", layer.name, layer.sha256.get(..12).unwrap_or(&layer.sha256))
+                })
                 .collect(),
             flag_grants: plan.flag_grants.clone(),
             notes: plan.notes.clone(),

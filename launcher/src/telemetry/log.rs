@@ -83,7 +83,8 @@ impl EventLog {
             who: &self.common,
             what,
         };
-        let written = serde_json::to_vec(&envelope).map_err(io::Error::from).and_then(|line| self.write(line));
+        let written =
+            serde_json::to_vec(&envelope).map_err(io::Error::from).and_then(|line| self.write(line));
         match written {
             Ok(()) => {
                 self.seq += 1;

@@ -32,7 +32,14 @@ impl Segment {
     pub fn create(dir: &Path, stem: &str) -> io::Result<Self> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         let (file, path) = open(dir, stem, 0)?;
-        Ok(Self { dir: dir.to_owned(), stem: stem.to_owned(), part: 0, file: Arc::new(file), path, length: 0 })
+        Ok(Self {
+            dir: dir.to_owned(),
+            stem: stem.to_owned(),
+            part: 0,
+            file: Arc::new(file),
+            path,
+            length: 0,
+        })
     }
 
     /// Where it lies.
@@ -149,7 +156,8 @@ mod tests {
         for n in 0..100 {
             segment.append(record(n, 1 << 20)).unwrap();
         }
-        let total: u64 = segments(dir.path()).unwrap().iter().map(|path| path.metadata().unwrap().len()).sum();
+        let total: u64 =
+            segments(dir.path()).unwrap().iter().map(|path| path.metadata().unwrap().len()).sum();
         assert!(segments(dir.path()).unwrap().len() > 1, "nothing was rotated");
         assert!(total <= TOTAL_BYTES_MAX + SEGMENT_BYTES_MAX, "{total} bytes are kept");
         let newest = std::fs::read_to_string(segment.path()).unwrap();
