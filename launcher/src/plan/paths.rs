@@ -122,7 +122,10 @@ const SENSITIVE_IN_HOME: &[&str] = &[
 #[derive(Debug)]
 pub(super) struct Grants<'a> {
     tree: &'a dyn Tree,
+    home: PathBuf,
     sensitive: Vec<PathBuf>,
+    /// Those that do not lie in the home directory: all that most of a profile's paths have to be held against.
+    elsewhere: Vec<PathBuf>,
     rules: Vec<PathRule>,
     reasons: Vec<String>,
     notes: Vec<String>,
@@ -130,16 +133,19 @@ pub(super) struct Grants<'a> {
 
 impl<'a> Grants<'a> {
     pub(super) fn new(facts: &Facts, tree: &'a dyn Tree) -> Self {
+        // Granted paths are compared with their links resolved, so the home directory is too.
+        let home = tree.canonical(&facts.home).unwrap_or_else(|| facts.home.clone());
         let own = [&facts.state_dir, &facts.config_dir, &facts.system_dir];
-        let sensitive = SENSITIVE_IN_HOME
+        let sensitive: Vec<PathBuf> = SENSITIVE_IN_HOME
             .iter()
-            .map(|below| facts.home.join(below))
+            .map(|below| home.join(below))
             .chain(own.into_iter().cloned())
             // What is not there yet is named as it would be; what is a link is closed at its target too.
             .flat_map(|path| [tree.canonical(&path).filter(|target| *target != path), Some(path)])
             .flatten()
             .collect();
-        Self { tree, sensitive, rules: Vec::new(), reasons: Vec::new(), notes: Vec::new() }
+        let elsewhere = sensitive.iter().filter(|place| !place.starts_with(&home)).cloned().collect();
+        Self { tree, home, sensitive, elsewhere, rules: Vec::new(), reasons: Vec::new(), notes: Vec::new() }
     }
 
     /// The server's own directories: they lie inside Stockade's state, which is closed to everything else.
@@ -176,10 +182,10 @@ impl<'a> Grants<'a> {
             }
             return Ok(());
         };
-        if self.sensitive.iter().any(|place| path.starts_with(place)) {
+        if self.places_near(&path).iter().any(|place| path.starts_with(place)) {
             return self.closed(path, access, origin, reason);
         }
-        if self.sensitive.iter().any(|place| place.starts_with(&path)) {
+        if self.places_near(&path).iter().any(|place| place.starts_with(&path)) {
             self.notes.push(format!(
                 "{}: granted by its children, without the sensitive places in it; files created there later are not granted",
                 path.display()
@@ -193,6 +199,12 @@ impl<'a> Grants<'a> {
 
     pub(super) fn finish(self) -> (Vec<PathRule>, Vec<String>, Vec<String>) {
         (self.rules, self.reasons, self.notes)
+    }
+
+    /// The sensitive places that could hold the path or lie in it.
+    fn places_near(&self, path: &Path) -> &[PathBuf] {
+        let at_home = path.starts_with(&self.home) || self.home.starts_with(path);
+        if at_home { &self.sensitive } else { &self.elsewhere }
     }
 
     /// A path inside a sensitive place. What the command line itself names for execution (a server installed below
