@@ -30,6 +30,8 @@ pub(super) struct Hub {
     broke: Notify,
     dirty: Notify,
     urgent: Cell<bool>,
+    /// A sync is on its way already: the next event need not ask again.
+    sync_asked: Cell<bool>,
     /// Lines handled: tells whether there is any life.
     handled: Cell<u64>,
     progressed: Notify,
@@ -48,6 +50,7 @@ impl Hub {
             broke: Notify::new(),
             dirty: Notify::new(),
             urgent: Cell::new(false),
+            sync_asked: Cell::new(false),
             handled: Cell::new(0),
             progressed: Notify::new(),
         }
@@ -152,6 +155,7 @@ impl Hub {
 
     /// Brings what was written to the disk, on a thread of its own: a message must not wait for it.
     pub(super) fn sync(&self) {
+        self.sync_asked.set(false);
         if let Some(file) = self.log.borrow_mut().take_unsynced() {
             tokio::task::spawn_blocking(move || sync_file(&file));
         }
@@ -216,7 +220,9 @@ impl Hub {
                 if urgent {
                     self.urgent.set(true);
                 }
-                self.dirty.notify_one();
+                if !self.sync_asked.replace(true) || urgent {
+                    self.dirty.notify_one();
+                }
             }
             Err(stopped) => self.breaks(Cause::LogStopped(stopped.to_string())),
         }

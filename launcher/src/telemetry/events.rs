@@ -3,6 +3,7 @@
 //! Nothing here ever holds a matched value: findings carry the detector, a length class and a keyed hash.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use stockade_policy::mediator::{Record, RecordKind};
 use stockade_policy::rules::Policy;
 use stockade_policy::verdict::Reason;
@@ -62,8 +63,8 @@ pub struct Envelope<'a, T: Serialize> {
     /// Events that could not be written before this one.
     #[serde(skip_serializing_if = "is_zero")]
     pub dropped: u64,
-    /// Session, user, client, server, policy.
-    pub who: &'a Common,
+    /// [`Common`], as JSON.
+    pub who: &'a RawValue,
     /// What happened.
     pub what: &'a T,
 }

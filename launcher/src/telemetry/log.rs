@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use stockade_policy::document::policy::FullDisk;
 use stockade_policy::mediator::Record;
 
@@ -23,6 +24,8 @@ pub struct Stopped(#[source] io::Error);
 pub struct EventLog {
     segment: Segment,
     common: Common,
+    /// `common` as JSON: it is the larger half of every event and hardly ever changes.
+    who: Option<Box<RawValue>>,
     full_disk: FullDisk,
     seq: u64,
     dropped: u64,
@@ -34,7 +37,16 @@ impl EventLog {
     /// Opens the log of a session below `state_dir`.
     pub fn open(state_dir: &Path, common: Common, full_disk: FullDisk) -> io::Result<Self> {
         let segment = Segment::create(&state_dir.join("events"), &common.session)?;
-        Ok(Self { segment, common, full_disk, seq: 0, dropped: 0, unsynced: false, alerted: false })
+        Ok(Self {
+            segment,
+            common,
+            who: None,
+            full_disk,
+            seq: 0,
+            dropped: 0,
+            unsynced: false,
+            alerted: false,
+        })
     }
 
     /// Where the events go.
@@ -45,6 +57,7 @@ impl EventLog {
     /// Which processes stand above us: found out after the server's start, which must not wait for it.
     pub fn started_by(&mut self, processes: Vec<String>) {
         self.common.client.processes = processes;
+        self.who = None;
     }
 
     /// Removes what is too old or too much.
@@ -56,6 +69,7 @@ impl EventLog {
     pub fn client_says(&mut self, name: Option<&str>) {
         if self.common.client.says.as_deref() != name {
             self.common.client.says = name.map(str::to_owned);
+            self.who = None;
         }
     }
 
@@ -73,6 +87,13 @@ impl EventLog {
     /// # Errors
     /// [`Stopped`] when policy stops traffic on a full disk.
     pub fn append<T: Serialize>(&mut self, kind: &'static str, what: &T) -> Result<(), Stopped> {
+        let who = match self.who.take() {
+            Some(who) => who,
+            None => match serde_json::value::to_raw_value(&self.common) {
+                Ok(who) => who,
+                Err(error) => return self.failed(error.into()),
+            },
+        };
         let envelope = Envelope {
             v: SCHEMA_VERSION,
             seq: self.seq + 1,
@@ -80,11 +101,12 @@ impl EventLog {
             time: host::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
             kind,
             dropped: self.dropped,
-            who: &self.common,
+            who: &who,
             what,
         };
         let written =
             serde_json::to_vec(&envelope).map_err(io::Error::from).and_then(|line| self.write(line));
+        self.who = Some(who);
         match written {
             Ok(()) => {
                 self.seq += 1;
@@ -92,12 +114,7 @@ impl EventLog {
                 self.unsynced = true;
                 Ok(())
             }
-            Err(error) if self.full_disk == FullDisk::Stop => Err(Stopped(error)),
-            Err(error) => {
-                self.dropped += 1;
-                self.alert(&error);
-                Ok(())
-            }
+            Err(error) => self.failed(error),
         }
     }
 
@@ -106,14 +123,24 @@ impl EventLog {
         std::mem::take(&mut self.unsynced).then(|| self.segment.file())
     }
 
+    /// An event could not be written: policy says whether traffic goes on.
+    fn failed(&mut self, error: io::Error) -> Result<(), Stopped> {
+        if self.full_disk == FullDisk::Stop {
+            return Err(Stopped(error));
+        }
+        self.dropped += 1;
+        self.alert(&error);
+        Ok(())
+    }
+
     fn write(&mut self, line: Vec<u8>) -> io::Result<()> {
-        match self.segment.append(line.clone()) {
+        match self.segment.append(&line) {
             Err(error)
                 if error.kind() == io::ErrorKind::StorageFull
                     && self.full_disk == FullDisk::DropOldest
                     && self.segment.drop_oldest() =>
             {
-                self.segment.append(line)
+                self.segment.append(&line)
             }
             outcome => outcome,
         }

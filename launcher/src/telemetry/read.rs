@@ -104,8 +104,8 @@ mod tests {
     fn what_was_written_is_read_once_and_torn_or_damaged_lines_are_not() {
         let dir = tempfile::tempdir().unwrap();
         let mut segment = Segment::create(&dir.path().join("events"), "a").unwrap();
-        segment.append(br#"{"id":"1","n":1}"#.to_vec()).unwrap();
-        segment.append(br#"{"id":"2","n":2}"#.to_vec()).unwrap();
+        segment.append(br#"{"id":"1","n":1}"#).unwrap();
+        segment.append(br#"{"id":"2","n":2}"#).unwrap();
         let path = segment.path().to_owned();
         let mut reader = Reader::new(dir.path());
         assert_eq!(reader.poll().unwrap().len(), 2);

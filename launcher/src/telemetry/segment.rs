@@ -53,9 +53,10 @@ impl Segment {
     }
 
     /// Appends one record (a JSON object without newline); its CRC is added here. A record is written whole or not at all.
-    pub fn append(&mut self, mut record: Vec<u8>) -> io::Result<()> {
-        let crc = crc32fast::hash(&record);
-        record.pop();
+    pub fn append(&mut self, json: &[u8]) -> io::Result<()> {
+        let crc = crc32fast::hash(json);
+        let mut record = Vec::with_capacity(json.len() + 24);
+        record.extend_from_slice(json.strip_suffix(b"}").unwrap_or(json));
         record.extend_from_slice(format!(",\"crc\":\"{crc:08x}\"}}\n").as_bytes());
         if self.length > 0 && self.length + record.len() as u64 > SEGMENT_BYTES_MAX {
             self.rotate()?;
@@ -154,7 +155,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut segment = Segment::create(dir.path(), "a").unwrap();
         for n in 0..100 {
-            segment.append(record(n, 1 << 20)).unwrap();
+            segment.append(&record(n, 1 << 20)).unwrap();
         }
         let total: u64 =
             segments(dir.path()).unwrap().iter().map(|path| path.metadata().unwrap().len()).sum();
