@@ -110,7 +110,7 @@ pub fn prepare(request: Request, facts: &Facts) -> Result<Prepared, Failure> {
         profile_why,
         policy_hash: policy.hash(),
         entry_env: &entry_env,
-        session: &session,
+        tmp_name: &uuid::Uuid::new_v4().to_string(),
         without: request.without,
     };
     let plan = Plan::make(&input, &host::FileTree)?;

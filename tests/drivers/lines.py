@@ -191,14 +191,9 @@ def server_pid(launcher, script):
 
 
 def keeper_pids(launcher):
-    """The processes below the launcher that are still its own program: forked, not executed anew."""
-    program = os.readlink("/proc/%d/exe" % launcher)
-    return [pid for pid in descendants(launcher) if os.readlink("/proc/%d/exe" % pid) == program]
+    """The processes below the launcher that were forked from it and not executed anew: they have its arguments.
 
-
-def resident_kib(pid):
-    with open("/proc/%d/status" % pid) as file:
-        for line in file:
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1])
-    return 0
+    /proc/PID/exe would tell as well, but not to an ordinary user if they are not dumpable.
+    """
+    same = arguments(launcher)
+    return [pid for pid in descendants(launcher) if arguments(pid) == same]

@@ -29,6 +29,8 @@ pub struct Resolved {
     pub program: PathBuf,
     /// argv, argv[0] as it was typed.
     pub argv: Vec<OsString>,
+    /// What tells this server from others that run on the same interpreter: its script's path, else its whole command.
+    pub code: String,
     /// Package URL first if known, then `file:sha256:…` or `file:/path`.
     pub identities: Vec<String>,
     /// Where the program and its interpreters live.
@@ -62,11 +64,16 @@ pub fn resolve(command: &[OsString], facts: &Facts) -> Result<Resolved, Failure>
     package_roots.sort();
     package_roots.dedup();
     let stem = |path: &Path| path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let code = match &script {
+        Some(script) => script.display().to_string(),
+        None => identities.last().cloned().unwrap_or_else(|| program.display().to_string()),
+    };
     let name = package.map_or_else(|| stem(script.as_deref().unwrap_or(&program)), |package| package.name);
     Ok(Resolved {
         name,
         program,
         argv: command.to_vec(),
+        code,
         identities,
         exec_roots,
         package_roots,

@@ -37,6 +37,10 @@ fn npm(script: &Path) -> Option<Package> {
     let dir = script.ancestors().skip(1).find(installed)?;
     let manifest: Value = serde_json::from_slice(&std::fs::read(dir.join("package.json")).ok()?).ok()?;
     let (name, version) = (manifest["name"].as_str()?, manifest["version"].as_str()?);
+    // npm installs a package below its own name: another name in the manifest is a claim to be somebody else.
+    if !dir.ends_with(Path::new("node_modules").join(name)) {
+        return None;
+    }
     let short = name.rsplit('/').next().unwrap_or(name).to_owned();
     Some(Package {
         name: short,

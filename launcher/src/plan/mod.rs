@@ -70,8 +70,8 @@ pub struct Input<'a> {
     pub policy_hash: String,
     /// Names in the `env` block of the client's entry.
     pub entry_env: &'a [String],
-    /// Id of the session: names its temporary directory.
-    pub session: &'a str,
+    /// Name of the session's temporary directory: not its id, which names its segment of events.
+    pub tmp_name: &'a str,
     /// A protection that the demo takes away.
     pub without: Option<Protection>,
 }
@@ -83,7 +83,7 @@ impl Plan {
     /// When a flag asks for what no flag may open, or a profile's path cannot be resolved.
     pub fn make(input: &Input<'_>, tree: &dyn Tree) -> Result<Self, Failure> {
         let names = Names::of(input);
-        let dirs = paths::PrivateDirs::of(&input.facts.state_dir, &names.key, input.session);
+        let dirs = paths::PrivateDirs::of(&input.facts.state_dir, &names.key, input.tmp_name);
         let mut grants = paths::Grants::new(input.facts, tree);
         grants.private(&dirs);
         add_profile(&mut grants, input, &dirs)?;
@@ -152,7 +152,7 @@ impl Names {
         let stable = match (input.id, input.resolved.identities.first()) {
             (Some(id), _) => id.to_owned(),
             (None, Some(identity)) if identity.starts_with("pkg:") => without_version(identity).to_owned(),
-            _ => input.resolved.program.display().to_string(),
+            _ => input.resolved.code.clone(),
         };
         let readable: String = server
             .chars()

@@ -64,6 +64,7 @@ fn plan(tree: &FakeTree, arguments: &[&str], jail: JailArgs) -> Result<Plan, Fai
         name: "srv".into(),
         program: "/usr/bin/srv".into(),
         argv: vec!["srv".into()],
+        code: "/usr/bin/srv".into(),
         identities: vec!["file:sha256:00".into()],
         exec_roots: Vec::new(),
         package_roots: Vec::new(),
@@ -79,7 +80,7 @@ fn plan(tree: &FakeTree, arguments: &[&str], jail: JailArgs) -> Result<Plan, Fai
         profile_why: String::new(),
         policy_hash: String::new(),
         entry_env: &["TOKEN".to_owned()],
-        session: "s",
+        tmp_name: "t",
         without: None,
     };
     Plan::make(&input, tree)

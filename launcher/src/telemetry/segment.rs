@@ -6,14 +6,17 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+
+use crate::host;
 
 /// A segment is closed and a new one begun at this size.
 const SEGMENT_BYTES_MAX: u64 = 8 << 20;
+/// Segments that one session keeps: half of what all may have, so that no server can flood the others' records away.
+const SESSION_SEGMENTS_MAX: u32 = 4;
 /// All segments of a user together.
 const TOTAL_BYTES_MAX: u64 = 64 << 20;
-/// Segments that were not written for this long are removed.
-const AGE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Segments whose session began longer ago are removed, in seconds.
+const AGE_MAX_S: i64 = 30 * 24 * 3600;
 
 /// The open segment of this launcher.
 #[derive(Debug)]
@@ -79,13 +82,18 @@ impl Segment {
         prune(&self.dir, TOTAL_BYTES_MAX, &self.path);
     }
 
-    /// Makes room by removing the oldest segment that is not this one; `false` if there is none.
+    /// Makes room by removing the oldest segment of this session that is not being written; `false` if there is none.
+    /// Other sessions' records are not this one's to drop.
     pub fn drop_oldest(&self) -> bool {
-        oldest(&self.dir, &self.path).is_some_and(|path| std::fs::remove_file(path).is_ok())
+        let own = (0..self.part).map(|part| segment_path(&self.dir, &self.stem, part));
+        own.into_iter().any(|path| std::fs::remove_file(path).is_ok())
     }
 
     fn rotate(&mut self) -> io::Result<()> {
         let _ = self.file.sync_data();
+        if let Some(oldest) = (self.part + 2).checked_sub(SESSION_SEGMENTS_MAX + 1) {
+            let _ = std::fs::remove_file(segment_path(&self.dir, &self.stem, oldest));
+        }
         self.prune();
         let (file, path) = open(&self.dir, &self.stem, self.part + 1)?;
         self.part += 1;
@@ -109,13 +117,24 @@ pub fn segments(dir: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn open(dir: &Path, stem: &str, part: u32) -> io::Result<(File, PathBuf)> {
-    let path = dir.join(format!("{stem}-{part:04}.jsonl"));
+    let path = segment_path(dir, stem, part);
     let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path)?;
     Ok((file, path))
 }
 
-fn oldest(dir: &Path, except: &Path) -> Option<PathBuf> {
-    segments(dir).ok()?.into_iter().find(|path| path != except)
+fn segment_path(dir: &Path, stem: &str, part: u32) -> PathBuf {
+    dir.join(format!("{stem}-{part:04}.jsonl"))
+}
+
+/// Whether the session of a segment began too long ago. Its name tells (UUIDv7): the times of a file can be set by any
+/// process of the user, also by one that could not read the file (Landlock does not cover utimensat(2)).
+fn is_old(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let began = name
+        .as_deref()
+        .and_then(|name| uuid::Uuid::parse_str(name.get(..36)?).ok()?.get_timestamp())
+        .and_then(|at| i64::try_from(at.to_unix().0).ok());
+    began.is_some_and(|began| host::now().as_second() - began > AGE_MAX_S)
 }
 
 /// Removes what is too old, then the oldest until the rest fits. A segment that cannot be looked at or removed is left:
@@ -125,8 +144,7 @@ fn prune(dir: &Path, bytes_max: u64, except: &Path) {
     let mut kept = Vec::new();
     for path in paths {
         let Ok(facts) = std::fs::metadata(&path) else { continue };
-        let old = facts.modified().ok().and_then(|at| at.elapsed().ok()).is_some_and(|age| age > AGE_MAX);
-        if old && path != except && std::fs::remove_file(&path).is_ok() {
+        if is_old(&path) && path != except && std::fs::remove_file(&path).is_ok() {
             continue;
         }
         kept.push((path, facts.len()));
@@ -163,6 +181,34 @@ mod tests {
         assert!(total <= TOTAL_BYTES_MAX + SEGMENT_BYTES_MAX, "{total} bytes are kept");
         let newest = std::fs::read_to_string(segment.path()).unwrap();
         assert!(newest.contains("\"n\":99"), "the newest record is gone");
+    }
+
+    #[test]
+    fn a_session_that_floods_drops_its_own_records_and_nobody_elses() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut other = Segment::create(dir.path(), "a").unwrap();
+        other.append(&record(0, 100)).unwrap();
+        let mut flood = Segment::create(dir.path(), "b").unwrap();
+        for n in 0..200 {
+            flood.append(&record(n, 1 << 20)).unwrap();
+        }
+        assert!(other.path().exists(), "another session's records are gone");
+        let own = segments(dir.path()).unwrap().len() - 1;
+        assert!(own <= SESSION_SEGMENTS_MAX as usize, "{own} segments are kept");
+        assert!(flood.drop_oldest() && other.path().exists());
+    }
+
+    #[test]
+    fn age_is_told_by_the_name_and_not_by_the_files_times() {
+        let dir = tempfile::tempdir().unwrap();
+        let young = Segment::create(dir.path(), &uuid::Uuid::now_v7().to_string()).unwrap();
+        let file = File::options().write(true).open(young.path()).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH).unwrap();
+        let old = uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, 1_600_000_000, 0));
+        let old = Segment::create(dir.path(), &old.to_string()).unwrap();
+        Segment::create(dir.path(), &uuid::Uuid::now_v7().to_string()).unwrap().prune();
+        assert!(young.path().exists(), "a young segment was removed by its forged time");
+        assert!(!old.path().exists(), "an old segment was kept");
     }
 
     #[test]
