@@ -115,7 +115,7 @@ pub struct RunArgs {
     #[arg(long)]
     pub explain: bool,
     /// The server's command
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     pub command: Vec<OsString>,
 }
 
@@ -129,7 +129,7 @@ pub struct InspectArgs {
     #[arg(long)]
     pub json: bool,
     /// The server's command
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     pub command: Vec<OsString>,
 }
 

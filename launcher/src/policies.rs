@@ -31,12 +31,13 @@ pub fn load(facts: &Facts, flag: Option<&Path>) -> Result<Policy, Failure> {
     add(read_if_there(&system, Origin::Organisation, 0));
     add(read_if_there(&user, Origin::User, facts.uid));
     if let Some(path) = flag {
-        add(read(path, Origin::Flag).map(Some));
+        add(read_flag(path).map(Some));
     }
     if let Some(failure) = join(failures) {
         return Err(failure);
     }
-    if layers.is_empty() {
+    // A flag can only tighten: alone it stands beside the built-in policy, not in its place.
+    if !layers.iter().any(|layer| matches!(layer.origin, Origin::Organisation | Origin::User)) {
         layers.push(built_in(StartingPolicy::Default, "")?);
     }
     Ok(Policy::compose(layers))
@@ -67,12 +68,25 @@ fn read(path: &Path, origin: Origin) -> Result<Layer, Failure> {
     layer(&path.display().to_string(), &host::read_text(path)?, origin)
 }
 
+/// The file of `--policy`: wherever it lies, not everybody may be able to write it.
+fn read_flag(path: &Path) -> Result<Layer, Failure> {
+    let world_writable = std::fs::metadata(path).is_ok_and(|facts| facts.mode() & 0o002 != 0);
+    if world_writable {
+        return Err(Failure::new(Kind::Permission, format!("the policy {} is not trusted", path.display()))
+            .cause("every user of this machine can write it")
+            .hint(format!("`chmod o-w {}`", path.display())));
+    }
+    read(path, Origin::Flag)
+}
+
 /// A file that need not be there, but must be its owner's alone if it is: others could put their own rules in it.
 fn read_if_there(path: &Path, origin: Origin, owner: u32) -> Result<Option<Layer>, Failure> {
     let facts = match std::fs::metadata(path) {
         Ok(facts) => facts,
+        // A link that leads nowhere is there: what it was to say must not be skipped.
         Err(error)
-            if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) =>
+            if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+                && std::fs::symlink_metadata(path).is_err() =>
         {
             return Ok(None);
         }
@@ -123,6 +137,28 @@ mod tests {
         let policy = load(&facts(dir.path()), None).unwrap();
         assert_eq!(policy.layers().len(), 1);
         assert_eq!(policy.layers()[0].origin, Origin::BuiltIn);
+    }
+
+    #[test]
+    fn a_policy_by_flag_stands_beside_the_built_in_one_and_not_in_its_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let flag = dir.path().join("flag.toml");
+        std::fs::write(&flag, "version = 1\n").unwrap();
+        std::fs::set_permissions(&flag, PermissionsExt::from_mode(0o664)).unwrap();
+        let policy = load(&facts(dir.path()), Some(&flag)).unwrap();
+        let origins: Vec<Origin> = policy.layers().iter().map(|layer| layer.origin).collect();
+        assert!(origins.contains(&Origin::BuiltIn) && origins.contains(&Origin::Flag), "{origins:?}");
+        std::fs::set_permissions(&flag, PermissionsExt::from_mode(0o666)).unwrap();
+        assert_eq!(load(&facts(dir.path()), Some(&flag)).unwrap_err().kind, Kind::Permission);
+    }
+
+    #[test]
+    fn a_policy_that_is_a_link_to_nowhere_is_not_skipped() {
+        let dir = tempfile::tempdir().unwrap();
+        let facts = facts(dir.path());
+        std::fs::create_dir(&facts.config_dir).unwrap();
+        std::os::unix::fs::symlink("nowhere", facts.config_dir.join(FILE)).unwrap();
+        assert_eq!(load(&facts, None).unwrap_err().kind, Kind::Config);
     }
 
     #[test]

@@ -197,3 +197,11 @@ def keeper_pids(launcher):
     """
     same = arguments(launcher)
     return [pid for pid in descendants(launcher) if arguments(pid) == same]
+
+
+def resident_kib(pid):
+    with open("/proc/%d/status" % pid) as file:
+        for line in file:
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+    return 0

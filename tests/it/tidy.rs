@@ -327,3 +327,13 @@ fn the_licence_is_there_and_every_crate_names_it() {
         assert!(named, "{name} names no licence");
     }
 }
+
+#[test]
+fn nothing_that_was_built_or_installed_is_tracked() {
+    let built = |name: &&String| {
+        let folder = name.split('/').any(|part| ["__pycache__", "node_modules", "target"].contains(&part));
+        folder || [".pyc", ".o", ".so", ".orig", ".rej"].iter().any(|ending| name.ends_with(ending))
+    };
+    let objections: Vec<String> = files().unwrap_or_default().iter().filter(built).cloned().collect();
+    none(&objections);
+}

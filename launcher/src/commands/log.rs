@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::screen::harmless;
 use crate::cli::LogArgs;
 use crate::error::{Failure, Kind};
 use crate::exit::Exit;
@@ -45,7 +46,7 @@ pub fn log(args: LogArgs) -> Result<Exit, Failure> {
         std::thread::sleep(FOLLOW_EVERY);
     }
     if !headed {
-        let _ = writeln!(io::stderr(), "no events yet in {}", facts.state_dir.join("events").display());
+        let _ = writeln!(io::stderr(), "no such events in {}", facts.state_dir.join("events").display());
     }
     if reader.damaged() > 0 {
         let _ = writeln!(io::stderr(), "warning: {} damaged records were left out", reader.damaged());
@@ -86,7 +87,8 @@ fn row(event: &StoredEvent, colour: bool) -> String {
     };
     let padded = format!("{word:<8}");
     let word = if colour { paint(word, &padded) } else { padded };
-    format!("{time:<14} {word} {:<16} {:<28} {why}", cut(event.who("server"), 16), cut(&what, 28))
+    let (server, what, why) = (cut(event.who("server"), 16), cut(&what, 28), harmless(&why));
+    format!("{time:<14} {word} {server:<16} {what:<28} {why}")
 }
 
 /// Events carry UTC; people read their own time.
@@ -161,9 +163,9 @@ fn paint(word: &str, padded: &str) -> String {
     format!("\x1b[{code}m{padded}\x1b[0m")
 }
 
-/// At most `width` characters; control characters were masked when the event was written, but never trust a file.
+/// At most `width` characters, none of which a terminal obeys: names come from servers.
 fn cut(text: &str, width: usize) -> String {
-    let clean: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let clean = harmless(text);
     if clean.chars().count() <= width {
         return clean;
     }

@@ -8,7 +8,7 @@ mod log;
 mod policy;
 mod profile;
 mod run;
-mod screen;
+pub(crate) mod screen;
 mod wrap;
 
 use crate::cli::{Command, PolicyCommand, ProfileCommand};

@@ -8,7 +8,7 @@ use crate::error::{Failure, Kind};
 use crate::exit::Exit;
 use crate::host::Facts;
 use crate::launch::{self, PolicySource, Request};
-use crate::relay::{self, ClientEnd};
+use crate::relay;
 
 /// Starts a server and relays until it or its client ends.
 pub fn run(args: RunArgs) -> Exit {
@@ -37,12 +37,11 @@ pub fn run(args: RunArgs) -> Exit {
 pub fn session(request: Request) -> Result<Exit, Failure> {
     let facts = Facts::gather()?;
     let session = launch::start(launch::prepare(request, &facts)?, &facts)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+    relay::run(session).map_err(|error| {
         Failure::new(Kind::Software, "cannot watch over the server")
             .because(&error)
             .hint("the system is out of resources")
-    })?;
-    Ok(runtime.block_on(relay::serve(session, ClientEnd::Stdio)))
+    })
 }
 
 fn show(request: Request) -> Result<Exit, Failure> {

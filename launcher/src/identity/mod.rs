@@ -240,10 +240,27 @@ fn is_shared(root: &Path, facts: &Facts) -> bool {
     [".local", ".cargo", ".config", ".cache"].iter().any(|name| root == facts.home.join(name))
 }
 
-/// `/`, the home directory and everything above it, and the places where everybody writes.
+/// `/`, the home directory and everything above it, the places where everybody writes, and those that hold a bit of everything.
 fn too_wide(dir: &Path, facts: &Facts) -> bool {
+    const AT_HOME: [&str; 13] = [
+        "Downloads",
+        "Desktop",
+        "Documents",
+        "Pictures",
+        "Music",
+        "Videos",
+        "Public",
+        "Templates",
+        ".config",
+        ".cache",
+        ".local",
+        ".local/share",
+        ".local/state",
+    ];
+    const ELSEWHERE: [&str; 6] = ["/tmp", "/var/tmp", "/dev/shm", "/etc", "/var", "/home"];
     facts.home.starts_with(dir)
-        || ["/tmp", "/var/tmp", "/dev/shm", "/etc", "/var", "/home"].iter().any(|wide| dir == Path::new(wide))
+        || ELSEWHERE.iter().any(|wide| dir == Path::new(wide))
+        || AT_HOME.iter().any(|below| dir == facts.home.join(below))
 }
 
 fn is_system(path: &Path) -> bool {

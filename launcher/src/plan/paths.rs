@@ -118,16 +118,65 @@ const SENSITIVE_IN_HOME: &[&str] = &[
     ".Xauthority",
 ];
 
+/// Places in the home directory that other programs run or obey: a wider write grant leaves them readable only, since what
+/// is written there runs outside of the jail at the next login, shell or commit (decision 5 of the design).
+const CLOSED_FOR_WRITING: &[&str] = &[
+    ".bashrc",
+    ".bash_profile",
+    ".bash_login",
+    ".bash_logout",
+    ".bash_aliases",
+    ".profile",
+    ".zshrc",
+    ".zshenv",
+    ".zprofile",
+    ".zlogin",
+    ".kshrc",
+    ".inputrc",
+    ".xprofile",
+    ".xinitrc",
+    ".xsessionrc",
+    ".pam_environment",
+    ".gitconfig",
+    ".config/git",
+    ".config/fish",
+    ".config/environment.d",
+    ".config/nvim",
+    ".vimrc",
+    ".vim",
+    ".emacs",
+    ".emacs.d",
+    ".vscode",
+    ".idea",
+    ".husky",
+    ".local/bin",
+    ".local/share/applications",
+    ".local/share/systemd",
+    ".local/share/dbus-1",
+    ".cargo",
+    ".rustup",
+    ".nvm",
+    ".pyenv",
+    "bin",
+    "snap",
+    ".var",
+];
+
 /// Collects grants and keeps the sensitive places out of them.
 #[derive(Debug)]
 pub(super) struct Grants<'a> {
     tree: &'a dyn Tree,
     home: PathBuf,
     sensitive: Vec<PathBuf>,
-    /// Those that do not lie in the home directory: all that most of a profile's paths have to be held against.
+    closed_for_writing: Vec<PathBuf>,
+    /// Sensitive places that do not lie in the home directory: all that most of a profile's paths have to be held against.
     elsewhere: Vec<PathBuf>,
     rules: Vec<PathRule>,
     reasons: Vec<String>,
+    /// For each rule: the directory that holds the first link on the way to it, if there was one.
+    links: Vec<Option<PathBuf>>,
+    /// The same for the path that is being added.
+    link: Option<PathBuf>,
     notes: Vec<String>,
 }
 
@@ -145,7 +194,24 @@ impl<'a> Grants<'a> {
             .flatten()
             .collect();
         let elsewhere = sensitive.iter().filter(|place| !place.starts_with(&home)).cloned().collect();
-        Self { tree, home, sensitive, elsewhere, rules: Vec::new(), reasons: Vec::new(), notes: Vec::new() }
+        let closed_for_writing = CLOSED_FOR_WRITING
+            .iter()
+            .map(|below| home.join(below))
+            .flat_map(|path| [tree.canonical(&path).filter(|target| *target != path), Some(path)])
+            .flatten()
+            .collect();
+        Self {
+            tree,
+            home,
+            sensitive,
+            closed_for_writing,
+            elsewhere,
+            rules: Vec::new(),
+            reasons: Vec::new(),
+            links: Vec::new(),
+            link: None,
+            notes: Vec::new(),
+        }
     }
 
     /// The server's own directories: they lie inside Stockade's state, which is closed to everything else.
@@ -171,6 +237,7 @@ impl<'a> Grants<'a> {
         origin: Origin,
         reason: &str,
     ) -> Result<(), Failure> {
+        let asked = path.to_owned();
         // The sandbox skips and reports what does not exist; a flag for it is a mistake worth telling.
         let Some(path) = self.tree.canonical(path) else {
             if let Origin::Flag(flag) = origin {
@@ -182,10 +249,11 @@ impl<'a> Grants<'a> {
             }
             return Ok(());
         };
+        self.link = self.first_link(&asked);
         if self.places_near(&path).iter().any(|place| path.starts_with(place)) {
             return self.closed(path, access, origin, reason);
         }
-        if self.places_near(&path).iter().any(|place| place.starts_with(&path)) {
+        if self.holds_closed(&path, access) {
             self.notes.push(format!(
                 "{}: granted by its children, without the sensitive places in it; files created there later are not granted",
                 path.display()
@@ -197,8 +265,48 @@ impl<'a> Grants<'a> {
         Ok(())
     }
 
-    pub(super) fn finish(self) -> (Vec<PathRule>, Vec<String>, Vec<String>) {
-        (self.rules, self.reasons, self.notes)
+    /// Rules, reasons, notes. A path that leads over a link inside a place that the server may write is dropped: an earlier
+    /// session could have put the link there, to be granted what lies behind it.
+    pub(super) fn finish(mut self) -> (Vec<PathRule>, Vec<String>, Vec<String>) {
+        let writable: Vec<PathBuf> = self
+            .rules
+            .iter()
+            .filter(|rule| rule.access == Access::ReadWrite)
+            .map(|rule| rule.path.clone())
+            .collect();
+        let mut kept = (Vec::new(), Vec::new());
+        for ((rule, reason), link) in self.rules.into_iter().zip(self.reasons).zip(self.links) {
+            let planted = link.is_some_and(|at| writable.iter().any(|path| at.starts_with(path)));
+            if planted {
+                let path = rule.path.display();
+                self.notes.push(format!("{path}: not granted, a link inside a writable place leads there"));
+            } else {
+                kept.0.push(rule);
+                kept.1.push(reason);
+            }
+        }
+        (kept.0, kept.1, self.notes)
+    }
+
+    /// The real directory that holds the first link on the way to `path`.
+    fn first_link(&self, path: &Path) -> Option<PathBuf> {
+        let mut real = PathBuf::new();
+        for part in path.components() {
+            let next = real.join(part);
+            match self.tree.canonical(&next) {
+                Some(target) if target == next => real = next,
+                Some(_) => return Some(real),
+                None => return None,
+            }
+        }
+        None
+    }
+
+    /// Whether something in it stays closed, so that it is granted by its children.
+    fn holds_closed(&self, path: &Path, access: Access) -> bool {
+        let inside = |place: &PathBuf| place.starts_with(path);
+        self.places_near(path).iter().any(inside)
+            || (access == Access::ReadWrite && self.closed_for_writing.iter().any(inside))
     }
 
     /// The sensitive places that could hold the path or lie in it.
@@ -239,7 +347,11 @@ impl<'a> Grants<'a> {
             if self.sensitive.iter().any(|place| target.starts_with(place)) {
                 continue;
             }
-            if self.sensitive.iter().any(|place| place.starts_with(&target)) {
+            if access == Access::ReadWrite && self.closed_for_writing.contains(&target) {
+                self.push(target, Access::Read, reason);
+                continue;
+            }
+            if self.holds_closed(&target, access) {
                 // A link that leads up and out of here would walk in circles.
                 if target.starts_with(path) && target != path {
                     self.children(&target, access, reason);
@@ -254,6 +366,7 @@ impl<'a> Grants<'a> {
         if !self.rules.iter().any(|rule| rule.path == path && rule.access == access) {
             self.rules.push(PathRule { path, access });
             self.reasons.push(reason.to_owned());
+            self.links.push(self.link.clone());
         }
     }
 }

@@ -157,3 +157,43 @@ fn state_survives_a_new_version_of_the_server() {
     assert_eq!(without_version("pkg:npm/@a/b"), "pkg:npm/@a/b");
     assert_eq!(without_version("pkg:pypi/x"), "pkg:pypi/x");
 }
+
+#[test]
+fn a_write_grant_of_the_home_directory_leaves_start_up_files_readable_only() {
+    let tree = tree(&[
+        "/home/u",
+        "/home/u/.ssh",
+        "/home/u/.bashrc",
+        "/home/u/.local",
+        "/home/u/.local/bin",
+        "/home/u/notes",
+    ]);
+    let jail = JailArgs { grant_write: vec!["/home/u".into()], ..JailArgs::default() };
+    let plan = plan(&tree, &[], jail).unwrap();
+    let access = |path: &str| {
+        let rules = plan.ruleset.paths.as_deref().unwrap();
+        rules.iter().find(|rule| rule.path == Path::new(path)).map(|rule| rule.access)
+    };
+    assert_eq!(access("/home/u/notes"), Some(Access::ReadWrite));
+    assert_eq!(access("/home/u/.bashrc"), Some(Access::Read));
+    assert_eq!(access("/home/u/.local/bin"), Some(Access::Read));
+    assert_eq!(access("/home/u/.ssh"), None);
+}
+
+#[test]
+fn a_link_that_the_server_could_have_planted_is_not_followed() {
+    let tree = FakeTree(vec![
+        ("/", "/"),
+        ("/srv", "/srv"),
+        ("/srv/w", "/srv/w"),
+        ("/srv/w/sub", "/srv/private"),
+        ("/srv/alias", "/srv/data"),
+    ]);
+    let jail = JailArgs {
+        grant_write: vec!["/srv/w".into(), "/srv/w/sub".into(), "/srv/alias".into()],
+        ..JailArgs::default()
+    };
+    let plan = plan(&tree, &[], jail).unwrap();
+    assert_eq!(granted(&plan), ["/srv/w", "/srv/data"]);
+    assert!(plan.notes[0].contains("/srv/private: not granted"), "{:?}", plan.notes);
+}

@@ -4,6 +4,9 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use nix::sys::signal::Signal::SIGKILL;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use stockade_sandbox::{End, KeeperHandle, KeeperMessage};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
@@ -15,7 +18,7 @@ use crate::exit::Exit;
 /// After the client closed its end and nothing is pending, the server may take this long to end by itself.
 const QUIET_MS: u64 = 1_500;
 /// The same while answers are still due; every answer begins it anew. A client that does not want to wait sends SIGTERM.
-const ANSWERS_DUE_MS: u64 = 10_000;
+const ANSWERS_DUE_MS: u64 = 20_000;
 /// After SIGTERM.
 const TERM_MS: u64 = 1_000;
 /// A server that reads nothing more, or whose client is gone.
@@ -71,6 +74,8 @@ enum Step {
     Terminated,
     /// Its tree was killed.
     Killed,
+    /// The keeper, which did not do that, was killed too.
+    Abandoned,
 }
 
 /// The end of one session.
@@ -80,7 +85,8 @@ pub(super) struct Ending<'s> {
     cause: Option<Cause>,
     step: Step,
     deadline: Option<Instant>,
-    handled: u64,
+    /// Requests of the client that were unanswered when the deadline was set.
+    waiting: usize,
     end: Option<End>,
     tree_gone: bool,
     lost: bool,
@@ -94,7 +100,7 @@ impl<'s> Ending<'s> {
             cause: None,
             step: Step::Waiting,
             deadline: None,
-            handled: 0,
+            waiting: 0,
             end: None,
             tree_gone: false,
             lost: false,
@@ -127,7 +133,7 @@ impl<'s> Ending<'s> {
     /// Begins the end. Only the first cause counts, but a signal hurries any other.
     pub(super) fn begin(&mut self, cause: Cause) {
         let first = self.cause.is_none();
-        let hurry = matches!(cause, Cause::Signal(_) | Cause::LogStopped(_));
+        let hurry = matches!(cause, Cause::Signal(_) | Cause::LogStopped(_) | Cause::ClientGone);
         if !first && (!hurry || self.step != Step::Waiting) {
             return;
         }
@@ -142,11 +148,12 @@ impl<'s> Ending<'s> {
             Cause::ClientClosed => {
                 let hub = Rc::clone(&self.hub);
                 tokio::task::spawn_local(async move { hub.client_said_all().await });
-                self.handled = self.hub.handled();
-                self.wait(if self.hub.client_waits() { ANSWERS_DUE_MS } else { QUIET_MS });
+                self.waiting = self.hub.client_waits();
+                self.wait(if self.waiting > 0 { ANSWERS_DUE_MS } else { QUIET_MS });
             }
             Cause::ClientGone => {
                 self.end_session(words);
+                self.step = Step::Waiting;
                 self.wait(DEAF_MS);
             }
             // Normally the server's output ends because it ended, which the keeper is about to say.
@@ -169,15 +176,16 @@ impl<'s> Ending<'s> {
 
     /// The deadline has passed. `true`: nothing more is waited for.
     pub(super) fn escalate(&mut self) -> bool {
-        if self.end.is_some() || self.lost {
+        if self.tree_gone && (self.end.is_some() || self.lost) {
             return true;
         }
         match self.step {
+            // Answers came since: the others may come too. Whatever else the server says does not keep a session alive.
             Step::Waiting
-                if self.cause == Some(Cause::ClientClosed) && self.hub.handled() != self.handled =>
+                if self.cause == Some(Cause::ClientClosed) && self.hub.client_waits() < self.waiting =>
             {
-                self.handled = self.hub.handled();
-                self.wait(if self.hub.client_waits() { ANSWERS_DUE_MS } else { QUIET_MS });
+                self.waiting = self.hub.client_waits();
+                self.wait(if self.waiting > 0 { ANSWERS_DUE_MS } else { QUIET_MS });
             }
             Step::Waiting => {
                 if self.cause == Some(Cause::ClientClosed) {
@@ -191,7 +199,13 @@ impl<'s> Ending<'s> {
                 // A keeper that cannot be reached has ended, and says so by its end of the socket.
                 let _ = self.keeper.kill();
             }
-            Step::Killed => return true,
+            Step::Killed => {
+                // A keeper that is stopped or stuck: without it, what it held comes to us, and is killed by `receive`.
+                self.step = Step::Abandoned;
+                self.deadline = Some(Instant::now() + DRAIN);
+                let _ = kill(Pid::from_raw(self.keeper.keeper_pid()), SIGKILL);
+            }
+            Step::Abandoned => return true,
         }
         false
     }
@@ -213,12 +227,14 @@ impl<'s> Ending<'s> {
 
     /// Why the session ended, in words.
     pub(super) fn why(&self) -> String {
-        self.cause.as_ref().map_or_else(|| "unknown".to_owned(), Cause::words)
+        let why = self.cause.as_ref().map_or_else(|| "unknown".to_owned(), Cause::words);
+        if self.tree_gone { why } else { format!("{why}; processes of the server may be left") }
     }
 
     /// The exit code: the server's own, unless the session was stopped by us.
     pub(super) fn exit(&self) -> Exit {
         match (self.end, &self.cause) {
+            _ if !self.tree_gone => Exit::RunFailed,
             (_, Some(Cause::LogStopped(_) | Cause::KeeperLost)) | (None, _) => Exit::RunFailed,
             (Some(End::Exited(code)), _) => Exit::Server(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
             (Some(End::Signalled(signal)), _) => Exit::Server(u8::try_from(128 + signal).unwrap_or(u8::MAX)),

@@ -1,7 +1,8 @@
 //! The four ends of a session as async readers and writers.
 
 use std::io::{self, IsTerminal};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{SFlag, fstat};
@@ -53,9 +54,30 @@ impl Own {
         }
         let fd = stream.as_fd().try_clone_to_owned()?;
         let flags = OFlag::from_bits_retain(fcntl(&fd, FcntlArg::F_GETFL)?);
+        if kind == SFlag::S_IFIFO
+            && let Some(own) = reopen(&fd, flags)
+        {
+            return Ok((Some(own), Self { polled: None }));
+        }
+        if flags.contains(OFlag::O_NONBLOCK) {
+            return Ok((Some(fd), Self { polled: None }));
+        }
         fcntl(&fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
         Ok((Some(fd.try_clone()?), Self { polled: Some((fd, flags)) }))
     }
+}
+
+/// A pipe as an open file description of our own, whose mode nobody shares. Not to be had without /proc, or where the
+/// pipe belongs to another user.
+fn reopen(fd: &OwnedFd, flags: OFlag) -> Option<OwnedFd> {
+    let mut options = std::fs::OpenOptions::new();
+    match flags & OFlag::O_ACCMODE {
+        OFlag::O_RDONLY => options.read(true),
+        OFlag::O_WRONLY => options.write(true),
+        _ => return None,
+    };
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    options.custom_flags(OFlag::O_NONBLOCK.bits()).open(path).ok().map(OwnedFd::from)
 }
 
 impl Drop for Own {

@@ -11,6 +11,9 @@ const KEPT_BYTES_MAX: usize = 256 << 10;
 /// What is kept of a line that is too long: enough to find its id.
 const PREFIX_BYTES: usize = 64 << 10;
 
+/// What is kept of its end: common clients write the id last.
+const SUFFIX_BYTES: usize = 1 << 10;
+
 /// What was read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line {
@@ -20,6 +23,8 @@ pub(super) enum Line {
     Oversize {
         /// Its first bytes.
         prefix: Vec<u8>,
+        /// Its last bytes.
+        suffix: Vec<u8>,
         /// Its length without LF.
         bytes: u64,
     },
@@ -27,6 +32,27 @@ pub(super) enum Line {
     Unterminated(Vec<u8>),
     /// The end of input.
     End,
+}
+
+/// A line that is being thrown away.
+struct Skipped {
+    prefix: Vec<u8>,
+    suffix: Vec<u8>,
+    bytes: u64,
+}
+
+impl Skipped {
+    /// Takes the next piece of the line.
+    fn add(&mut self, piece: &[u8]) {
+        self.bytes += piece.len() as u64;
+        self.suffix.extend_from_slice(&piece[piece.len().saturating_sub(SUFFIX_BYTES)..]);
+        let over = self.suffix.len().saturating_sub(SUFFIX_BYTES);
+        self.suffix.drain(..over);
+    }
+
+    fn line(self) -> Line {
+        Line::Oversize { prefix: self.prefix, suffix: self.suffix, bytes: self.bytes }
+    }
 }
 
 /// Reads lines from one side.
@@ -42,7 +68,7 @@ pub(super) struct LineReader<R> {
     /// One past the LF of the line handed out last.
     line_end: usize,
     bytes_max: usize,
-    skipping: Option<(Vec<u8>, u64)>,
+    skipping: Option<Skipped>,
 }
 
 impl<R: AsyncRead + Unpin> LineReader<R> {
@@ -71,14 +97,10 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             if let Some(at) = memchr::memchr(b'\n', &self.buffer[self.scanned..self.end]) {
                 self.line_end = self.scanned + at + 1;
                 let length = self.line_end - 1 - self.start;
-                if let Some((prefix, bytes)) = self.skipping.take() {
-                    return Ok(Line::Oversize { prefix, bytes: bytes + length as u64 });
+                if self.skipping.is_none() && length <= self.bytes_max {
+                    return Ok(Line::Whole);
                 }
-                if length > self.bytes_max {
-                    let prefix = self.prefix();
-                    return Ok(Line::Oversize { prefix, bytes: length as u64 });
-                }
-                return Ok(Line::Whole);
+                return Ok(self.skip(self.line_end - 1).line());
             }
             self.scanned = self.end;
             self.skip_if_hopeless();
@@ -111,26 +133,33 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
     /// A line that is too long already, or long and no message at all (a banner, a progress bar), is not collected.
     fn skip_if_hopeless(&mut self) {
         let length = self.end - self.start;
-        if let Some((_, bytes)) = &mut self.skipping {
-            *bytes += length as u64;
-        } else if length > self.bytes_max || (length > PREFIX_BYTES && self.is_noise()) {
-            self.skipping = Some((self.prefix(), length as u64));
-        } else {
+        if self.skipping.is_none() && length <= self.bytes_max && !(length > PREFIX_BYTES && self.is_noise())
+        {
             return;
         }
+        self.skipping = Some(self.skip(self.end));
         (self.start, self.end, self.scanned, self.line_end) = (0, 0, 0, 0);
         if self.buffer.len() > KEPT_BYTES_MAX {
             self.buffer = vec![0; CHUNK_BYTES];
         }
     }
 
-    fn is_noise(&self) -> bool {
-        let first = self.buffer[self.start..self.end].iter().find(|byte| !b" \t\r".contains(byte));
-        !matches!(first, Some(b'{' | b'['))
+    /// What has been skipped so far, with the bytes up to `end`.
+    fn skip(&mut self, end: usize) -> Skipped {
+        let piece = &self.buffer[self.start..end];
+        let mut skipped = self.skipping.take().unwrap_or_else(|| Skipped {
+            prefix: piece[..piece.len().min(PREFIX_BYTES)].to_vec(),
+            suffix: Vec::new(),
+            bytes: 0,
+        });
+        skipped.add(piece);
+        skipped
     }
 
-    fn prefix(&self) -> Vec<u8> {
-        self.buffer[self.start..self.end.min(self.start + PREFIX_BYTES)].to_vec()
+    /// Nothing that could become a message: no object, or none that begins with a key.
+    fn is_noise(&self) -> bool {
+        let mut bytes = self.buffer[self.start..self.end].iter().filter(|byte| !b" \t\r".contains(byte));
+        bytes.next() != Some(&b'{') || !matches!(bytes.next(), Some(b'"' | b'}'))
     }
 
     async fn fill(&mut self) -> io::Result<usize> {
@@ -152,13 +181,15 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
     }
 
     fn at_end(&mut self) -> Line {
-        let rest = self.buffer[self.start..self.end].to_vec();
+        let line = if self.skipping.is_some() {
+            self.skip(self.end).line()
+        } else if self.start == self.end {
+            Line::End
+        } else {
+            Line::Unterminated(self.buffer[self.start..self.end].to_vec())
+        };
         (self.start, self.end, self.scanned, self.line_end) = (0, 0, 0, 0);
-        match self.skipping.take() {
-            Some((prefix, bytes)) => Line::Oversize { prefix, bytes: bytes + rest.len() as u64 },
-            None if rest.is_empty() => Line::End,
-            None => Line::Unterminated(rest),
-        }
+        line
     }
 }
 
@@ -199,7 +230,7 @@ mod tests {
 
     #[test]
     fn lines_come_whole_however_they_are_cut() {
-        let long = format!("{{{}}}\n", "x".repeat(200_000));
+        let long = format!("{{\"{}\":1}}\n", "x".repeat(200_000));
         let text = format!("a\n\nbc\r\n{long}{long}d\n");
         for piece in [1, 7, 4096, 65_536, 1 << 20] {
             let lines = read_all(text.as_bytes(), piece, 1 << 20);
@@ -212,11 +243,12 @@ mod tests {
     #[test]
     fn a_line_over_the_limit_is_thrown_away_and_the_next_one_is_read() {
         for piece in [1000, 65_536, 1 << 20] {
-            let text = format!("{{\"id\":1,{}\n{{}}\n", "y".repeat(300_000));
+            let text = format!("{{\"id\":1,{},\"z\":2}}\n{{}}\n", "y".repeat(300_000));
             let lines = read_all(text.as_bytes(), piece, 200_000);
             assert_eq!(lines.len(), 2, "pieces of {piece}");
-            let Line::Oversize { prefix, bytes } = &lines[0].0 else { panic!("{:?}", lines[0].0) };
-            assert_eq!(*bytes, 300_008);
+            let Line::Oversize { prefix, suffix, bytes } = &lines[0].0 else { panic!("{:?}", lines[0].0) };
+            assert_eq!(*bytes, 300_015);
+            assert!(suffix.ends_with(b",\"z\":2}") && suffix.len() == SUFFIX_BYTES);
             assert!(prefix.starts_with(b"{\"id\":1,") && prefix.len() <= PREFIX_BYTES);
             assert_eq!(lines[1].1, b"{}\n");
         }
@@ -230,11 +262,13 @@ mod tests {
 
     #[test]
     fn long_noise_is_not_collected() {
-        let text = "n".repeat(5 << 20) + "\n{}\n";
-        let lines = read_all(text.as_bytes(), 65_536, 32 << 20);
-        let Line::Oversize { prefix, bytes } = &lines[0].0 else { panic!("collected") };
-        assert_eq!((prefix.len(), *bytes), (PREFIX_BYTES, 5 << 20));
-        assert_eq!(lines[1].1, b"{}\n");
+        for first in ["n", "{", "["] {
+            let text = first.repeat(5 << 20) + "\n{}\n";
+            let lines = read_all(text.as_bytes(), 65_536, 32 << 20);
+            let Line::Oversize { prefix, bytes, .. } = &lines[0].0 else { panic!("`{first}` was collected") };
+            assert_eq!((prefix.len(), *bytes), (PREFIX_BYTES, 5 << 20));
+            assert_eq!(lines[1].1, b"{}\n");
+        }
     }
 
     #[test]

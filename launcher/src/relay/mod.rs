@@ -39,6 +39,18 @@ const LAST_WORDS: Duration = Duration::from_millis(5);
 /// How long the rest of the server's output may take once its tree is gone.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// Runs a session on a runtime of its own: see [`serve`]. Returns without waiting for a read of a terminal that cannot
+/// be taken back (tokio reads those on a blocking thread).
+///
+/// # Errors
+/// When the system has no resources for a runtime; the server is ended then.
+pub fn run(session: Session) -> std::io::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let exit = runtime.block_on(serve(session, ClientEnd::Stdio));
+    runtime.shutdown_background();
+    Ok(exit)
+}
+
 /// Relays until one side ends, and sees the other side and the whole tree out. Must run on a current-thread runtime
 /// with everything enabled. Does not return before every process of the tree is gone.
 pub async fn serve(session: Session, client: ClientEnd) -> Exit {

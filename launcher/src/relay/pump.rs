@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use stockade_policy::mediator::{Action, Mediator, Now, Peer, ServerEnd};
+use stockade_policy::wire::LineEnds;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
@@ -32,8 +33,6 @@ pub(super) struct Hub {
     urgent: Cell<bool>,
     /// A sync is on its way already: the next event need not ask again.
     sync_asked: Cell<bool>,
-    /// Lines handled: tells whether there is any life.
-    handled: Cell<u64>,
     progressed: Notify,
 }
 
@@ -51,7 +50,6 @@ impl Hub {
             dirty: Notify::new(),
             urgent: Cell::new(false),
             sync_asked: Cell::new(false),
-            handled: Cell::new(0),
             progressed: Notify::new(),
         }
     }
@@ -76,8 +74,9 @@ impl Hub {
                     let line = whole.strip_suffix(b"\n").unwrap_or(whole);
                     self.mediator.borrow_mut().line(from, line, now, &mut actions);
                 }
-                Line::Oversize { prefix, bytes } => {
-                    self.mediator.borrow_mut().oversize(from, prefix, *bytes, now, &mut actions);
+                Line::Oversize { prefix, suffix, bytes } => {
+                    let ends = LineEnds { prefix, suffix };
+                    self.mediator.borrow_mut().oversize(from, ends, *bytes, now, &mut actions);
                 }
                 Line::Unterminated(rest) => {
                     self.mediator.borrow_mut().unterminated(from, rest, now, &mut actions);
@@ -85,7 +84,6 @@ impl Hub {
                 Line::End => return,
             }
             self.carry_out(from, whole, &mut actions).await;
-            self.handled.set(self.handled.get() + 1);
             self.progressed.notify_one();
         }
     }
@@ -119,13 +117,8 @@ impl Hub {
     }
 
     /// Requests of the client that wait for the server.
-    pub(super) fn client_waits(&self) -> bool {
-        self.mediator.borrow().pending(Peer::Client) > 0
-    }
-
-    /// Lines handled so far.
-    pub(super) fn handled(&self) -> u64 {
-        self.handled.get()
+    pub(super) fn client_waits(&self) -> usize {
+        self.mediator.borrow().pending(Peer::Client)
     }
 
     /// Lines forwarded to the server and to the client.

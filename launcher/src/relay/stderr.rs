@@ -1,5 +1,6 @@
 //! The server's stderr: capped, masked, without control characters, never parsed.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -10,9 +11,12 @@ use tokio::io::AsyncWriteExt;
 
 use super::ends::{Reader, Writer};
 use super::lines::{Line, LineReader};
+use crate::commands::screen::is_invisible;
 
 /// Longer lines are cut.
 const LINE_BYTES_MAX: usize = 16 << 10;
+/// Taken off a cut line's end: longer than any token that is recognised by its prefix.
+const CUT_BYTES: usize = 512;
 /// Passed on in one session at the most.
 const SESSION_BYTES_MAX: u64 = 16 << 20;
 /// Kept for the answers that are made up when the server dies.
@@ -58,13 +62,15 @@ pub(super) async fn pump(
     seen: Rc<RefCell<Seen>>,
 ) {
     let mut lines = LineReader::new(source, LINE_BYTES_MAX);
+    let mut armour = Armour::default();
     loop {
         let (bytes, length) = match lines.next().await {
             Ok(Line::Whole) => {
                 (lines.bytes().strip_suffix(b"\n").unwrap_or_default().to_vec(), lines.bytes().len() as u64)
             }
-            Ok(Line::Oversize { mut prefix, bytes }) => {
-                prefix.truncate(LINE_BYTES_MAX);
+            Ok(Line::Oversize { mut prefix, bytes, .. }) => {
+                // A token that the cut went through could not be recognised: its beginning goes too.
+                prefix.truncate(LINE_BYTES_MAX - CUT_BYTES);
                 prefix.extend_from_slice(" … (cut)".as_bytes());
                 (prefix, bytes + 1)
             }
@@ -75,7 +81,7 @@ pub(super) async fn pump(
             Ok(Line::End) | Err(_) => return,
         };
         let text = clean(&String::from_utf8_lossy(&bytes));
-        let masked = engine.mask(&text);
+        let masked = armour.hide(engine.mask(&text));
         let over = {
             let mut seen = seen.borrow_mut();
             seen.bytes += length;
@@ -105,9 +111,32 @@ pub(super) async fn pump(
     }
 }
 
+/// Whether we stand inside a private key in PEM form (RFC 7468), which is spread over many lines.
+#[derive(Debug, Default)]
+struct Armour {
+    inside: bool,
+}
+
+impl Armour {
+    /// The line, or what stands for it while a key is passing.
+    fn hide<'t>(&mut self, line: Cow<'t, str>) -> Cow<'t, str> {
+        // The engine has masked the first line already if it knew it; the words of a key's end are never masked.
+        let begins = line.contains("PRIVATE KEY-----") && line.contains("-----BEGIN")
+            || line.contains("[REDACTED:private-key:");
+        let ends = line.contains("-----END");
+        let hidden = self.inside || begins;
+        self.inside = hidden && !ends;
+        if hidden && !line.contains("[REDACTED:") {
+            Cow::Borrowed("[REDACTED: part of a private key]")
+        } else {
+            line
+        }
+    }
+}
+
 /// Without escape sequences (ECMA-48 CSI and OSC) and control characters: a log viewer is a terminal too.
 fn clean(text: &str) -> String {
-    if !text.chars().any(|c| c.is_control() && c != '\t') {
+    if !text.chars().any(|c| (c.is_control() && c != '\t') || is_invisible(c)) {
         return text.to_owned();
     }
     let mut out = String::with_capacity(text.len());
@@ -120,7 +149,7 @@ fn clean(text: &str) -> String {
             }
             ('\u{1b}', Some(']')) => while chars.next().is_some_and(|c| c != '\u{7}' && c != '\u{1b}') {},
             ('\t', _) => out.push('\t'),
-            (c, _) if c.is_control() => {}
+            (c, _) if c.is_control() || is_invisible(c) => {}
             (c, _) => out.push(c),
         }
     }
@@ -135,6 +164,22 @@ mod tests {
     fn escape_sequences_and_control_characters_are_dropped() {
         assert_eq!(clean("\u{1b}[31mred\u{1b}[0m\tplain\r\u{8}"), "red\tplain");
         assert_eq!(clean("\u{1b}]0;title\u{7}text"), "text");
+    }
+
+    #[test]
+    fn a_private_key_is_hidden_over_all_its_lines() {
+        let mut armour = Armour::default();
+        let lines = [
+            "before",
+            "-----BEGIN RSA PRIVATE KEY-----",
+            "MIIEow",
+            "IBAAKC",
+            "-----END RSA PRIVATE KEY-----",
+            "after",
+        ];
+        let shown: Vec<String> = lines.map(|line| armour.hide(Cow::Borrowed(line)).into_owned()).to_vec();
+        assert_eq!((&*shown[0], &*shown[5]), ("before", "after"));
+        assert!(shown[1..5].iter().all(|line| line == "[REDACTED: part of a private key]"), "{shown:?}");
     }
 
     #[test]

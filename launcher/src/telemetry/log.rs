@@ -12,6 +12,7 @@ use stockade_policy::mediator::Record;
 
 use super::events::{Common, Decision, Envelope, SCHEMA_VERSION};
 use super::segment::Segment;
+use crate::commands::screen::is_invisible;
 use crate::host;
 
 /// The log cannot be written and policy says that traffic stops then (decision 18).
@@ -134,6 +135,7 @@ impl EventLog {
     }
 
     fn write(&mut self, line: Vec<u8>) -> io::Result<()> {
+        let line = plain(line);
         match self.segment.append(&line) {
             Err(error)
                 if error.kind() == io::ErrorKind::StorageFull
@@ -156,5 +158,36 @@ impl EventLog {
                  stockade: make room there; traffic goes on, as the policy in force says"
             );
         }
+    }
+}
+
+/// The same JSON with every character that a terminal obeys or an eye cannot see as an escape: events hold names that
+/// servers chose, and people look at the file itself. (serde_json escapes the ASCII ones.)
+fn plain(json: Vec<u8>) -> Vec<u8> {
+    if json.is_ascii() {
+        return json;
+    }
+    let Ok(text) = std::str::from_utf8(&json) else { return json };
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_ascii() || !(character.is_control() || is_invisible(character)) {
+            out.push(character);
+        } else {
+            let mut units = [0; 2];
+            out.extend(character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    out.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_that_change_what_stands_around_them_are_written_as_escapes() {
+        let written = plain("{\"é\":\"a\u{202e}b\u{9b}\u{e0041}\"}".as_bytes().to_vec());
+        assert_eq!(written, "{\"é\":\"a\\u202eb\\u009b\\udb40\\udc41\"}".as_bytes());
+        assert!(serde_json::from_slice::<serde_json::Value>(&written).is_ok());
     }
 }

@@ -152,3 +152,15 @@ fn without_stockade_the_daemons_stay() {
     }
     assert_eq!(left.len(), 1, "it outlived its server, so the other tests of this file prove something");
 }
+
+#[test]
+fn a_server_that_goes_on_talking_does_not_keep_a_session_alive_without_its_client() {
+    let world = World::new();
+    // Neither the end of its input nor SIGTERM ends it.
+    let code = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True:\n    \
+                print('{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tick\"}', flush=True); time.sleep(0.1)";
+    let mut words: Vec<std::ffi::OsString> = vec!["run".into(), "--".into()];
+    words.extend([crate::support::python().into_os_string(), "-c".into(), code.into()]);
+    let finished = finish(world.stockade(words).spawn().expect("it starts"), Duration::from_secs(30));
+    assert_eq!(finished.code(), 128 + 9, "it had to be killed: {}", finished.stderr);
+}

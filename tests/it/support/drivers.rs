@@ -11,14 +11,14 @@ use super::{Finished, World, driver, finish, node, places, python, venv_python};
 /// A command that runs a driver which needs nothing but Python.
 pub(crate) fn raw_driver(name: &str) -> Command {
     let mut command = Command::new(python());
-    command.arg(driver(name));
+    command.arg("-B").arg(driver(name)); // -B: no compiled files beside the sources
     command
 }
 
 /// A command that runs a driver on the Python SDK.
 pub(crate) fn python_sdk_driver(name: &str) -> Command {
     let mut command = Command::new(venv_python());
-    command.arg(driver(name));
+    command.arg("-B").arg(driver(name)); // -B: no compiled files beside the sources
     command
 }
 

@@ -6,7 +6,7 @@ use crate::error::{Failure, Kind};
 use crate::exit::Exit;
 use crate::host::Facts;
 use crate::launch::{self, PolicySource, Request};
-use crate::relay::{self, ClientEnd};
+use crate::relay;
 
 /// Serves one session on stdin and stdout.
 pub(super) fn session(args: DemoSessionArgs) -> Exit {
@@ -28,9 +28,6 @@ fn serve(args: DemoSessionArgs) -> Result<Exit, Failure> {
     let prepared = launch::prepare(request, &facts)?;
     // The keeper is forked here: no thread may run yet, and so no runtime.
     let session = launch::start(prepared, &facts)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(Kind::Software, "cannot start the event loop").because(&error))?;
-    Ok(runtime.block_on(relay::serve(session, ClientEnd::Stdio)))
+    relay::run(session)
+        .map_err(|error| Failure::new(Kind::Software, "cannot start the event loop").because(&error))
 }
