@@ -69,7 +69,8 @@ fn is_clean(rewritten: &[u8], redacted: &[&Finding], engine: &Engine) -> bool {
         }
     }
     let mut again = Vec::new();
-    let end = engine.scan(&frame, &mut again);
+    let wanted = engine.wanted(|detector| least.iter().any(|(named, _)| *named == detector));
+    let end = engine.scan_for(&wanted, &frame, &mut again);
     let raised = |f: &Finding| {
         least.iter().any(|(detector, confidence)| *detector == f.detector && f.confidence >= *confidence)
     };

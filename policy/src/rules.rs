@@ -137,6 +137,15 @@ impl Policy {
         self.join_content(|layer| layer.content(&identities, direction, finding))
     }
 
+    /// Whether some DLP rule of some layer asks about findings of this detector in this direction. Without any layer
+    /// everything is asked about, for everything is refused.
+    #[must_use]
+    pub fn asks_about(&self, identities: &[String], direction: Direction, detector: &str) -> bool {
+        let identities = Identities::new(identities);
+        self.compiled.is_empty()
+            || self.compiled.iter().any(|layer| layer.asks_about(&identities, direction, detector))
+    }
+
     /// The strictest action that any DLP rule could take on anything in this direction (what a spent budget gets).
     pub fn strictest_content(&self, identities: &[String], direction: Direction) -> Ruling<Content> {
         let identities = Identities::new(identities);
@@ -179,8 +188,8 @@ impl Policy {
         self.layers.iter().find_map(|layer| layer.document.defaults.profile.as_deref()).unwrap_or("default")
     }
 
-    /// Frame limits: the smallest that any layer gives, else the built-in ones. A layer in monitor mode can raise
-    /// the limit, but not lower it: that would stop something.
+    /// Frame limits: the smallest that any layer gives, and of the built-in ones. Only the furthest layer can raise
+    /// the built-in ones, nearer ones tighten. A layer in monitor mode lowers none: that would stop something.
     #[must_use]
     pub fn frame_limits(&self, direction: Direction) -> crate::wire::Limits {
         let given = |document: &PolicyDocument| match direction {
@@ -188,11 +197,12 @@ impl Policy {
             Direction::ToClient => document.frame_bytes_max.1,
         };
         let mut limits = crate::wire::Limits::of(direction);
-        if let Some(smallest) = self.enforcing().filter_map(given).min() {
-            limits.frame_bytes_max = smallest;
-        } else if let Some(largest) = self.layers.iter().filter_map(|layer| given(&layer.document)).max() {
-            limits.frame_bytes_max = limits.frame_bytes_max.max(largest);
-        }
+        let furthest = self.layers.first().map(|layer| layer.origin);
+        let raising = self.layers.iter().filter(|layer| Some(layer.origin) == furthest);
+        let raised = raising.filter_map(|layer| given(&layer.document));
+        let ceiling = raised.chain([limits.frame_bytes_max]).max();
+        let smallest = self.enforcing().filter_map(given).chain(ceiling).min();
+        limits.frame_bytes_max = smallest.unwrap_or(limits.frame_bytes_max);
         limits
     }
 

@@ -14,10 +14,11 @@ pub enum Access {
     ReadWrite,
 }
 
-/// One granted path; a missing path is skipped and reported.
+/// One granted path; a path that is missing, or a link, is skipped and reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathRule {
-    /// Absolute; symbolic links are followed once, at start.
+    /// Absolute and canonical. Links are not followed: a path with a symbolic link anywhere in it is skipped and
+    /// reported, since what it leads to may have changed after the caller's look at it.
     pub path: PathBuf,
     /// What.
     pub access: Access,

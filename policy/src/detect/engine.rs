@@ -42,6 +42,14 @@ pub struct Engine {
     keywords: Option<Keywords>,
     /// Names that stand in placeholders, sorted.
     placeholder_names: Vec<Cow<'static, str>>,
+    everything: Wanted,
+}
+
+/// Detectors whose findings somebody asks about; belongs to the engine that made it.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    built_in: Vec<bool>,
+    lists: Vec<bool>,
 }
 
 /// Names of the detectors that every engine has (`secret/github-pat` …), as far as they stand in the table.
@@ -58,22 +66,41 @@ impl Engine {
         let mut placeholder_names: Vec<_> = DETECTORS.iter().map(|d| Cow::Borrowed(d.short)).collect();
         placeholder_names.extend(keywords.iter().map(|list| Cow::Owned(placeholder::name(&list.name))));
         placeholder_names.sort();
-        Ok(Self {
+        let mut engine = Self {
             hasher: ValueHasher::new(&key),
             prefilter: Prefilter::compile().map_err(EngineError::BuiltIn)?,
             keywords: Keywords::compile(keywords).map_err(EngineError::Keywords)?,
             placeholder_names,
-        })
+            everything: Wanted::default(),
+        };
+        engine.everything = engine.wanted(|_| true);
+        Ok(engine)
     }
 
     /// Looks at every key, string and number of a frame; findings are appended in order of their place.
     pub fn scan(&self, frame: &Frame<'_>, findings: &mut Vec<Finding>) -> ScanEnd {
-        end(Walk::new(self, findings).frame(frame))
+        self.scan_for(&self.everything, frame, findings)
+    }
+
+    /// [`Engine::scan`] for the findings that somebody asks about. The others are left out, and cost next to nothing:
+    /// a mailing list is no attack where no rule is about addresses. `wanted` is of this engine.
+    pub fn scan_for(&self, wanted: &Wanted, frame: &Frame<'_>, findings: &mut Vec<Finding>) -> ScanEnd {
+        end(Walk::new(self, wanted, findings).frame(frame))
+    }
+
+    /// The detectors whose names `wants` takes.
+    #[must_use]
+    pub fn wanted(&self, wants: impl Fn(&str) -> bool) -> Wanted {
+        let lists = self.keywords.iter().flat_map(Keywords::detectors);
+        Wanted {
+            built_in: DETECTORS.iter().map(|detector| wants(detector.name)).collect(),
+            lists: lists.map(&wants).collect(),
+        }
     }
 
     /// Looks at plain text (a line of stderr, a file); `raw` and `token` are byte spans in `text`.
     pub fn scan_text(&self, text: &str, findings: &mut Vec<Finding>) -> ScanEnd {
-        end(Walk::new(self, findings).plain(text.as_bytes()))
+        end(Walk::new(self, &self.everything, findings).plain(text.as_bytes()))
     }
 
     /// `text` with every secret, card number and word of the organisation's lists replaced by its placeholder: for
@@ -118,8 +145,8 @@ impl Engine {
     }
 
     /// The stages with the budget of one message.
-    pub(super) fn stages(&self) -> Stages<'_> {
-        Stages::new(&self.prefilter, self.keywords.as_ref())
+    pub(super) fn stages<'e>(&'e self, wanted: &'e Wanted) -> Stages<'e> {
+        Stages::new(&self.prefilter, self.keywords.as_ref(), wanted)
     }
 
     /// Bytes that the automata hold.
@@ -140,6 +167,17 @@ impl Engine {
     /// Whether a placeholder may bear this name.
     pub(super) fn is_placeholder_name(&self, name: &[u8]) -> bool {
         self.placeholder_names.binary_search_by(|known| known.as_bytes().cmp(name)).is_ok()
+    }
+}
+
+impl Wanted {
+    /// A detector that this was not made for counts as wanted: it is better to find too much.
+    pub(super) fn contains(&self, source: Source) -> bool {
+        let wants = match source {
+            Source::BuiltIn(index) => self.built_in.get(usize::from(index)),
+            Source::List(list) => self.lists.get(usize::from(list)),
+        };
+        wants.copied().unwrap_or(true)
     }
 }
 

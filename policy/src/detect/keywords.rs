@@ -85,15 +85,15 @@ impl Keywords {
         self.automaton.memory_usage() + self.list_of_word.len() * 2
     }
 
-    /// Calls `found` with each word in the text and its list.
+    /// Calls `found` with each word in the text and its list, if `wants` takes the list.
     pub(super) fn scan(
         &self,
         text: &[u8],
-        budget: &mut Budget,
+        (budget, wants): (&mut Budget, &dyn Fn(u16) -> bool),
         mut found: impl FnMut(Range<usize>, u16),
     ) -> Result<(), Spent> {
         if !self.folds_beyond_ascii || text.is_ascii() {
-            return self.scan_folded(text, budget, &mut found);
+            return self.scan_folded(text, (budget, wants), &mut found);
         }
         // The automaton folds ASCII only. Lower case may be longer or shorter than upper case, so places in the folded
         // copy are walked back to the text.
@@ -101,7 +101,7 @@ impl Keywords {
         let Ok(original) = std::str::from_utf8(text) else { return Ok(()) };
         let folded: Cow<'_, str> = original.chars().flat_map(char::to_lowercase).collect::<String>().into();
         let mut hits = Vec::new();
-        let end = self.scan_folded(folded.as_bytes(), budget, |span, list| hits.push((span, list)));
+        let end = self.scan_folded(folded.as_bytes(), (budget, wants), |span, list| hits.push((span, list)));
         hits.sort_unstable_by_key(|(span, _)| span.start);
         let mut cursor = FoldCursor { original, folded_at: 0, original_at: 0 };
         for (span, list) in hits {
@@ -113,14 +113,14 @@ impl Keywords {
     fn scan_folded(
         &self,
         text: &[u8],
-        budget: &mut Budget,
+        (budget, wants): (&mut Budget, &dyn Fn(u16) -> bool),
         mut found: impl FnMut(Range<usize>, u16),
     ) -> Result<(), Spent> {
         budget.spend(text.len())?;
         for hit in self.automaton.find_overlapping_iter(text) {
             budget.spend(HIT_STEPS)?;
             let list = self.list_of_word[hit.pattern().as_usize()];
-            if !self.lists[usize::from(list)].whole_word || stands_alone(text, &hit.range()) {
+            if wants(list) && (!self.lists[usize::from(list)].whole_word || stands_alone(text, &hit.range())) {
                 budget.spend(FINDING_STEPS)?;
                 found(hit.range(), list);
             }
@@ -190,7 +190,7 @@ mod tests {
         let keywords = Keywords::compile(&lists()).expect("it compiles").expect("there are words");
         let mut hits = Vec::new();
         let end = keywords
-            .scan(text.as_bytes(), &mut Budget::of_a_message(), |span, list| hits.push((&text[span], list)));
+            .scan(text.as_bytes(), (&mut Budget::of_a_message(), &|_| true), |span, list| hits.push((&text[span], list)));
         assert_eq!(end, Ok(()));
         hits
     }
@@ -220,7 +220,7 @@ mod tests {
         let nested = KeywordList { name: "n".to_owned(), words, whole_word: true };
         let keywords = Keywords::compile(&[nested]).expect("it compiles").expect("there are words");
         let text = vec![b'a'; 1 << 20];
-        assert_eq!(keywords.scan(&text, &mut Budget::of_a_message(), |_, _| ()), Err(Spent));
+        assert_eq!(keywords.scan(&text, (&mut Budget::of_a_message(), &|_| true), |_, _| ()), Err(Spent));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::ops::Range;
 use super::budget::{Budget, FINDING_STEPS, HIT_STEPS, Spent};
 use super::card::{self, CardForm};
 use super::context::NameSet;
+use super::engine::Wanted;
 use super::false_positive::{is_made_up, is_mixed};
 use super::finding::Confidence;
 use super::keywords::Keywords;
@@ -54,6 +55,7 @@ pub(super) struct Hit {
 pub(super) struct Stages<'e> {
     prefilter: &'e Prefilter,
     keywords: Option<&'e Keywords>,
+    wanted: &'e Wanted,
     budget: Budget,
     /// Hits in the text at hand.
     pub(super) hits: Vec<Hit>,
@@ -63,9 +65,13 @@ pub(super) struct Stages<'e> {
 
 impl<'e> Stages<'e> {
     /// With the budget of a message.
-    pub(super) fn new(prefilter: &'e Prefilter, keywords: Option<&'e Keywords>) -> Self {
+    pub(super) fn new(
+        prefilter: &'e Prefilter,
+        keywords: Option<&'e Keywords>,
+        wanted: &'e Wanted,
+    ) -> Self {
         let (hits, names) = (Vec::new(), NameSet::default());
-        Self { prefilter, keywords, budget: Budget::of_a_message(), hits, names }
+        Self { prefilter, keywords, wanted, budget: Budget::of_a_message(), hits, names }
     }
 
     /// A string or key.
@@ -208,8 +214,12 @@ impl<'e> Stages<'e> {
         Ok(())
     }
 
-    /// A hit costs what its finding will cost, so that the budget bounds the memory of both.
+    /// A hit costs what its finding will cost, so that the budget bounds the memory of both. One that nobody asks
+    /// about becomes no finding.
     fn push(&mut self, hit: Hit) -> Result<(), Spent> {
+        if !self.wanted.contains(hit.source) {
+            return self.budget.spend(HIT_STEPS);
+        }
         self.budget.spend(FINDING_STEPS)?;
         self.hits.push(hit);
         Ok(())
@@ -217,8 +227,9 @@ impl<'e> Stages<'e> {
 
     fn custom_words(&mut self, text: &[u8]) -> Result<(), Spent> {
         let Some(keywords) = self.keywords else { return Ok(()) };
-        let hits = &mut self.hits;
-        keywords.scan(text, &mut self.budget, |span, list| {
+        let (hits, wanted) = (&mut self.hits, self.wanted);
+        let wants = |list| wanted.contains(Source::List(list));
+        keywords.scan(text, (&mut self.budget, &wants), |span, list| {
             hits.push(Hit { source: Source::List(list), confidence: Confidence::High, span });
         })
     }

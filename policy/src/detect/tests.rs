@@ -55,6 +55,24 @@ fn values_keys_and_numbers_are_looked_at() {
 }
 
 #[test]
+fn a_token_with_made_up_characters_behind_it_is_still_a_token() {
+    let random = "9fT2xQv7LmZ4kR8sWb3Y";
+    let tail = random.chars().cycle().take(80).collect::<String>();
+    for prefix in [concat!("gl", "pat-"), concat!("np", "m_"), concat!("sk_", "live_"), concat!("xo", "xb-12345678901-12345678901-")] {
+        for length in 16..=80 {
+            let token = format!("{prefix}{}", &tail[..length]);
+            let is_found = |text: &str| !found(&format!(r#"{{"a":"{text}"}}"#)).is_empty();
+            if is_found(&token) && is_found(&format!("{token}9fT2xQv7")) {
+                assert!(is_found(&format!("{token}xxxxxxxx")), "{prefix} {length}");
+                assert!(is_found(&format!("{token}EXAMPLE1")), "{prefix} {length}");
+            }
+        }
+        assert_eq!(found(&format!(r#"{{"a":"{prefix}{}"}}"#, "x".repeat(40))), [], "{prefix}");
+    }
+    assert!(!found(&format!(r#"{{"a":"{}{random}xxxxxxxx"}}"#, concat!("gl", "pat-"))).is_empty());
+}
+
+#[test]
 fn an_escaped_finding_is_reported_with_its_raw_bytes() {
     let escaped = GITHUB.replacen('g', "\\u0067", 1);
     let arguments = format!(r#"{{"a":"é\ud83d\ude00\n{escaped}\n{GITHUB}"}}"#);

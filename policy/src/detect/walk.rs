@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::budget::Spent;
 use super::context::{KeyContext, NameSet, inside};
-use super::engine::Engine;
+use super::engine::{Engine, Wanted};
 use super::finding::{Finding, Place, length_class};
 use super::placeholder;
 use super::stages::{Hit, Source, Stages, Subject};
@@ -34,8 +34,8 @@ struct Origin<'f> {
 
 impl<'e, 'o> Walk<'e, 'o> {
     /// Findings are appended to `findings`.
-    pub(super) fn new(engine: &'e Engine, findings: &'o mut Vec<Finding>) -> Self {
-        Self { engine, stages: engine.stages(), findings, decoded: Vec::new() }
+    pub(super) fn new(engine: &'e Engine, wanted: &'e Wanted, findings: &'o mut Vec<Finding>) -> Self {
+        Self { engine, stages: engine.stages(wanted), findings, decoded: Vec::new() }
     }
 
     /// Plain text.

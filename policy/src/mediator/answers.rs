@@ -3,15 +3,19 @@
 use super::action::{Peer, Turn};
 use super::catalogue::claim;
 use super::content::{Judged, Scan, named};
-use super::lists::{List, ListKind};
+use super::lists::{List, ListKind, ambiguous};
 use super::pending::{Entry, Owner};
 use super::record::{Record, RecordKind, built_in, shown_id};
 use super::reply::{self, About};
 use super::session::Mediator;
+use super::tally::Dropped;
 use crate::verdict::{Access, Content, Verdict};
 use crate::wire::{Frame, Id, IdKey, Node, Outcome, Parser};
 
 const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
+
+/// A list that cannot be filtered for sure.
+const LIST_RULE: &str = "list/form";
 
 impl Mediator {
     pub(super) fn response(&mut self, frame: &Frame<'_>, id: Id<'_>, outcome: Outcome, turn: &mut Turn<'_>) {
@@ -28,6 +32,13 @@ impl Mediator {
             }
             _ => None,
         };
+        if let Some(why) = list.and_then(|list| ambiguous(frame, list)) {
+            let text = format!("the list of the server was refused: {why}");
+            turn.send(waiting, reply::error(id.raw, reply::BAD_SERVER, &text, &[("rule", LIST_RULE)]));
+            record.verdict = built_in(LIST_RULE, text.clone());
+            record.refusal = Some(text);
+            return turn.record(record);
+        }
         let mut scan = self.scan(frame, turn.direction());
         let filtered = list.and_then(|list| self.filter(frame, list, &mut scan, turn));
         let judged = match &filtered {
@@ -65,7 +76,7 @@ impl Mediator {
         record.request_id = Some(shown_id(&self.engine, key));
         record.verdict = built_in("session/unknown-id", text.clone());
         record.refusal = Some(text);
-        turn.record(record);
+        self.record_dropped(Dropped::Unexpected, record, turn);
     }
 
     /// A list from which something was removed, where more is to be done: findings have other places now, so what

@@ -1,15 +1,18 @@
 //! Requests: may it be asked, and may these words go out?
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::action::{Peer, Turn};
 use super::catalogue::{ItemKind, claim};
-use super::content::{Judged, named};
+use super::content::{Judged, contains, named};
 use super::methods::{self, MethodKind};
 use super::pending::{Entry, Era, Owner};
-use super::record::{NAME_CHARS_MAX, Record, RecordKind, built_in, cut, shown, shown_id};
+use super::record::{Record, RecordKind, built_in, shown, shown_id};
 use super::reply::{self, About};
 use super::session::{Mediator, brief};
+use super::tally::Dropped;
+use crate::detect::Finding;
 use crate::document::policy::UnknownMethods;
 use crate::rules::{Item, Ruling};
 use crate::verdict::{Access, Content, Verdict};
@@ -111,7 +114,7 @@ impl Mediator {
             Subject::None | Subject::Resource(_) => None,
         };
         let scan = self.scan(frame, turn.direction());
-        let Judged { content, reason, would_have, rewritten, findings } = self.judge(frame, scan, fixed);
+        let Judged { content, reason, would_have, rewritten, findings } = self.judge(frame, scan, fixed.clone());
         let verdict = Verdict {
             access: ruling.verdict,
             content,
@@ -126,7 +129,8 @@ impl Mediator {
         if verdict.refuses() {
             let code = self.mint.code();
             let found = named(&findings);
-            let answer = refusal(&call, &verdict, hidden, (&found, &code), turn.from);
+            let what = self.shown_subject(&call, fixed, &findings);
+            let answer = refusal(&call, &verdict, (&what, hidden), (&found, &code), turn.from);
             turn.answer(answer);
             record.code = Some(code);
         } else {
@@ -145,6 +149,23 @@ impl Mediator {
                 self.gave_up(owner, &key, &entry, turn);
             }
         }
+    }
+
+    /// What a call is about, for our own answer: nothing that a rule names, and no secret, is repeated.
+    fn shown_subject<'c>(
+        &self,
+        call: &'c Call<'_>,
+        fixed: Option<Range<usize>>,
+        findings: &[Finding],
+    ) -> Cow<'c, str> {
+        let Subject::Item { name, .. } = &call.subject else { return Cow::Borrowed(&*call.method) };
+        let masked = shown(&self.engine, name);
+        let holds_one = findings.iter().any(|found| fixed.as_ref().is_some_and(|f| contains(f, &found.raw)));
+        // Not everything that a rule can name is masked: e-mail addresses and hidden text are not.
+        if holds_one && name.starts_with(&masked) {
+            return Cow::Borrowed("(a name that is not shown)");
+        }
+        Cow::Owned(masked)
     }
 
     /// The policy's answer, and what was hidden for its definition.
@@ -177,7 +198,8 @@ impl Mediator {
         let mut record = self.call_record(frame, call, turn);
         record.verdict = built_in(rule, text.clone().into_owned());
         record.refusal = Some(text.into_owned());
-        turn.record(record);
+        // Only a request under an id that waits is not answered.
+        if code.is_none() { self.record_dropped(Dropped::DuplicateId, record, turn) } else { turn.record(record) }
     }
 
     fn answer_for_the_departed(
@@ -266,15 +288,11 @@ fn subject<'f>(frame: &Frame<'f>, method: &str, params: Option<Node>) -> Result<
 fn refusal(
     call: &Call<'_>,
     verdict: &Verdict,
-    hidden: bool,
+    (what, hidden): (&str, bool),
     (found, code): (&str, &str),
     from: Peer,
 ) -> Vec<u8> {
     let id = call.id.raw;
-    let what = match &call.subject {
-        Subject::Item { name, .. } => cut(name, NAME_CHARS_MAX),
-        Subject::None | Subject::Resource(_) => &call.method,
-    };
     if from == Peer::Server && call.method == "elicitation/create" {
         return reply::decline(id);
     }

@@ -57,13 +57,10 @@ impl Mediator {
     pub(super) fn scan(&mut self, frame: &Frame<'_>, direction: Direction) -> Scan {
         let mut findings = std::mem::take(&mut self.findings);
         findings.clear();
-        let end = self.engine.scan(frame, &mut findings);
+        let end = self.engine.scan_for(self.wanted(direction), frame, &mut findings);
         let mut ruled: Vec<Ruled> = Vec::new();
         let mut rulings: Vec<Rc<Ruling<Content>>> = Vec::new();
         for finding in findings.drain(..) {
-            if self.without == Without::Dlp && finding.class() != "injection" {
-                continue;
-            }
             let ruling = self.policy.content(&self.facts.identities, direction, &finding);
             if ruling.verdict > Content::Pass || ruling.would_have.is_some() {
                 let shared = rulings.iter().find(|known| ***known == ruling).cloned();
@@ -152,19 +149,21 @@ fn not_redactable(reason: Reason, why: &str) -> Reason {
     Reason { text: format!("{}, and it cannot be redacted because {why}", reason.text).into(), ..reason }
 }
 
-/// A message that was searched only in part gets what the strictest rule could have said if that is to block it;
-/// otherwise it is let through and recorded.
+/// A message that was searched only in part is blocked where a rule could block or redact: what was not searched
+/// cannot be redacted. Otherwise it is let through and recorded.
 fn unsearched(strictest: Ruling<Content>) -> Ruling<Content> {
     let text =
         "the message takes more work to search than the budget allows, so only a part of it was searched";
     let say = |reason: Reason| Reason { text: text.into(), ..reason };
     let built_in = Reason { rule: "scan/budget".into(), text: text.into(), layer: "built-in".into() };
+    let whole = |verdict| if verdict == Content::Redact { Content::Block } else { verdict };
+    let verdict = whole(strictest.verdict).max(Content::Monitor);
     Ruling {
-        verdict: if strictest.verdict == Content::Block { Content::Block } else { Content::Monitor },
-        reason: Some(match strictest.verdict {
+        verdict,
+        reason: Some(match verdict {
             Content::Block => strictest.reason.map_or(built_in, say),
             _ => built_in,
         }),
-        would_have: strictest.would_have.map(|(verdict, reason)| (verdict, say(reason))),
+        would_have: strictest.would_have.map(|(verdict, reason)| (whole(verdict), say(reason))),
     }
 }

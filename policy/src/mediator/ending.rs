@@ -24,7 +24,7 @@ impl Mediator {
         // Nobody is left to read what the client might still answer, or to answer us.
         drop(self.pending.drain(Owner::Server));
         drop(self.pending.drain(Owner::Stockade));
-        self.noise_total(&mut turn);
+        self.dropped_totals(&mut turn);
     }
 
     /// The client is gone or the session is being ended: every request that either peer still waits for is answered
@@ -36,7 +36,7 @@ impl Mediator {
         self.release(Peer::Server, &mut turn);
         self.release(Peer::Client, &mut turn);
         drop(self.pending.drain(Owner::Stockade));
-        self.noise_total(&mut turn);
+        self.dropped_totals(&mut turn);
     }
 
     /// What a request from `from` gets at once, because nobody is there to answer it.

@@ -13,7 +13,7 @@ use super::session::Mediator;
 use crate::detect::Finding;
 use crate::rules::Item;
 use crate::verdict::{Access, Content, Verdict};
-use crate::wire::{Frame, Node};
+use crate::wire::{self, Frame, Node, NodeKind};
 
 /// Most records about definitions that one list may cause.
 const DEFINITIONS_MAX: usize = 64;
@@ -86,6 +86,24 @@ impl ListKind {
             Self::Prompts => Item::Prompt(name),
         }
     }
+}
+
+/// Why clients may read another list than the one that would be filtered, if they may: Go's `encoding/json` takes
+/// `Tools` and `Name` for the protocol's own members.
+pub(super) fn ambiguous(frame: &Frame<'_>, list: List) -> Option<&'static str> {
+    let looks_like =
+        |node, known| frame.members(node).any(|(key, ..)| key != known && wire::folds_to(&key, known));
+    if looks_like(list.result, list.kind.member()) {
+        return Some("a member differs from the name of the list only in case");
+    }
+    let array = frame.get(list.result, list.kind.member())?;
+    if frame.kind(array) != NodeKind::Array {
+        return Some("it is no array");
+    }
+    frame
+        .elements(array)
+        .any(|element| looks_like(element, "name"))
+        .then_some("a member of a definition differs from `name` only in case")
 }
 
 impl Mediator {

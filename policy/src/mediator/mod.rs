@@ -19,6 +19,7 @@ mod record;
 mod refused;
 mod reply;
 mod session;
+mod tally;
 
 pub use action::{Action, Now, Peer, ServerEnd, SessionFacts, Without};
 pub use pending::PENDING_MAX;

@@ -5,6 +5,7 @@ use super::methods::{self, MethodKind};
 use super::pending::Owner;
 use super::record::{Record, RecordKind, built_in, shown_id};
 use super::session::{Mediator, brief};
+use super::tally::Dropped;
 use crate::document::policy::UnknownMethods;
 use crate::verdict::{Access, Verdict};
 use crate::wire::{Frame, IdKey, Node};
@@ -30,11 +31,11 @@ impl Mediator {
         record.method = Some(brief(&self.engine, method, known).into_owned());
         record.note_repairs(frame);
         if self.is_over(turn.from) {
-            return drop_with(record, "session/ended", self.how_it_ended(turn.from), turn);
+            return self.drop_with(record, "session/ended", self.how_it_ended(turn.from), turn);
         }
         if known.is_none() && self.policy.unknown_methods() == UnknownMethods::Deny {
             let text = "no revision of the protocol knows this notification".to_owned();
-            return drop_with(record, "method/unknown", text, turn);
+            return self.drop_with(record, "method/unknown", text, turn);
         }
         let mut cancels = None;
         if known == Some(CANCELLED) {
@@ -43,7 +44,7 @@ impl Mediator {
                     record.request_id = Some(shown_id(&self.engine, &cancellation.key));
                     cancels = Some(cancellation);
                 }
-                Err(why) => return drop_with(record, "session/cancelled", why.to_owned(), turn),
+                Err(why) => return self.drop_with(record, "session/cancelled", why.to_owned(), turn),
             }
         }
         let scan = self.scan(frame, turn.direction());
@@ -66,6 +67,12 @@ impl Mediator {
             turn.forward(frame, judged.rewritten);
         }
         turn.record(record);
+    }
+
+    fn drop_with(&mut self, mut record: Record, rule: &'static str, why: String, turn: &mut Turn<'_>) {
+        record.verdict = built_in(rule, why.clone());
+        record.refusal = Some(why);
+        self.record_dropped(Dropped::Notification, record, turn);
     }
 
     /// Which pending request a cancellation is about. A peer cancels its own requests; a server also ends a
@@ -99,10 +106,4 @@ fn key_of(frame: &Frame<'_>, value: Node) -> Option<IdKey> {
     }
     let raw = std::str::from_utf8(&frame.bytes[frame.span(value)]).ok()?;
     raw.parse().ok().map(IdKey::Number)
-}
-
-fn drop_with(mut record: Record, rule: &'static str, why: String, turn: &mut Turn<'_>) {
-    record.verdict = built_in(rule, why.clone());
-    record.refusal = Some(why);
-    turn.record(record);
 }

@@ -2,24 +2,15 @@
 
 use super::action::{Action, Now, Peer, Turn};
 use super::pending::Owner;
-use super::record::{Record, RecordKind, built_in, cut, shown_id};
+use super::record::{Record, built_in, cut, shown_id};
 use super::reply;
 use super::session::Mediator;
-use crate::wire::{Id, IdKey, Parser, Refusal, Refused, Shape};
-
-/// Lines without a readable id that are recorded one by one in a session; more are only counted. A server that
-/// prints a log to stdout must not fill the user's disk with it.
-const NOISE_MAX: u64 = 100;
+use super::tally::Dropped;
+use crate::wire::{Id, IdKey, LineEnds, Parser, Refusal, Refused, Shape};
 
 /// Longest line whose text is shown on record, in bytes: masking has to see a secret as a whole.
 const NOISE_SHOWN_BYTES_MAX: usize = 4096;
 const NOISE_CHARS_MAX: usize = 120;
-
-/// Lines of the server that are no messages.
-#[derive(Debug, Default)]
-pub(super) struct Noise {
-    lines: u64,
-}
 
 /// Which JSON-RPC code, what was wrong and how to mend it.
 struct Complaint {
@@ -29,16 +20,23 @@ struct Complaint {
 }
 
 impl Mediator {
-    /// A line longer than the limit: its first bytes (up to 64 KiB) and its whole length. Answered under its id.
+    /// A line longer than the limit: its first and last bytes and its whole length. Answered under its id.
     #[expect(
         clippy::too_many_arguments,
-        reason = "a line that was never kept whole: its start and its length"
+        reason = "a line that was never kept whole: its ends and its length"
     )]
-    pub fn oversize(&mut self, from: Peer, prefix: &[u8], bytes: u64, now: Now, actions: &mut Vec<Action>) {
+    pub fn oversize(
+        &mut self,
+        from: Peer,
+        ends: LineEnds<'_>,
+        bytes: u64,
+        now: Now,
+        actions: &mut Vec<Action>,
+    ) {
         actions.clear();
         let bytes_shown = usize::try_from(bytes).unwrap_or(usize::MAX);
         let mut turn = Turn { from, bytes: bytes_shown, now, actions };
-        let refused = Parser::refuse_oversize(prefix, from.direction());
+        let refused = Parser::refuse_oversize(ends, from.direction());
         let limit = self.limits(from).frame_bytes_max;
         let text = format!(
             "the message has {bytes} bytes, and the limit to the {} is {limit}; send it in smaller parts",
@@ -95,7 +93,7 @@ impl Mediator {
 
     /// A line of the server that is no message at all.
     pub(super) fn noise(&mut self, line: &[u8], turn: &mut Turn<'_>) {
-        if !self.noise.admits() {
+        if !self.tally.admits(Dropped::Noise, turn.from) {
             return;
         }
         let text = if line.len() > NOISE_SHOWN_BYTES_MAX {
@@ -108,47 +106,42 @@ impl Mediator {
         turn.record(record);
     }
 
-    /// Once, at the end: how much noise there was beyond what is on record.
-    pub(super) fn noise_total(&mut self, turn: &mut Turn<'_>) {
-        let lines = std::mem::take(&mut self.noise.lines);
-        if lines > NOISE_MAX {
-            let text =
-                format!("{lines} lines of the server were no messages; the first {NOISE_MAX} are on record");
-            let mut record = Record::new(RecordKind::Refused, Peer::Server.direction(), 0);
-            record.verdict = built_in("wire/noise", text.clone());
-            record.refusal = Some(text);
-            turn.record(record);
-        }
-    }
-
     /// Tells whoever waits: the sender of a call, or the one whose request the line would have answered. An id that
     /// could not be read is answered by nobody (an error with `id: null` breaks the TypeScript SDK's clients).
     fn complain(&mut self, refused: &Refused, complaint: &Complaint, turn: &mut Turn<'_>) {
         let Complaint { code, rule, text } = complaint;
-        let key = refused.id.as_deref().map(|raw| Id { raw }.key());
+        let id = refused.id.as_deref().map(|raw| Id { raw });
         let mut record = Record::refused(turn, "", text.clone());
         record.verdict = built_in(rule.clone(), text.clone());
-        match (&refused.id, &key) {
-            (Some(id), Some(key)) if refused.is_call => {
-                record.request_id = Some(shown_id(&self.engine, key));
+        record.request_id = id.map(|id| shown_id(&self.engine, &id.key()));
+        let mut dropped = if id.is_some() { Some(Dropped::Refused) } else { Some(Dropped::Noise) };
+        match id {
+            Some(id) if refused.is_call => {
                 // An error under an id in flight would be taken for the answer to the first request.
-                if self.pending.get(turn.from.into(), key).is_none() {
+                let in_flight =
+                    id.key_as_read().is_some_and(|key| self.pending.get(turn.from.into(), &key).is_some());
+                if !in_flight {
                     let message =
                         format!("refused: {text}. Nothing was sent to the {}", turn.from.other().word());
-                    turn.answer(reply::error(id, *code, &message, &[("rule", rule)]));
+                    turn.answer(reply::error(id.raw, *code, &message, &[("rule", rule)]));
                 }
             }
-            (Some(id), Some(key)) => {
-                record.request_id = Some(shown_id(&self.engine, key));
-                if let Some((method, item)) = self.withdraw(id, key, complaint, turn) {
+            Some(id) => {
+                if let Some(key) = id.sound_key()
+                    && let Some((method, item)) = self.withdraw(id.raw, &key, complaint, turn)
+                {
                     record.method = Some(method);
                     record.item = item;
+                    // It ended a request, so there cannot be more of them than requests.
+                    dropped = None;
                 }
             }
-            _ if turn.from == Peer::Server && !self.noise.admits() => return,
-            _ => {}
+            None => {}
         }
-        turn.record(record);
+        match dropped {
+            Some(kind) => self.record_dropped(kind, record, turn),
+            None => turn.record(record),
+        }
     }
 
     /// An answer that cannot be let through: the one who waits for it learns why.
@@ -179,14 +172,6 @@ impl Mediator {
             Some((_, times)) => *times += 1,
             None => self.refusals.push((reason, 1)),
         }
-    }
-}
-
-impl Noise {
-    /// Counts a line; false when it is one of too many to be recorded.
-    fn admits(&mut self) -> bool {
-        self.lines += 1;
-        self.lines <= NOISE_MAX
     }
 }
 

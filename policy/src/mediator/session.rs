@@ -8,8 +8,8 @@ use super::ending::Endings;
 use super::mint::Mint;
 use super::pending::{Entry, Era, Owner, Pending};
 use super::record::{Record, RecordKind};
-use super::refused::Noise;
-use crate::detect::{Engine, Finding};
+use super::tally::Tally;
+use crate::detect::{Engine, Finding, Wanted};
 use crate::rules::Policy;
 use crate::wire::{Direction, Frame, IdKey, Limits, Parser, Refusal, Shape};
 
@@ -25,6 +25,8 @@ pub struct Mediator {
     pub(super) without: Without,
     pub(super) to_server: Limits,
     pub(super) to_client: Limits,
+    /// What the policy asks about, to the server and to the client.
+    pub(super) asked_about: (Wanted, Wanted),
     pub(super) parser: Parser,
     /// Kept from one message to the next for its memory alone.
     pub(super) findings: Vec<Finding>,
@@ -33,7 +35,7 @@ pub struct Mediator {
     pub(super) catalogue: Catalogue,
     pub(super) claims: Claims,
     pub(super) endings: Endings,
-    pub(super) noise: Noise,
+    pub(super) tally: Tally,
     pub(super) refusals: Vec<(Refusal, u64)>,
 }
 
@@ -42,7 +44,8 @@ impl Mediator {
     /// codes are derived from it as well.
     #[must_use]
     pub fn new(policy: Arc<Policy>, engine: Arc<Engine>, facts: SessionFacts, seed: [u8; 16]) -> Self {
-        Self {
+        let mut mediator = Self {
+            asked_about: (Wanted::default(), Wanted::default()),
             to_server: policy.frame_limits(Direction::ToServer),
             to_client: policy.frame_limits(Direction::ToClient),
             policy,
@@ -56,14 +59,17 @@ impl Mediator {
             catalogue: Catalogue::default(),
             claims: Claims::default(),
             endings: Endings::default(),
-            noise: Noise::default(),
+            tally: Tally::default(),
             refusals: Vec::new(),
-        }
+        };
+        mediator.ask_about();
+        mediator
     }
 
     /// Takes one protection away: `demo --without` only.
     pub fn dangerously_without(&mut self, without: Without) {
         self.without = without;
+        self.ask_about();
     }
 
     /// The policy in force changed: from the next line on this one judges.
@@ -72,6 +78,7 @@ impl Mediator {
         self.to_client = policy.frame_limits(Direction::ToClient);
         self.policy = policy;
         self.engine = engine;
+        self.ask_about();
     }
 
     /// One line (without LF) from `from`. `actions` is cleared first. At most one `Forward…` among the actions, and
@@ -118,6 +125,24 @@ impl Mediator {
             self.gave_up(Owner::Stockade, &key, &entry, &mut turn);
         }
         id
+    }
+
+    /// The detectors whose findings matter in this direction.
+    pub(super) fn wanted(&self, direction: Direction) -> &Wanted {
+        match direction {
+            Direction::ToServer => &self.asked_about.0,
+            Direction::ToClient => &self.asked_about.1,
+        }
+    }
+
+    fn ask_about(&mut self) {
+        let wanted = |direction| {
+            self.engine.wanted(|detector| {
+                (self.without != Without::Dlp || detector.starts_with("injection/"))
+                    && self.policy.asks_about(&self.facts.identities, direction, detector)
+            })
+        };
+        self.asked_about = (wanted(Direction::ToServer), wanted(Direction::ToClient));
     }
 
     /// Longest line that the relay may buffer from `from`.

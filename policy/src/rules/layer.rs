@@ -103,6 +103,16 @@ impl CompiledLayer {
         })
     }
 
+    /// Whether some DLP rule asks about findings of this detector in this direction.
+    pub(super) fn asks_about(
+        &self,
+        identities: &Identities<'_>,
+        direction: Direction,
+        detector: &str,
+    ) -> bool {
+        self.strictest(identities, direction, |rule| rule.detect.iter().any(|d| d.matches(detector))).is_some()
+    }
+
     /// The strictest DLP rule that could speak in this direction.
     pub(super) fn strictest_content(
         &self,

@@ -50,6 +50,13 @@ fn the_smallest_frame_limit_holds_and_monitoring_lowers_none() {
     assert_eq!(to_server(&[(Origin::Organisation, large), (Origin::User, small)]), 1 << 20);
     assert_eq!(to_server(&[(Origin::User, &watching(small))]), 10 << 20);
     assert_eq!(to_server(&[(Origin::User, &watching(large))]), 20 << 20);
+    let silent = "version = 1";
+    assert_eq!(to_server(&[(Origin::Organisation, silent), (Origin::User, large)]), 10 << 20);
+    assert_eq!(to_server(&[(Origin::Organisation, silent), (Origin::User, &watching(large))]), 10 << 20);
+    assert_eq!(to_server(&[(Origin::Organisation, small), (Origin::User, large)]), 1 << 20);
+    assert_eq!(to_server(&[(Origin::Organisation, &watching(small)), (Origin::User, large)]), 10 << 20);
+    let larger = large.replace("20MiB", "24MiB");
+    assert_eq!(to_server(&[(Origin::Organisation, large), (Origin::User, &larger)]), 20 << 20);
     let policy = compose(&[(Origin::User, small)]);
     assert_eq!(policy.frame_limits(Direction::ToClient), Limits::of(Direction::ToClient));
 }

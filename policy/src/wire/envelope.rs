@@ -116,7 +116,22 @@ fn params(view: &View<'_>, params: Option<Node>) -> Result<Option<Node>, Fault> 
     for (token, _) in view.members(node) {
         check_key(token, &view.token_text(token), names::PARAMS, Refusal::ParamsKey)?;
     }
+    if let Some(reference) = view.get(node, "ref") {
+        check_reference(view, reference)?;
+    }
     Ok(Some(node))
+}
+
+/// What a completion is for is judged by these members, so no server may read others in their stead.
+fn check_reference(view: &View<'_>, reference: Node) -> Result<(), Fault> {
+    for (token, _) in view.members(reference) {
+        check_key(token, &view.token_text(token), names::REFERENCE, Refusal::ParamsKey)?;
+    }
+    let Some(kind) = view.get(reference, "type") else { return Ok(()) };
+    match view.string(kind).map(|kind| names::likeness(&kind, names::REFERENCE_TYPES)) {
+        Some(Likeness::LooksKnown) => fault(Refusal::ParamsKey, start(view, kind)),
+        _ => Ok(()),
+    }
 }
 
 fn check_key(token: &Token, key: &str, known: &[&str], lookalike: Refusal) -> Result<(), Fault> {

@@ -251,6 +251,24 @@ impl Repairs {
 }
 
 impl Id<'_> {
+    /// The id as a table key, if the grammar lets it pass: an integer that every reader keeps, or a string.
+    #[must_use]
+    pub fn sound_key(&self) -> Option<IdKey> {
+        let is_sound = self.raw.starts_with(b"\"") || number::exact_integer(self.raw).is_some();
+        is_sound.then(|| self.key())
+    }
+
+    /// The key that a reader may take the id for: `1.0` and `1e0` are 1 to most of them.
+    #[must_use]
+    pub fn key_as_read(&self) -> Option<IdKey> {
+        self.sound_key().or_else(|| {
+            let value: f64 = std::str::from_utf8(self.raw).ok()?.parse().ok()?;
+            // Printed without an exponent, an integral double is an integer literal.
+            let printed = format!("{value}");
+            number::exact_integer(if value == 0.0 { b"0" } else { printed.as_bytes() }).map(IdKey::Number)
+        })
+    }
+
     /// The id as a table key. An id that the grammar refuses (as in a `Refused`) is keyed by its raw text, which
     /// a string id could equal: ask only about ids that passed.
     #[must_use]

@@ -19,16 +19,26 @@ pub(super) struct Glance {
     pub(super) id: Option<Vec<u8>>,
     /// The top level holds a method.
     pub(super) is_call: bool,
+    /// The top level holds a result or an error.
+    pub(super) is_answer: bool,
+    /// How many ids the top level holds.
+    pub(super) ids: usize,
+    /// The top object was left open where the bytes end.
+    pub(super) is_cut: bool,
 }
 
 /// Reads the keys of the top object as far as they go. Strings and inner containers are stepped over whole, so an
 /// `"id"` in there is not taken for the message's own.
 pub(super) fn glance(bytes: &[u8]) -> Glance {
     let mut seen = Glance::default();
-    let mut ids = 0usize;
     let mut member = object_start(bytes);
-    while let Some(at) = member.and_then(|from| key_start(bytes, from)) {
-        let Some(key_end) = string_end(bytes, at) else { break };
+    let is_object = member.is_some();
+    while let Some(from) = member {
+        let Next::Key(at) = key_start(bytes, from) else { break };
+        let Some(key_end) = string_end(bytes, at) else {
+            member = None;
+            break;
+        };
         let colon = blank_end(bytes, key_end);
         if bytes.get(colon) != Some(&b':') {
             member = Some(key_end);
@@ -38,17 +48,19 @@ pub(super) fn glance(bytes: &[u8]) -> Glance {
         let end = value_end(bytes, value);
         match decoded_key(&bytes[at + 1..key_end - 1]) {
             Some("id") => {
-                ids += 1;
+                seen.ids += 1;
                 seen.id = end.and_then(|end| echoable(&bytes[value..end]));
             }
             Some("method") => seen.is_call = true,
+            Some("result" | "error") => seen.is_answer = true,
             _ => {}
         }
         member = end;
     }
-    if ids > 1 {
+    if seen.ids > 1 {
         seen.id = None;
     }
+    seen.is_cut = is_object && member.is_none_or(|from| key_start(bytes, from) == Next::Cut);
     seen
 }
 
@@ -59,15 +71,30 @@ fn object_start(bytes: &[u8]) -> Option<usize> {
     (bytes.get(at) == Some(&b'{')).then_some(at + 1)
 }
 
+/// What stands next in the top object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// A key, whose quote stands here.
+    Key(usize),
+    /// Its end.
+    Close,
+    /// The end of the bytes.
+    Cut,
+}
+
 /// The quote of the next key; what should not stand before it is stepped over.
-fn key_start(bytes: &[u8], from: usize) -> Option<usize> {
+fn key_start(bytes: &[u8], from: usize) -> Next {
     let mut at = from;
     loop {
-        match bytes.get(at)? {
-            b'"' => return Some(at),
-            b'}' => return None,
-            b'{' | b'[' => at = skip::value_end(bytes, at)?,
-            _ => at += 1,
+        match bytes.get(at) {
+            None => return Next::Cut,
+            Some(b'"') => return Next::Key(at),
+            Some(b'}') => return Next::Close,
+            Some(b'{' | b'[') => match skip::value_end(bytes, at) {
+                Some(end) => at = end,
+                None => return Next::Cut,
+            },
+            Some(_) => at += 1,
         }
     }
 }
@@ -78,7 +105,7 @@ fn decoded_key(inside: &[u8]) -> Option<&'static str> {
 }
 
 /// The id as it can be written into an answer; `None` if some client could not read it there.
-fn echoable(raw: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn echoable(raw: &[u8]) -> Option<Vec<u8>> {
     let is_whole = match raw.first()? {
         b'"' if raw.len() <= ID_STRING_BYTES_MAX => {
             string::scan(raw, 0, Controls::Possible).is_ok_and(|string| string.end == raw.len())

@@ -4,6 +4,7 @@ mod envelope;
 mod frame;
 mod glance;
 mod keys;
+mod last;
 mod names;
 mod normalise;
 mod number;
@@ -15,8 +16,12 @@ mod skip;
 mod string;
 mod view;
 
+use std::fmt;
+
 #[cfg(test)]
 mod tests;
+
+pub(crate) use names::folds_to;
 
 pub use frame::{Frame, Id, IdKey, Node, NodeKind, Outcome, Repairs, Shape, Token, TokenKind};
 pub use parser::Parser;
@@ -39,6 +44,25 @@ impl Direction {
             Self::ToServer => "to-server",
             Self::ToClient => "to-client",
         }
+    }
+}
+
+/// What is kept of a line that is too long to be kept whole.
+#[derive(Clone, Copy)]
+pub struct LineEnds<'a> {
+    /// Its first bytes, up to 64 KiB.
+    pub prefix: &'a [u8],
+    /// Its last bytes without the LF, up to 1 KiB; may overlap the prefix.
+    pub suffix: &'a [u8],
+}
+
+/// Shows no content: lines may hold secrets.
+impl fmt::Debug for LineEnds<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LineEnds")
+            .field("prefix", &self.prefix.len())
+            .field("suffix", &self.suffix.len())
+            .finish()
     }
 }
 

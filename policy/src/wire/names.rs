@@ -22,6 +22,12 @@ pub(super) const PARAMS: &[&str] = &[
     "level",
 ];
 
+/// Keys of `params.ref`, which says what a completion is for.
+pub(super) const REFERENCE: &[&str] = &["type", "name", "uri"];
+
+/// What `params.ref.type` can be.
+pub(super) const REFERENCE_TYPES: &[&str] = &["ref/prompt", "ref/resource"];
+
 /// Methods of all revisions from 2024-11-05 to 2026-07-28 and of the published extensions.
 pub(super) const METHODS: &[&str] = &[
     "initialize",
@@ -88,7 +94,7 @@ pub(super) fn likeness(name: &str, known: &[&str]) -> Likeness {
 }
 
 /// Upper case first, then lower: this joins what any one folding joins (U+017F ſ, U+212A K, U+0131 ı, ß, ﬁ).
-fn folds_to(name: &str, known: &str) -> bool {
+pub(crate) fn folds_to(name: &str, known: &str) -> bool {
     if name.is_ascii() {
         return name.eq_ignore_ascii_case(known);
     }

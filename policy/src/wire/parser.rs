@@ -5,12 +5,13 @@ use std::fmt;
 use memchr::memchr2;
 
 use super::glance::{Glance, glance};
+use super::last::glance_at_ends;
 use super::normalise::{Source, normalise, original_offset, replace_lone_surrogates};
 use super::refusal::Fault;
 use super::scan::{Buffers, scan};
 use super::string::{Controls, first_control};
 use super::view::View;
-use super::{Direction, Frame, Limits, Refusal, Refused, Repairs, envelope};
+use super::{Direction, Frame, Limits, LineEnds, Refusal, Refused, Repairs, envelope};
 
 /// Parses lines, reusing its buffers from one to the next.
 #[derive(Default)]
@@ -46,12 +47,13 @@ impl Parser {
         }
     }
 
-    /// What can be said of a line that is longer than the limit, from its first bytes.
+    /// What can be said of a line that is longer than the limit, from its first and its last bytes.
     #[must_use]
-    pub fn refuse_oversize(prefix: &[u8], direction: Direction) -> Refused {
+    pub fn refuse_oversize(ends: LineEnds<'_>, direction: Direction) -> Refused {
         // The grammar of an id is the same both ways.
         let (Direction::ToServer | Direction::ToClient) = direction;
-        refuse(prefix, Fault::new(Refusal::Oversize, prefix.len()))
+        let (id, is_call) = glance_at_ends(ends);
+        Refused { reason: Refusal::Oversize, offset: ends.prefix.len(), id, is_call }
     }
 
     /// Gives memory back after a large frame.
@@ -148,6 +150,6 @@ fn in_line(line: &[u8], source: Source<'_>, repairs: Repairs, fault: Fault) -> F
 }
 
 fn refuse(line: &[u8], fault: Fault) -> Refused {
-    let Glance { id, is_call } = glance(line);
+    let Glance { id, is_call, .. } = glance(line);
     Refused { reason: fault.reason, offset: fault.at.min(line.len()), id, is_call }
 }

@@ -64,8 +64,8 @@ pub enum Refusal {
     /// A key of the envelope that is none of the six, or looks like one of them.
     #[error("the envelope holds a key that is not one of JSON-RPC's, or only looks like one")]
     EnvelopeKey,
-    /// A key of the params that looks like a known one.
-    #[error("`params` holds a key that differs from a known one only in case")]
+    /// A key of the params, or of their `ref`, or its type that looks like a known one.
+    #[error("`params` holds a key or a type of reference that differs from a known one only in case")]
     ParamsKey,
     /// `__proto__` in the envelope or in the params.
     #[error("the key `__proto__` could change the names that the receiver sees")]

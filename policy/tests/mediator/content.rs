@@ -226,8 +226,69 @@ fn a_message_that_spends_the_budget_is_blocked_where_a_rule_could_block() {
     let outcome = Session::new().client(call_with(1, "send", &words));
     let text = outcome.answer()["result"]["content"][0]["text"].as_str().unwrap();
     assert!(text.contains("`stop-projects`") && text.contains("only a part of it was searched"), "{text}");
-    let policy = POLICY.replace("action = \"block\"", "action = \"monitor\"");
+    let policy = watching();
     let outcome = Session::with(&policy).client(call_with(1, "send", &words));
     assert!(outcome.untouched);
     assert_eq!(outcome.record(RecordKind::Call).verdict.word(), "monitor");
+}
+
+/// The policy with every action turned into putting it on record.
+fn watching() -> String {
+    POLICY
+        .replace("action = \"block\"", "action = \"monitor\"")
+        .replace("action = \"redact\"", "action = \"monitor\"")
+}
+
+#[test]
+fn a_message_that_spends_the_budget_is_blocked_where_a_rule_could_redact() {
+    let words = "Lisbon ".repeat(600_000);
+    let policy = watching().replacen("action = \"monitor\"", "action = \"redact\"", 1);
+    let outcome = Session::with(&policy).client(call_with(1, "send", &words));
+    assert!(outcome.forwarded.is_none(), "what was not searched was not redacted");
+    let text = outcome.answer()["result"]["content"][0]["text"].as_str().unwrap();
+    assert!(text.contains("only a part of it was searched"), "{text}");
+    assert_eq!(outcome.record(RecordKind::Call).verdict.content, Content::Block);
+}
+
+#[test]
+fn findings_that_no_rule_names_do_not_spend_the_budget() {
+    let addresses = "a.b@firma.de ".repeat(600_000);
+    let outcome = Session::new().client(call_with(1, "send", &addresses));
+    assert!(outcome.untouched, "{:?}", outcome.records);
+    assert_eq!(outcome.record(RecordKind::Call).verdict.word(), "allow");
+    let outcome = Session::new().client(call_with(1, "send", &format!("{addresses} for Umbrella")));
+    assert!(!outcome.forwarded.unwrap().contains("Umbrella"), "what is named is still found");
+    let named = format!("{POLICY}\n[[dlp]]\nid = \"mail\"\ndetect = [\"pii/*\"]\naction = \"block\"\n");
+    let outcome = Session::with(&named).client(call_with(1, "send", "write to a.b@firma.de"));
+    assert_eq!(outcome.answer()["result"]["isError"], true);
+}
+
+#[test]
+fn a_name_that_holds_a_finding_is_masked_in_our_own_answers() {
+    let secret = concat!("ghp_", "Zk3VbN8qL2xYw7TfR5mJc9HdS4aGp1EuK6oQ");
+    let policy = format!(
+        "{POLICY}\n[[dlp]]\nid = \"all\"\ndetect = [\"secret/*\", \"pii/*\"]\naction = \"block\"\n"
+    );
+    for found in [secret, "Nightfall", "Umbrella", "jane.roe@firma.de"] {
+        for line in [
+            call(1, found),
+            call(1, &format!("merge_{found}")),
+            request(1, "prompts/get", &format!(r#"{{"name":"merge-{found}"}}"#)),
+            request(1, "prompts/get", &format!(r#"{{"name":"x {found}"}}"#)),
+            request(
+                1,
+                "completion/complete",
+                &format!(r#"{{"ref":{{"type":"ref/prompt","name":"merge- {found}"}}}}"#),
+            ),
+        ] {
+            let mut session = Session::with(&policy);
+            assert!(!session.client(&line).answer().to_string().contains(found), "{line}");
+            // Once lists were filtered, names are unknown instead.
+            session.asks(2, "tools/list");
+            session.server(result(2, r#"{"tools":[{"name":"merge_x"}]}"#));
+            session.asks(3, "prompts/list");
+            session.server(result(3, r#"{"prompts":[{"name":"merge-x"}]}"#));
+            assert!(!session.client(&line).answer().to_string().contains(found), "{line}");
+        }
+    }
 }

@@ -201,8 +201,6 @@ fn records_about_definitions_are_capped() {
 #[test]
 fn what_is_no_list_passes_as_it_is() {
     for body in [
-        r#"{"tools":{"name":"merge_a"}}"#,
-        r#"{"tools":null}"#,
         r#"{}"#,
         r#"{"prompts":[{"name":"merge-a"}]}"#,
     ] {
@@ -214,4 +212,32 @@ fn what_is_no_list_passes_as_it_is() {
         session.server(result(1, r#"{"tools":[{"name":"merge_a"}]}"#)).untouched,
         "not an answer to tools/list"
     );
+}
+
+#[test]
+fn a_list_that_clients_could_read_in_two_ways_is_withheld() {
+    for (method, body) in [
+        ("tools/list", r#"{"tools":{"name":"merge_a"}}"#),
+        ("tools/list", r#"{"tools":null}"#),
+        ("tools/list", r#"{"Tools":[{"name":"merge_a"}]}"#),
+        ("tools/list", r#"{"tools":[{"name":"a"}],"TOOLS":[{"name":"merge_a"}]}"#),
+        ("tools/list", r#"{"tools":[],"tool\u017f":[{"name":"merge_a"}]}"#),
+        ("tools/list", r#"{"tools":[{"name":"a","Name":"merge_a"}]}"#),
+        ("tools/list", r#"{"tools":[{"name":"b"},{"n\u0041me":"merge_a"}]}"#),
+        ("prompts/list", r#"{"prompts":"merge-a"}"#),
+        ("prompts/list", r#"{"Prompts":[{"name":"merge-a"}]}"#),
+        ("prompts/list", r#"{"prompts":[{"name":"a","NAME":"merge-a"}]}"#),
+    ] {
+        let mut session = Session::new();
+        session.asks(1, method);
+        let outcome = session.server(result(1, body));
+        assert_eq!(outcome.answer()["id"], 1, "{body}");
+        let error = &outcome.answer()["error"];
+        assert_eq!((&error["code"], &error["data"]["rule"]), (&1502.into(), &"list/form".into()), "{body}");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("list of the server was refused") && !message.contains("merge"), "{message}");
+        let record = outcome.record(RecordKind::Answer);
+        assert_eq!((record.method.as_deref(), outcome.rule()), (Some(method), "list/form"));
+        assert_eq!(session.mediator.pending(stockade_policy::mediator::Peer::Client), 0);
+    }
 }

@@ -1,8 +1,9 @@
 //! Lines that are no messages.
 
 use stockade_policy::mediator::{Action, Now, Peer, RecordKind};
+use stockade_policy::wire::LineEnds;
 
-use crate::session::{Outcome, Session, call, request, result, text_result};
+use crate::session::{Outcome, Session, call, notification, request, result, text_result};
 
 #[test]
 fn a_refused_request_is_answered_under_its_id() {
@@ -128,8 +129,18 @@ fn noise_on_record_holds_no_secret() {
 }
 
 fn oversize(session: &mut Session, from: Peer, prefix: &str, bytes: u64) -> Outcome {
+    oversize_ends(session, from, (prefix, ""), bytes)
+}
+
+fn oversize_ends(
+    session: &mut Session,
+    from: Peer,
+    (prefix, suffix): (&str, &str),
+    bytes: u64,
+) -> Outcome {
     let mut actions = Vec::new();
-    session.mediator.oversize(from, prefix.as_bytes(), bytes, Now(1), &mut actions);
+    let ends = LineEnds { prefix: prefix.as_bytes(), suffix: suffix.as_bytes() };
+    session.mediator.oversize(from, ends, bytes, Now(1), &mut actions);
     Outcome::read(b"", actions)
 }
 
@@ -182,4 +193,87 @@ fn the_limits_are_those_of_the_policy() {
     let session = Session::with("version = 1\n[limits]\nframe_to_server = \"64 KiB\"\n");
     assert_eq!(session.mediator.frame_bytes_max(Peer::Client), 65_536);
     assert_eq!(session.mediator.frame_bytes_max(Peer::Server), 32 << 20);
+}
+
+#[test]
+fn an_answer_over_the_limit_whose_id_stands_last_becomes_an_error_too() {
+    let mut session = Session::new();
+    session.calls(8, "read");
+    let ends = (r#"{"result":{"content":[{"type":"text","text":"aaaa"#, r#"aaa"}]},"jsonrpc":"2.0","id":8}"#);
+    let outcome = oversize_ends(&mut session, Peer::Server, ends, 40_000_000);
+    assert_eq!(outcome.answer()["id"], 8);
+    assert_eq!(outcome.answer()["error"]["code"], 1502);
+}
+
+/// Plays `line` 500 times and ends the session: full records, and what the totals say.
+fn flood(session: &mut Session, from: Peer, line: &str) -> (usize, Vec<String>) {
+    let recorded = (0..500).map(|_| session.line(from, line.as_bytes()).records.len()).sum();
+    let ending = session.client_ends("the test is over");
+    assert!(session.client_ends("the test is over").records.is_empty(), "said once");
+    let totals = ending.records.into_iter().filter(|record| record.kind == RecordKind::Refused);
+    (recorded, totals.map(|record| record.refusal.unwrap()).collect())
+}
+
+#[test]
+fn no_peer_floods_the_log_with_lines_that_are_dropped() {
+    let refused = r#"{"jsonrpc":"2.0","id":9,"method":"ping",}"#;
+    let refused_answer = r#"{"jsonrpc":"2.0","id":9,"result":{"a":1,"a":2}}"#;
+    let answer = text_result(9, "nobody asked");
+    let duplicate = call(1, "read");
+    let cancelled = notification("notifications/cancelled", r#"{"requestId":9}"#);
+    for (from, line, what) in [
+        (Peer::Server, &*answer, "answers of the server came that nobody was waiting for"),
+        (Peer::Client, &*answer, "answers of the client came that nobody was waiting for"),
+        (Peer::Client, refused, "lines of the client were refused by the grammar"),
+        (Peer::Server, refused_answer, "lines of the server were refused by the grammar"),
+        (Peer::Client, "nonsense", "lines of the client were no messages"),
+        (Peer::Client, &*duplicate, "requests of the client came under an id that was still waiting"),
+        (Peer::Client, &*cancelled, "notifications of the client were dropped"),
+        (Peer::Server, &*cancelled, "notifications of the server were dropped"),
+    ] {
+        let mut session = Session::new();
+        session.calls(1, "read");
+        let (recorded, totals) = flood(&mut session, from, line);
+        assert_eq!(recorded, 100, "{from:?} {line}");
+        assert_eq!(totals, [format!("500 {what}; the first 100 are on record")]);
+    }
+}
+
+#[test]
+fn a_flood_of_one_kind_or_one_peer_hides_no_other_and_no_answer_of_ours() {
+    let mut session = Session::new();
+    let refused = r#"{"jsonrpc":"2.0","id":9,"method":"ping",}"#;
+    for _ in 0..500 {
+        session.server(text_result(9, "nobody asked"));
+        assert_eq!(session.client(refused).answer()["id"], 9, "answered, on record or not");
+    }
+    assert_eq!(session.client(text_result(9, "x")).records.len(), 1);
+    session.calls(1, "read");
+    assert_eq!(session.client(call(1, "read")).records.len(), 1);
+    for _ in 0..500 {
+        session.server(r#"{"jsonrpc":"2.0","id":7,"result":{"a":1,"a":2}}"#);
+    }
+    let outcome = session.server(r#"{"jsonrpc":"2.0","id":1,"result":{"a":1,"a":2}}"#);
+    assert_eq!(outcome.records.len(), 1, "it ended a request, so it is on record");
+    assert_eq!(outcome.answer()["error"]["code"], 1502);
+}
+
+#[test]
+fn an_id_that_is_none_ends_no_request_of_a_text_that_looks_alike() {
+    let mut session = Session::new();
+    let ask = r#"{"jsonrpc":"2.0","id":"1.0","method":"tools/call","params":{"name":"read"}}"#;
+    assert!(session.client(ask).untouched);
+    let outcome = session.server(r#"{"jsonrpc":"2.0","id":1.0,"result":{}}"#);
+    assert!(outcome.is_dropped(), "{outcome:?}");
+    assert_eq!(session.mediator.pending(Peer::Client), 1);
+    assert!(session.server(r#"{"jsonrpc":"2.0","id":"1.0","result":{}}"#).untouched);
+}
+
+#[test]
+fn an_id_that_readers_take_for_one_in_flight_is_not_answered() {
+    let mut session = Session::new();
+    session.calls(1, "read");
+    assert!(session.client(r#"{"jsonrpc":"2.0","id":1.0,"method":"ping"}"#).is_dropped());
+    assert_eq!(session.client(r#"{"jsonrpc":"2.0","id":2.0,"method":"ping"}"#).to_client.len(), 1);
+    assert!(session.server(text_result(1, "the real answer")).untouched);
 }

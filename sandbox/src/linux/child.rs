@@ -13,7 +13,7 @@ use nix::unistd::{chdir, dup2_stderr, dup2_stdin, dup2_stdout, execve, setsid};
 use super::bpf::Instruction;
 use super::facts::Facts;
 use super::link::{Status, tell};
-use super::seccomp::{self, Filter, HostIpc, Truncate};
+use super::seccomp::{self, Filter, Group, HostIpc, Truncate};
 use super::step::{At, Failure, Step};
 use super::{capabilities, landlock, sys};
 use crate::{Backend, Command, Limits, Network, PathRule, Ruleset, SpawnError, TreeEnd};
@@ -75,8 +75,8 @@ impl Launch {
             cwd: text(command.cwd.as_os_str())?,
             paths: ruleset.paths.clone(),
             filters: Filters {
-                namespaces: filter(ruleset, facts, HostIpc::Private)?,
-                alone: filter(ruleset, facts, HostIpc::Shared)?,
+                namespaces: filter(ruleset, facts, HostIpc::Private, Group::Free)?,
+                alone: filter(ruleset, facts, HostIpc::Shared, Group::Kept)?,
             },
             landlock_abi: facts.landlock_abi(),
             network: ruleset.network,
@@ -109,12 +109,17 @@ impl Launch {
     }
 }
 
-fn filter(ruleset: &Ruleset, facts: &Facts, host_ipc: HostIpc) -> Result<Vec<Instruction>, SpawnError> {
+fn filter(
+    ruleset: &Ruleset,
+    facts: &Facts,
+    host_ipc: HostIpc,
+    group: Group,
+) -> Result<Vec<Instruction>, SpawnError> {
     let truncate = match facts.landlock_abi() {
         1 | 2 if ruleset.paths.is_some() => Truncate::Filter,
         _ => Truncate::Landlock,
     };
-    seccomp::program(Filter { network: ruleset.network, host_ipc, truncate }).map_err(|error| {
+    seccomp::program(Filter { network: ruleset.network, host_ipc, truncate, group }).map_err(|error| {
         SpawnError::Step {
             step: "assembling the system call filter",
             source: std::io::Error::other(error.to_string()),

@@ -75,6 +75,9 @@ fn keep(post: Post, launch: &Launch, proof: &SingleThreaded) {
         .and_then(|()| start(attempts, &server, launch, proof));
     let tree = match started {
         Ok((tree, started)) => {
+            // From here on the server runs as the same user: /proc/<keeper>/mem and fd must not be its. Before, the
+            // writing of the uid map needed us dumpable.
+            let _ = set_dumpable(false);
             // If the launcher is gone, `watch` finds its socket closed.
             let _ = tell(&launcher, &Outcome::Started(started));
             tree
@@ -88,9 +91,6 @@ fn keep(post: Post, launch: &Launch, proof: &SingleThreaded) {
     // Out of the reach of the terminal's job control. Only now, since a new session is a new scheduling group
     // (sched_autogroup), which on a busy machine waits for its turn: milliseconds that the start need not take.
     let _ = setsid();
-    // From here on the server runs as the same user: /proc/<keeper>/mem and fd must not be its. Before, the writing
-    // of the uid map needed us dumpable.
-    let _ = set_dumpable(false);
     #[cfg(target_env = "gnu")]
     sys::trim_heap();
     let watched = tree.watch(&launcher, launch);
@@ -324,7 +324,7 @@ impl Tree {
                     let _ = kill(Pid::from_raw(self.server), Signal::SIGKILL);
                 }
             }
-            Backend::Static => tree::kill_and_reap(|pid, status| {
+            Backend::Static => tree::kill_and_reap(self.server, |pid, status| {
                 if pid == self.server && why != Why::ServerEnded {
                     let _ = tell(launcher, &News::Ended(end_from_wait(status)));
                 }

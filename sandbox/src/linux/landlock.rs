@@ -1,15 +1,16 @@
 //! Landlock: every right that the running kernel knows is handled, and only what is granted is given back.
 
 use std::error::Error;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset,
     RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
 
 use super::step::{Failure, Step};
 use crate::{Access, Network, PathRule};
@@ -32,7 +33,7 @@ pub(crate) struct Request<'a> {
 #[derive(Debug)]
 pub(crate) struct Prepared {
     ruleset: Option<RulesetCreated>,
-    /// Indices of the granted paths that can't be reached.
+    /// Indices of the granted paths that can't be reached, or only through a link.
     pub(crate) skipped: Vec<u16>,
 }
 
@@ -142,11 +143,25 @@ fn granted(access: Access, abi: ABI) -> BitFlags<AccessFs> {
     }
 }
 
+/// Follows no link: between the launcher's look at a path and this one, a server that may write above it can put a
+/// link to anything in its place.
+///
+/// What openat2(2) does with RESOLVE_NO_SYMLINKS, name by name, since a jail inside of a jail has no openat2.
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(libc::O_PATH | libc::O_CLOEXEC).open(path)
+    // With O_NOFOLLOW, O_PATH opens a link itself, which is no directory to the next name (ENOTDIR).
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let mut file = File::from(nix::fcntl::open("/", flags, Mode::empty())?);
+    for name in path.components().filter(|name| *name != Component::RootDir) {
+        file = File::from(openat(&file, name.as_os_str(), flags, Mode::empty())?);
+    }
+    if file.metadata()?.is_symlink() {
+        return Err(io::Error::from_raw_os_error(libc::ELOOP));
+    }
+    Ok(file)
 }
 
-/// A path that isn't there, or that this user can't even walk to, grants nothing.
+/// A path that isn't there, that this user can't even walk to, or that has a link in it (ENOTDIR, ELOOP)
+/// grants nothing.
 fn is_unreachable(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
@@ -198,5 +213,23 @@ mod tests {
             return;
         };
         assert_eq!(prepared.skipped, [1, 2]);
+    }
+
+    #[test]
+    fn a_path_with_a_link_in_it_opens_nothing() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let root = dir.path().canonicalize().expect("a path");
+        std::fs::create_dir(root.join("secret")).expect("mkdir");
+        std::fs::write(root.join("secret/key"), "").expect("write");
+        std::os::unix::fs::symlink(root.join("secret"), root.join("link")).expect("symlink");
+        std::os::unix::fs::symlink("secret/key", root.join("relative")).expect("symlink");
+        for name in ["link", "link/", "link/key", "link/.", "link/../secret/key", "relative"] {
+            let error = open(&root.join(name)).expect_err(name);
+            assert!(is_unreachable(&error), "{name}: {error}");
+        }
+        assert!(open(Path::new("/proc/self/root")).is_err_and(|error| is_unreachable(&error)));
+        for name in ["secret", "secret/key", "secret/../secret/key"] {
+            open(&root.join(name)).expect(name);
+        }
     }
 }

@@ -191,7 +191,7 @@ impl Case<'_> {
             return Degree::Full;
         }
         let mut missing = vec![
-            "what has left the server's session survives when launcher and keeper are killed at the same moment",
+            "what the server has started survives when launcher and keeper are killed at the same moment",
             "the scheduling of the user's other processes can be changed",
             "names and addresses of the host's network interfaces can be read",
         ];
@@ -214,8 +214,7 @@ impl Case<'_> {
     fn system_calls(&self) -> Degree {
         match (self.facts.landlock_abi(), &self.ruleset.paths) {
             (1 | 2, Some(_)) => Degree::Partial {
-                missing: "nothing passes, but truncate(2) and openat2(2) are refused in granted paths too"
-                    .to_owned(),
+                missing: "nothing passes, but truncate(2) is refused in granted paths too".to_owned(),
                 why: format!("{} has no right for truncation", self.landlock()),
                 remedy: "use Linux 6.2 or newer".to_owned(),
             },

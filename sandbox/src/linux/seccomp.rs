@@ -15,6 +15,17 @@ pub(crate) struct Filter {
     pub(crate) host_ipc: HostIpc,
     /// Who keeps files from being truncated.
     pub(crate) truncate: Truncate,
+    /// Whether processes may leave the server's group.
+    pub(crate) group: Group,
+}
+
+/// The process group, by which the keeper kills a tree at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    /// A pid namespace takes everything with it, so groups are the server's own affair.
+    Free,
+    /// Everything stays in the server's.
+    Kept,
 }
 
 /// Whose System V IPC the jail sees.
@@ -50,8 +61,12 @@ pub(crate) fn table(filter: Filter) -> Table {
         // ENOSYS is what a kernel without CONFIG_SYSVIPC or CONFIG_POSIX_MQUEUE says.
         rules.extend(HOST_IPC.iter().map(|&number| refuse(number, libc::ENOSYS)));
     }
+    if filter.group == Group::Kept {
+        rules.extend(one_group());
+    }
+    rules.extend(no_set_id(filter.truncate));
     if filter.truncate == Truncate::Filter {
-        rules.extend(no_truncate());
+        rules.push(refuse(libc::SYS_truncate, libc::EACCES));
     }
     Table { audit_arch: AUDIT_ARCH, foreign_from: Some(X32_BIT), rules, otherwise: Action::Allow }
 }
@@ -69,7 +84,8 @@ const ENOSYS: &[libc::c_long] = &[
     libc::SYS_io_uring_setup, // its operations (openat, connect, send) pass no seccomp filter
     libc::SYS_io_uring_enter,
     libc::SYS_io_uring_register,
-    libc::SYS_clone3, // its flags stand in memory; glibc 2.34 falls back on clone
+    libc::SYS_clone3,  // its flags stand in memory; glibc 2.34 falls back on clone
+    libc::SYS_openat2, // flags and mode stand in memory; glibc and musl never call it, others fall back on openat
     libc::SYS_memfd_secret,
     libc::SYS_process_madvise,
     libc::SYS_process_mrelease,
@@ -253,21 +269,73 @@ fn no_network() -> [Rule; 5] {
     ]
 }
 
-/// Landlock before ABI 3 neither sees truncate(2) nor O_TRUNC on a file opened for reading only.
-fn no_truncate() -> Vec<Rule> {
-    // Access mode 3 ("neither reading nor writing", open(2)) asks for no right of Landlock at all and truncates too.
-    let read_and_truncate = |argument| {
-        let truncates = Test::any_bit(argument, libc::O_TRUNC.cast_unsigned());
-        [0, 3].map(|mode| case([Test::masked(argument, 3, mode), truncates], errno(libc::EACCES))).to_vec()
-    };
-    vec![
-        refuse(libc::SYS_truncate, libc::EACCES),
-        with_cases(libc::SYS_openat, read_and_truncate(2)),
-        // Its flags stand in memory; runtimes fall back on openat.
-        refuse(libc::SYS_openat2, libc::ENOSYS),
-        #[cfg(target_arch = "x86_64")]
-        with_cases(libc::SYS_open, read_and_truncate(1)),
+/// Nothing leaves the server's process group.
+///
+/// A success that isn't one: to be refused is rare enough that Python's `start_new_session` and Node's `detached` give
+/// up on it, while nothing that works on pipes notices that it stayed where it was. But what believes that it has a
+/// group of its own goes on to signal it. `kill(0)` (timeout(1)) and `killpg(getpgid(child))` (Python) would then hit
+/// the server itself: both are told that there is no such process.
+fn one_group() -> [Rule; 4] {
+    let no_process = errno(libc::ESRCH);
+    [
+        Rule { number: number(libc::SYS_setsid), cases: Vec::new(), otherwise: Action::Errno(0) },
+        Rule { number: number(libc::SYS_setpgid), cases: Vec::new(), otherwise: Action::Errno(0) },
+        // Signal 0 only asks.
+        with_cases(libc::SYS_kill, vec![case([Test::equals(0, 0), Test::differs(1, 0)], no_process)]),
+        with_cases(libc::SYS_getpgid, vec![case([Test::differs(0, 0)], no_process)]),
     ]
+}
+
+/// S_ISUID and S_ISGID: such a program would run as us, or as root, whoever outside of the jail starts it. Landlock has
+/// no right for modes: chmod(2) works on every file that the user owns, granted or not.
+const SET_ID: u32 = 0o6000;
+/// Without one of these there is no mode, and its register holds anything. Of O_TMPFILE the bit that isn't O_DIRECTORY.
+const CREATES: u32 = (libc::O_CREAT | (libc::O_TMPFILE & !libc::O_DIRECTORY)).cast_unsigned();
+/// libc 0.2.191 lacks it for musl. Linux 6.6.
+const FCHMODAT2: libc::c_long = 452;
+
+/// The calls that take a mode, with the mode's place.
+const MODES: &[(libc::c_long, u8)] = &[
+    (libc::SYS_fchmod, 1),
+    (libc::SYS_fchmodat, 2),
+    (FCHMODAT2, 2),
+    (libc::SYS_mkdirat, 2),
+    (libc::SYS_mknodat, 2),
+];
+#[cfg(target_arch = "x86_64")]
+const MODES_HERE: &[(libc::c_long, u8)] =
+    &[(libc::SYS_chmod, 1), (libc::SYS_creat, 1), (libc::SYS_mkdir, 1), (libc::SYS_mknod, 1)];
+#[cfg(target_arch = "aarch64")]
+const MODES_HERE: &[(libc::c_long, u8)] = &[];
+
+/// No file becomes a set-user-id or set-group-id one. The calls that open are here with all their cases, as a number
+/// has one rule.
+fn no_set_id(truncate: Truncate) -> Vec<Rule> {
+    let set_id = |mode| Test::any_bit(mode, SET_ID);
+    let eperm = errno(libc::EPERM);
+    let opens = |call, flags| {
+        let mut cases = vec![case([Test::any_bit(flags, CREATES), set_id(flags + 1)], eperm)];
+        if truncate == Truncate::Filter {
+            cases.extend(read_and_truncate(flags));
+        }
+        with_cases(call, cases)
+    };
+    let mut rules: Vec<Rule> = MODES
+        .iter()
+        .chain(MODES_HERE)
+        .map(|&(call, mode)| with_cases(call, vec![case([set_id(mode)], eperm)]))
+        .collect();
+    rules.push(opens(libc::SYS_openat, 2));
+    #[cfg(target_arch = "x86_64")]
+    rules.push(opens(libc::SYS_open, 1));
+    rules
+}
+
+/// Landlock before ABI 3 neither sees truncate(2) nor O_TRUNC on a file opened for reading only.
+fn read_and_truncate(flags: u8) -> [Case; 2] {
+    // Access mode 3 ("neither reading nor writing", open(2)) asks for no right of Landlock at all and truncates too.
+    let truncates = Test::any_bit(flags, libc::O_TRUNC.cast_unsigned());
+    [0, 3].map(|mode| case([Test::masked(flags, 3, mode), truncates], errno(libc::EACCES)))
 }
 
 fn refuse(call: libc::c_long, code: libc::c_int) -> Rule {

@@ -19,14 +19,16 @@ static KEEPERS: Mutex<Vec<i32>> = Mutex::new(Vec::new());
 pub(crate) struct Session {
     socket: OwnedFd,
     keeper: i32,
+    /// The server's main process, and the number of its group.
+    server: i32,
     tree_end: TreeEnd,
 }
 
 impl Session {
     /// The socket must be non-blocking.
-    pub(crate) fn new(socket: OwnedFd, keeper: i32, tree_end: TreeEnd) -> Self {
+    pub(crate) fn new(socket: OwnedFd, keeper: i32, server: i32, tree_end: TreeEnd) -> Self {
         KEEPERS.lock().unwrap_or_else(PoisonError::into_inner).push(keeper);
-        Self { socket, keeper, tree_end }
+        Self { socket, keeper, server, tree_end }
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
@@ -68,7 +70,7 @@ impl Session {
         self.reap();
         if self.tree_end == TreeEnd::Kill {
             let others = KEEPERS.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            tree::kill_filtered(&others);
+            tree::kill_filtered(self.server, &others);
         }
     }
 

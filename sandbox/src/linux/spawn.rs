@@ -50,7 +50,7 @@ pub fn spawn(command: &Command, ruleset: &Ruleset) -> Result<Jailed, SpawnError>
         Outcome::Started(started) => {
             let enforcement = enforced(&facts, ruleset, &started);
             fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).at(Step::Socket)?;
-            let session = Session::new(ours, keeper, ruleset.tree_end);
+            let session = Session::new(ours, keeper, started.server_pid, ruleset.tree_end);
             let OurEnds { stdin, stdout, stderr } = pipes.ours;
             let keeper = KeeperHandle::new(session, started.server_pid);
             Ok(Jailed { stdin, stdout, stderr, keeper, enforcement })

@@ -5,7 +5,9 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{Pid, getpgrp, getpid};
 
 use super::sys::{self, Waited};
@@ -43,12 +45,19 @@ pub(crate) fn count_tasks(root: i32) -> u64 {
 
 /// Kills everything below this process and reaps it, until there is nothing left. We must be a subreaper, so that an
 /// orphan of what was killed becomes our child. `ended` hears of each.
-pub(crate) fn kill_and_reap(mut ended: impl FnMut(i32, i32)) {
+///
+/// `group` is the server's, which its filter lets nobody leave. A walk of /proc never catches up with processes that
+/// do nothing but fork and end; a signal to their group hits all of them at one moment.
+pub(crate) fn kill_and_reap(group: i32, mut ended: impl FnMut(i32, i32)) {
     let me = getpid().as_raw();
+    let mut before = BTreeSet::new();
     let mut pause = Duration::from_millis(1);
-    loop {
+    while has_children(Id::All) {
+        kill_group_of_children(group);
+        let mut found = BTreeSet::new();
         for process in descendants(me, &[]) {
             kill_with_group(process);
+            found.insert(process.pid);
         }
         loop {
             match sys::wait(-1, libc::WNOHANG) {
@@ -57,21 +66,45 @@ pub(crate) fn kill_and_reap(mut ended: impl FnMut(i32, i32)) {
                 Ok(Waited::NoChild) | Err(_) => return,
             }
         }
-        // What is left was started meanwhile, or is dying. A process in uninterruptible sleep can take any time.
-        thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(50));
+        // What has been found before is dying; in uninterruptible sleep that can take any time. What is new may have
+        // been forked on the run, so there is no pause for it.
+        if found.is_subset(&before) {
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+        before = found;
     }
+}
+
+/// SIGKILL to a group of which at least one child of ours is a member, be it a zombie: until that one is reaped the
+/// number is nobody else's. Whether there was one.
+fn kill_group_of_children(group: i32) -> bool {
+    let group = Pid::from_raw(group);
+    let ours = has_children(Id::PGid(group));
+    if ours {
+        let _ = killpg(group, Signal::SIGKILL);
+    }
+    ours
+}
+
+/// Whether such a child is left, be it a zombie.
+fn has_children(which: Id<'_>) -> bool {
+    waitid(which, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) != Err(Errno::ECHILD)
 }
 
 /// Kills what is below this process and carries a system call filter that we don't carry: what a lost keeper left
 /// behind. Nothing else of ours does: other keepers' trees are in `except`, and programs started bare have no filter.
-pub(crate) fn kill_filtered(except: &[i32]) {
+///
+/// `group` is that of the keeper's server. It comes first, as in [`kill_and_reap`]: the list of children of a process
+/// that inherits the dead of such chains grows as fast as it is read.
+pub(crate) fn kill_filtered(group: i32, except: &[i32]) {
     let ours = filters_of("self");
     let me = getpid().as_raw();
     let mut empty_rounds = 0;
     // The bound is for a process in uninterruptible sleep: two seconds.
     for _ in 0..400 {
-        let mut found = false;
+        let mut found = kill_group_of_children(group);
+        while let Ok(Waited::Ended(..)) = sys::wait(-group, libc::WNOHANG) {}
         for process in descendants(me, except) {
             if filters_of(&process.pid.to_string()) > ours {
                 found = true;

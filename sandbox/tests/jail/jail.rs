@@ -90,15 +90,15 @@ impl Jail {
     }
 
     pub(crate) fn read(self, path: impl AsRef<Path>) -> Self {
-        self.option("--read", path.as_ref())
+        self.option("--read", canonical(path.as_ref()))
     }
 
     pub(crate) fn exec(self, path: impl AsRef<Path>) -> Self {
-        self.option("--exec", path.as_ref())
+        self.option("--exec", canonical(path.as_ref()))
     }
 
     pub(crate) fn write(self, path: impl AsRef<Path>) -> Self {
-        self.option("--write", path.as_ref())
+        self.option("--write", canonical(path.as_ref()))
     }
 
     /// A launcher that starts `words` in this jail, not yet started itself.
@@ -126,6 +126,11 @@ impl Jail {
     pub(crate) fn shell(&self, script: &str) -> Run {
         self.run(&["/bin/sh", "-c", script])
     }
+}
+
+/// Links in a grant are not followed, and /bin is one on most systems. What isn't there stays as it is.
+fn canonical(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 /// The same probe without a jail.

@@ -5,6 +5,7 @@ use super::jail::{Answer, Backend, Jail, outside};
 
 pub(crate) const TESTS: &[Test] = &[
     ("dangerous calls are refused with the errno that runtimes expect", dangerous_calls),
+    ("no file gets a set-user-id or set-group-id bit", set_id_bits),
     ("foreign system call ABIs are refused", foreign_abis),
     ("threads and programs start as usual", ordinary_programs),
 ];
@@ -13,6 +14,7 @@ pub(crate) const TESTS: &[Test] = &[
 const CALLS: &[(&str, i64, &[&str], i32)] = &[
     ("io_uring_setup", libc::SYS_io_uring_setup, &["1", "0"], libc::ENOSYS),
     ("clone3", libc::SYS_clone3, &["0", "0"], libc::ENOSYS),
+    ("openat2", libc::SYS_openat2, &["0", "0", "0", "24"], libc::ENOSYS),
     ("process_madvise", libc::SYS_process_madvise, &["0", "0"], libc::ENOSYS),
     ("bpf", libc::SYS_bpf, &["99", "0", "0"], libc::EPERM),
     ("perf_event_open", libc::SYS_perf_event_open, &["0"], libc::EPERM),
@@ -44,6 +46,35 @@ fn dangerous_calls(backend: Backend) {
             say(&format!("  not proved here, refused outside too: {name}"));
         }
     }
+}
+
+fn set_id_bits(backend: Backend) {
+    for deed in ["chmod", "fchmod", "create-mode", "tmpfile-mode", "mkdir-mode", "mknod-mode"] {
+        for (mode, refused) in [("755", false), ("1755", false), ("4755", true), ("2755", true)] {
+            let dir = tempfile::tempdir().expect("a directory");
+            let root = dir.path().canonicalize().expect("a path");
+            std::fs::write(root.join("own"), "").expect("write");
+            let path = match deed {
+                "chmod" | "fchmod" => root.join("own"),
+                "tmpfile-mode" => root.clone(),
+                _ => root.join("new"),
+            };
+            let words = [deed, path.to_str().expect("a path"), mode];
+            let answer = Jail::new(backend).write(&root).probe(&words);
+            if refused {
+                assert_eq!(answer, Answer::Errno(libc::EPERM), "{words:?}");
+            } else {
+                assert!(answer.is_ok(), "{words:?}: {answer:?}");
+                continue;
+            }
+            let free = outside(&words);
+            assert!(free.is_ok(), "{words:?} outside: {free:?}");
+        }
+    }
+    // The mode of a file that isn't created is whatever the register holds.
+    let openat = libc::SYS_openat.to_string();
+    let words = ["syscall", &openat, "0xffffff9c", "0", "0", "0x9ed"];
+    assert_eq!(Jail::new(backend).probe(&words), Answer::Errno(libc::EFAULT));
 }
 
 fn foreign_abis(backend: Backend) {

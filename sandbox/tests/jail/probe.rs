@@ -3,14 +3,18 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, UdpSocket};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 use super::harness::say;
 use super::sys;
+
+/// So long a chain of processes goes on when nobody ends it.
+pub(crate) const HARES_RUN: Duration = Duration::from_secs(10);
 
 /// `__probe NAME WORDS`
 pub(crate) fn run(words: &[String]) -> ExitCode {
@@ -42,6 +46,14 @@ fn deed(words: &[&str]) -> io::Result<String> {
         ["fds"] => Ok(open_descriptors()),
         ["status", field] => status(field),
         ["limit", name] => limit(name),
+        // The mark tells the chains of one test from all other processes.
+        ["hares", chains, _mark] => {
+            let until = Instant::now() + HARES_RUN;
+            for _ in 0..number_of(chains) {
+                sys::start_hares(until)?;
+            }
+            Ok(String::new())
+        }
         ["threads", count] => threads(number_of(count)),
         [name, rest @ ..] => file_deed(name, rest).or_else(|error| match error.kind() {
             io::ErrorKind::Unsupported => socket_deed(name, rest),
@@ -77,6 +89,22 @@ fn file_deed(name: &str, words: &[&str]) -> io::Result<String> {
         ("unlink", [path]) => fs::remove_file(path),
         ("mkdir", [path]) => fs::create_dir(path),
         ("rmdir", [path]) => fs::remove_dir(path),
+        ("chmod", [path, mode]) => fs::set_permissions(path, fs::Permissions::from_mode(mode_of(mode))),
+        ("fchmod", [path, mode]) => {
+            File::open(path)?.set_permissions(fs::Permissions::from_mode(mode_of(mode)))
+        }
+        ("create-mode", [path, mode]) => {
+            opened(OpenOptions::new().write(true).create_new(true).mode(mode_of(mode)), path)
+        }
+        ("tmpfile-mode", [path, mode]) => {
+            let mut options = OpenOptions::new();
+            opened(options.write(true).custom_flags(libc::O_TMPFILE).mode(mode_of(mode)), path)
+        }
+        ("mkdir-mode", [path, mode]) => fs::DirBuilder::new().mode(mode_of(mode)).create(path),
+        ("mknod-mode", [path, mode]) => {
+            let mode = nix::sys::stat::Mode::from_bits_truncate(mode_of(mode));
+            nix::sys::stat::mknod(*path, nix::sys::stat::SFlag::S_IFREG, mode, 0).map_err(Into::into)
+        }
         ("fifo", [path]) => nix::unistd::mkfifo(*path, nix::sys::stat::Mode::S_IRUSR).map_err(Into::into),
         ("read-through-link", [from, to]) => {
             std::os::unix::fs::symlink(from, to)?;
@@ -85,10 +113,6 @@ fn file_deed(name: &str, words: &[&str]) -> io::Result<String> {
         ("read-hard-link", [from, to]) => {
             fs::hard_link(from, to)?;
             File::open(to).map(drop)
-        }
-        ("openat2", [path]) => {
-            let how = nix::fcntl::OpenHow::new().flags(nix::fcntl::OFlag::O_RDONLY);
-            nix::fcntl::openat2(nix::fcntl::AT_FDCWD, *path, how).map(drop).map_err(Into::into)
         }
         ("exec", [path]) => Command::new(path).output().map(drop),
         ("exec-by-fd", [path]) => {
@@ -167,6 +191,11 @@ fn threads(count: u64) -> io::Result<String> {
         started += 1;
     }
     Ok(started.to_string())
+}
+
+/// Octal, as chmod(1) takes it.
+fn mode_of(word: &str) -> u32 {
+    u32::from_str_radix(word, 8).expect("an octal number")
 }
 
 /// Decimal, or hexadecimal with 0x.

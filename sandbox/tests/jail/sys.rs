@@ -1,6 +1,7 @@
 //! Raw system calls: what a probe tries.
 
 use std::io;
+use std::time::Instant;
 
 /// One system call with integer arguments.
 ///
@@ -10,6 +11,36 @@ pub(crate) fn raw(number: i64, arguments: [u64; 6]) -> io::Result<i64> {
     // SAFETY: no argument points into our memory (see above), so the kernel can't write to it.
     let result = unsafe { libc::syscall(number, a, b, c, d, e, f) };
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// A chain of processes, each of which forks the next, leaves its session if it may, and ends at once. Comes back in
+/// the process that began it; the chain ends by itself at `until`.
+pub(crate) fn start_hares(until: Instant) -> io::Result<()> {
+    if !fork()? {
+        return Ok(());
+    }
+    while Instant::now() < until {
+        let _ = nix::unistd::setsid();
+        // Refused at the limit of processes: the chain ends.
+        if !fork().unwrap_or(false) {
+            break;
+        }
+    }
+    exit_now()
+}
+
+/// Whether we are the child.
+fn fork() -> io::Result<bool> {
+    // SAFETY: a probe has one thread, so no lock is held by a thread that is missing in the child.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        pid => Ok(pid == 0),
+    }
+}
+
+fn exit_now() -> ! {
+    // SAFETY: _exit(2) takes any status and touches no memory of ours.
+    unsafe { libc::_exit(0) }
 }
 
 /// getpid through the 32-bit entry of the kernel.

@@ -2,15 +2,20 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::Child;
+use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::harness::Test;
 use super::jail::{Backend, Jail, eventually, processes_with};
+use super::probe::HARES_RUN;
 
 pub(crate) const TESTS: &[Test] = &[
     ("a daemon that left its session is gone when the server ends", daemon_after_end),
+    ("a chain of processes that fork and leave their session ends with the session", hares),
+    ("such a chain ends when the keeper is killed, too", hares_without_keeper),
+    ("a program that runs out of its time takes nobody with it", a_timeout),
     ("kill -9 of the launcher leaves nothing", launcher_killed),
     ("kill -9 of the keeper leaves nothing", keeper_killed),
     ("kill -9 of launcher and keeper together leaves nothing in namespaces", both_killed),
@@ -51,9 +56,15 @@ pub(crate) fn first_line(launcher: &mut Child, word: &str) -> String {
 
 /// Starts the launcher, waits for the daemons, and gives the pids of keeper and server.
 fn started(backend: Backend, mark: &str) -> (Child, i32, i32) {
-    let script = format!("{}sleep {mark}", server_with_daemons(mark));
+    let started = launched(backend, &format!("{}sleep {mark}", server_with_daemons(mark)));
+    assert!(processes_with(mark).len() >= 3, "the daemons run");
+    started
+}
+
+/// Starts the launcher, waits until the script says that it is ready, and gives the pids of keeper and server.
+fn launched(backend: Backend, script: &str) -> (Child, i32, i32) {
     let jail = Jail::new(backend).option("--launcher", "linger");
-    let mut launcher = jail.launcher(&["/bin/sh", "-c", &script]).spawn().expect("starts");
+    let mut launcher = jail.launcher(&["/bin/sh", "-c", script]).spawn().expect("starts");
     let stdout = launcher.stdout.as_mut().expect("a pipe");
     let (mut keeper, mut server) = (0, 0);
     for line in BufReader::new(stdout).lines() {
@@ -66,7 +77,6 @@ fn started(backend: Backend, mark: &str) -> (Child, i32, i32) {
         }
     }
     assert!(keeper > 0 && server > 0);
-    assert!(processes_with(mark).len() >= 3, "the daemons run");
     (launcher, keeper, server)
 }
 
@@ -89,6 +99,41 @@ fn daemon_after_end(backend: Backend) {
     assert_eq!(run.expect("ended"), "Exited(7)");
     assert_eq!(run.expect("tree"), "gone");
     assert_eq!(processes_with(&mark), Vec::<i32>::new(), "at the moment it is said to be gone");
+}
+
+fn hares(backend: Backend) {
+    let mark = mark();
+    let binary = super::jail::this_binary();
+    let start = Instant::now();
+    let run = Jail::new(backend).run(&[binary.to_str().expect("a path"), "__probe", "hares", "24", &mark]);
+    let took = start.elapsed();
+    assert_eq!(run.expect("ended"), "Exited(0)", "{}", run.printed);
+    assert_eq!(run.expect("tree"), "gone");
+    assert_eq!(processes_with(&mark), Vec::<i32>::new(), "at the moment it is said to be gone");
+    assert!(took < HARES_RUN / 4, "they ended by themselves, or nearly: {took:?}");
+}
+
+fn hares_without_keeper(backend: Backend) {
+    let mark = mark();
+    let binary = super::jail::this_binary();
+    let script = format!("{} __probe hares 24 {mark}; echo ready; sleep {mark}", binary.display());
+    let (mut launcher, keeper, _) = launched(backend, &script);
+    let start = Instant::now();
+    kill(Pid::from_raw(keeper), Signal::SIGKILL).expect("kill");
+    assert_eq!(first_line(&mut launcher, "keeper-lost"), "yes");
+    let left = processes_with(&mark);
+    let took = start.elapsed();
+    launcher.kill().expect("kill");
+    launcher.wait().expect("wait");
+    assert_eq!(left, Vec::<i32>::new(), "at the moment the loss is told");
+    assert!(took < HARES_RUN / 4, "they ended by themselves, or nearly: {took:?}");
+}
+
+/// timeout(1) makes a group of its own, and at the end signals the group that it is in.
+fn a_timeout(backend: Backend) {
+    let run = Jail::new(backend).shell("timeout 0.2 sleep 60; echo status $?");
+    assert!(run.printed.contains("status 124"), "{}", run.printed);
+    assert_eq!(run.expect("ended"), "Exited(0)");
 }
 
 fn launcher_killed(backend: Backend) {

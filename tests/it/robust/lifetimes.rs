@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::support::{World, fixture_command, processes_with, wait_until};
+use crate::support::{World, finish, fixture_command, processes_with, wait_until};
 
 const SOON: Duration = Duration::from_secs(10);
 

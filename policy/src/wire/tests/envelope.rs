@@ -242,3 +242,37 @@ fn an_error_is_an_object_and_to_the_server_its_code_is_an_integer() {
     }
     forwarded_both_ways(message(r#""id":1,"error":{"message":"x","code":-32603}"#));
 }
+
+#[test]
+fn what_only_looks_like_a_part_of_a_reference_is_refused() {
+    for reference in [
+        r#"{"type":"ref/prompt","Name":"a"}"#,
+        r#"{"type":"ref/prompt","name":"a","NAME":"b"}"#,
+        r#"{"Type":"ref/prompt","type":"ref/resource","uri":"x:y"}"#,
+        r#"{"type":"ref/resource","URI":"x:y"}"#,
+        r#"{"type":"ref/resource","ur\u0131":"x:y"}"#,
+        r#"{"type":"Ref/prompt","name":"a"}"#,
+        r#"{"type":"ref/PROMPT","name":"a"}"#,
+        r#"{"type":"ref/re\u017fource","uri":"x:y"}"#,
+    ] {
+        let params = format!(r#"{{"ref":{reference}}}"#);
+        refused_both_ways(
+            message(&format!(r#""id":1,"method":"completion/complete","params":{params}"#)),
+            Refusal::ParamsKey,
+        );
+    }
+    let proto = r#""id":1,"method":"completion/complete","params":{"ref":{"__proto__":{}}}"#;
+    refused_both_ways(message(proto), Refusal::ProtoKey);
+    for reference in [
+        r#"{"type":"ref/prompt","name":"a","title":"T"}"#,
+        r#"{"type":"ref/resource","uri":"x:y"}"#,
+        r#"{"type":"ref/vendor"}"#,
+        r#""ref/prompt""#,
+        "null",
+    ] {
+        let params = format!(r#"{{"ref":{reference},"argument":{{"Name":1}}}}"#);
+        forwarded_both_ways(message(&format!(
+            r#""id":1,"method":"completion/complete","params":{params}"#
+        )));
+    }
+}

@@ -7,7 +7,7 @@ mod mutation;
 mod refused;
 mod repair;
 
-use super::{Direction, Limits, Parser, Refusal, Refused};
+use super::{Direction, Limits, LineEnds, Parser, Refusal, Refused};
 
 const BOTH: [Direction; 2] = [Direction::ToServer, Direction::ToClient];
 

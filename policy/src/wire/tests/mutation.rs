@@ -122,7 +122,7 @@ fn mutated_lines_never_panic_and_what_passes_is_read_alike() {
                     refused.insert(found.reason);
                 }
             }
-            let _ = Parser::refuse_oversize(&line, direction);
+            let _ = Parser::refuse_oversize(LineEnds { prefix: &line, suffix: &line }, direction);
         }
     }
     // A generator that only makes rubbish, or none, would prove nothing.

@@ -13,7 +13,12 @@ fn id(refused: Refused) -> Option<String> {
 }
 
 fn oversize(prefix: &str) -> Refused {
-    Parser::refuse_oversize(prefix.as_bytes(), Direction::ToServer)
+    oversize_ends(prefix, "")
+}
+
+fn oversize_ends(prefix: &str, suffix: &str) -> Refused {
+    let ends = LineEnds { prefix: prefix.as_bytes(), suffix: suffix.as_bytes() };
+    Parser::refuse_oversize(ends, Direction::ToServer)
 }
 
 #[test]
@@ -153,6 +158,75 @@ fn an_id_cut_by_the_end_of_the_prefix_is_not_guessed() {
 #[test]
 fn a_prefix_cut_inside_a_character_is_no_obstacle() {
     let line = r#"{"id":4,"method":"a","params":{"t":"é"#;
-    let found = Parser::refuse_oversize(&line.as_bytes()[..line.len() - 1], Direction::ToClient);
+    let ends = LineEnds { prefix: &line.as_bytes()[..line.len() - 1], suffix: b"" };
+    let found = Parser::refuse_oversize(ends, Direction::ToClient);
     assert_eq!(id(found), Some("4".into()));
+}
+
+#[test]
+fn of_an_oversize_line_the_suffix_tells_an_id_that_stands_last() {
+    let call = r#"{"method":"tools/call","params":{"name":"write","text":"aaaa"#;
+    for (suffix, expected) in [
+        (r#"aa"},"jsonrpc":"2.0","id":7}"#, "7"),
+        (r#"aa"},"id":7}"#, "7"),
+        (r#"aa"}, "id": "x-1", "jsonrpc": "2.0" }"#, "\"x-1\""),
+        ("aa\"},\"id\":-3}\r", "-3"),
+        (r#","id":7}"#, "7"),
+    ] {
+        let found = oversize_ends(call, suffix);
+        assert!(found.is_call);
+        assert_eq!(id(found), Some(expected.into()), "{suffix}");
+    }
+    let found = oversize_ends(r#"{"params":{"text":"aaaa"#, r#"aa"},"method":"tools/call","id":7}"#);
+    assert!(found.is_call, "the method stands last as well");
+    assert_eq!(id(found), Some("7".into()));
+    let found = oversize_ends(r#"{"result":{"content":"aaaa"#, r#"aa"},"jsonrpc":"2.0","id":7}"#);
+    assert!(!found.is_call);
+    assert_eq!(id(found), Some("7".into()));
+}
+
+#[test]
+fn what_is_not_surely_the_last_member_of_the_message_gives_no_id() {
+    let call = r#"{"method":"tools/call","params":{"text":"aaaa"#;
+    for suffix in [
+        // In params, in a string, or in a text whose start is not seen.
+        r#"aa","id":7}}"#,
+        r#"aa,\"id\":7}"#,
+        r#"aa,\"id\":7}"}}"#,
+        r#"aa,\"id":7}"#,
+        r#""id":7}"#,
+        r#"id":7}"#,
+        r#"aa"},{"id":7}"#,
+        r#"aa"},"x\"id":7}"#,
+        // Other members behind it, another name, or not the whole of it.
+        r#"aa"},"id":7,"x":1}"#,
+        r#"aa"},"id":7,"params":{}}"#,
+        r#"aa"},"ID":7}"#,
+        r#"aa"},"i\u0064":7}"#,
+        r#"aa"},"id":7"#,
+        r#"aa"},"id":7}]"#,
+        r#"aa"},"id":07}"#,
+        r#"aa"},"id":1.5}"#,
+        r#"aa"},"id":null}"#,
+        r#"aa"},"id":"a\"b"}"#,
+        r#"aa"},"id":1,"id":2}"#,
+        "",
+    ] {
+        assert_eq!(id(oversize_ends(call, suffix)), None, "{suffix}");
+    }
+    let ended = r#"{"method":"a"} {"params":"aaaa"#;
+    assert_eq!(id(oversize_ends(ended, r#"aa","id":7}"#)), None, "the first message has ended");
+    assert_eq!(id(oversize_ends(r#"[{"method":"a","params":"aaaa"#, r#"aa","id":7}"#)), None);
+    let neither = r#"{"jsonrpc":"2.0","params":{"text":"aaaa"#;
+    assert_eq!(id(oversize_ends(neither, r#"aa"},"id":7}"#)), None, "a call or an answer?");
+}
+
+#[test]
+fn two_ends_that_disagree_about_the_id_give_none() {
+    let call = |id: &str| format!(r#"{{"method":"a","id":{id},"params":{{"text":"aaaa"#);
+    assert_eq!(id(oversize_ends(&call("1"), r#"aa"},"id":7}"#)), None);
+    assert_eq!(id(oversize_ends(&call("null"), r#"aa"},"id":7}"#)), None);
+    assert_eq!(id(oversize_ends(&call("1,\"id\":7"), r#"aa"},"id":7}"#)), None);
+    assert_eq!(id(oversize_ends(&call("7"), r#"aa"},"id":7}"#)), Some("7".into()));
+    assert_eq!(id(oversize_ends(&call("7"), r#"aa"}}"#)), Some("7".into()));
 }

@@ -1,8 +1,12 @@
 use super::super::bpf::interpreter::{Call, run};
 use super::*;
 
-const FILTER: Filter =
-    Filter { network: Network::None, host_ipc: HostIpc::Private, truncate: Truncate::Landlock };
+const FILTER: Filter = Filter {
+    network: Network::None,
+    host_ipc: HostIpc::Private,
+    truncate: Truncate::Landlock,
+    group: Group::Free,
+};
 
 fn asked(filter: Filter, call: libc::c_long, arguments: &[u64]) -> Action {
     let mut all = [0; 6];
@@ -17,7 +21,7 @@ fn no(code: libc::c_int) -> Action {
 
 #[test]
 fn what_runtimes_probe_gets_enosys_and_what_is_dangerous_eperm() {
-    for call in [libc::SYS_io_uring_setup, libc::SYS_clone3, libc::SYS_memfd_secret] {
+    for call in [libc::SYS_io_uring_setup, libc::SYS_clone3, libc::SYS_openat2, libc::SYS_memfd_secret] {
         assert_eq!(asked(FILTER, call, &[]), no(libc::ENOSYS), "{call}");
     }
     for call in [
@@ -34,7 +38,7 @@ fn what_runtimes_probe_gets_enosys_and_what_is_dangerous_eperm() {
     ] {
         assert_eq!(asked(FILTER, call, &[]), no(libc::EPERM), "{call}");
     }
-    for call in [libc::SYS_read, libc::SYS_execve, libc::SYS_futex, libc::SYS_openat2, 999_999] {
+    for call in [libc::SYS_read, libc::SYS_execve, libc::SYS_futex, libc::SYS_openat, 999_999] {
         assert_eq!(asked(FILTER, call, &[0, 0, 0x241]), Action::Allow, "{call}");
     }
 }
@@ -148,12 +152,52 @@ fn without_landlocks_right_truncation_is_refused_by_the_filter() {
 }
 
 #[test]
+fn no_call_that_takes_a_mode_sets_a_set_id_bit() {
+    for mode in [0o4755u64, 0o2755, 0o6000, 0o104_755, 0o1_000_000_004_000] {
+        for &(call, place) in MODES.iter().chain(MODES_HERE) {
+            let mut arguments = [0; 6];
+            arguments[usize::from(place)] = mode;
+            assert_eq!(asked(FILTER, call, &arguments), no(libc::EPERM), "{call} {mode:o}");
+            arguments[usize::from(place)] = 0o101_777;
+            assert_eq!(asked(FILTER, call, &arguments), Action::Allow, "{call}");
+        }
+        for truncate in [Truncate::Landlock, Truncate::Filter] {
+            let filter = Filter { truncate, ..FILTER };
+            let open = |flags: i32| asked(filter, libc::SYS_openat, &[0, 0, flags as u64, mode]);
+            assert_eq!(open(libc::O_CREAT | libc::O_WRONLY), no(libc::EPERM), "{mode:o}");
+            assert_eq!(open(libc::O_TMPFILE | libc::O_RDWR), no(libc::EPERM), "{mode:o}");
+            // No mode is read: the register holds anything.
+            assert_eq!(open(libc::O_RDONLY | libc::O_DIRECTORY), Action::Allow, "{mode:o}");
+        }
+    }
+}
+
+#[test]
+fn where_the_group_is_kept_leaving_it_only_seems_to_work() {
+    let filter = Filter { group: Group::Kept, ..FILTER };
+    for call in [libc::SYS_setsid, libc::SYS_setpgid] {
+        assert_eq!(asked(filter, call, &[0, 0]), Action::Errno(0), "{call}");
+        assert_eq!(asked(FILTER, call, &[0, 0]), Action::Allow, "{call}");
+    }
+    // What would hit the server's group by mistake finds nobody; asking is allowed.
+    assert_eq!(asked(filter, libc::SYS_kill, &[0, 15]), no(libc::ESRCH));
+    assert_eq!(asked(filter, libc::SYS_kill, &[0, 0]), Action::Allow);
+    assert_eq!(asked(filter, libc::SYS_kill, &[4711, 15]), Action::Allow);
+    assert_eq!(asked(filter, libc::SYS_getpgid, &[0]), Action::Allow);
+    assert_eq!(asked(filter, libc::SYS_getpgid, &[4711]), no(libc::ESRCH));
+    assert_eq!(asked(FILTER, libc::SYS_kill, &[0, 15]), Action::Allow);
+}
+
+#[test]
 fn every_variant_fits_the_kernel_and_names_each_number_once() {
     for network in [Network::None, Network::DangerousHost] {
         for host_ipc in [HostIpc::Private, HostIpc::Shared] {
             for truncate in [Truncate::Landlock, Truncate::Filter] {
-                let program = program(Filter { network, host_ipc, truncate }).expect("assembles");
-                assert!(program.len() < 1024, "{}", program.len());
+                for group in [Group::Free, Group::Kept] {
+                    let filter = Filter { network, host_ipc, truncate, group };
+                    let program = program(filter).expect("assembles");
+                    assert!(program.len() < 1024, "{}", program.len());
+                }
             }
         }
     }
