@@ -8,7 +8,7 @@ use crate::wire::IdKey;
 
 /// Most requests of one owner that may wait. Over that the oldest is given up, so an id that nobody ever answers
 /// costs nothing for ever.
-pub const PENDING_MAX: usize = 2048;
+pub const PENDING_MAX: usize = 1_024;
 
 /// How many of the oldest are looked for at once when a table is full: the walk over the table is shared by as many
 /// requests, and an honest session, whose table is never full, pays for no index by age.
