@@ -120,7 +120,8 @@ impl Keywords {
         for hit in self.automaton.find_overlapping_iter(text) {
             budget.spend(HIT_STEPS)?;
             let list = self.list_of_word[hit.pattern().as_usize()];
-            if wants(list) && (!self.lists[usize::from(list)].whole_word || stands_alone(text, &hit.range())) {
+            if wants(list) && (!self.lists[usize::from(list)].whole_word || stands_alone(text, &hit.range()))
+            {
                 budget.spend(FINDING_STEPS)?;
                 found(hit.range(), list);
             }
@@ -189,8 +190,9 @@ mod tests {
     fn found(text: &str) -> Vec<(&str, u16)> {
         let keywords = Keywords::compile(&lists()).expect("it compiles").expect("there are words");
         let mut hits = Vec::new();
-        let end = keywords
-            .scan(text.as_bytes(), (&mut Budget::of_a_message(), &|_| true), |span, list| hits.push((&text[span], list)));
+        let end = keywords.scan(text.as_bytes(), (&mut Budget::of_a_message(), &|_| true), |span, list| {
+            hits.push((&text[span], list))
+        });
         assert_eq!(end, Ok(()));
         hits
     }

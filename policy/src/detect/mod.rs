@@ -27,7 +27,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-pub use engine::{Engine, EngineError, ScanEnd, built_in_names, Wanted};
+pub use engine::{Engine, EngineError, ScanEnd, Wanted, built_in_names};
 pub use finding::{Confidence, Finding, Place};
 pub use hash::HashKey;
 pub use keywords::KeywordList;

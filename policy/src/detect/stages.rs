@@ -17,10 +17,14 @@ use super::prefilter::Prefilter;
 use super::tables::{
     ANCHORS, Assignment, CARD, Check, DETECTORS, DetectorIndex, EMAIL, Form, HIDDEN, RULES, Rule,
 };
+use super::window::Formed;
 use super::{armour, email, hidden, jwt, phrase, window};
 
 /// How far before a value its context is looked for.
 const CONTEXT_BYTES: usize = 48;
+
+/// The least body of a token by which alone it is judged; of a shorter one too little is seen.
+const OWN_BYTES_MIN: usize = 16;
 
 /// One text with what is known about it.
 #[derive(Clone, Copy, Debug)]
@@ -65,11 +69,7 @@ pub(super) struct Stages<'e> {
 
 impl<'e> Stages<'e> {
     /// With the budget of a message.
-    pub(super) fn new(
-        prefilter: &'e Prefilter,
-        keywords: Option<&'e Keywords>,
-        wanted: &'e Wanted,
-    ) -> Self {
+    pub(super) fn new(prefilter: &'e Prefilter, keywords: Option<&'e Keywords>, wanted: &'e Wanted) -> Self {
         let (hits, names) = (Vec::new(), NameSet::default());
         Self { prefilter, keywords, wanted, budget: Budget::of_a_message(), hits, names }
     }
@@ -153,10 +153,12 @@ impl<'e> Stages<'e> {
     }
 
     fn form(&mut self, form: &Form, text: &[u8], hit: &Range<usize>) -> Result<Option<Hit>, Spent> {
-        let Some(span) = window::form(form.body, text, hit) else { return Ok(None) };
+        let Some(Formed { span, own_end }) = window::form(form.body, text, hit) else { return Ok(None) };
         self.budget.spend(span.len())?;
-        let (value, body) = (&text[span.clone()], &text[hit.end..span.end]);
-        Ok((passes(form.check, value, body) && !is_known(form.detector, value))
+        let (value, body, own) = (&text[span.clone()], &text[hit.end..span.end], &text[hit.end..own_end]);
+        // Whoever writes `xxxxxxxx` behind a token does not make it up.
+        let own = if own.len() >= OWN_BYTES_MIN { own } else { body };
+        Ok((passes(form.check, value, (body, own)) && !is_known(form.detector, value))
             .then(|| built_in(form.detector, form.confidence, span)))
     }
 
@@ -182,7 +184,7 @@ impl<'e> Stages<'e> {
         let Some(span) = span else { return Ok(None) };
         self.budget.spend(span.len())?;
         let value = &text[span.clone()];
-        Ok((passes(rule.check, value, value) && !is_known(rule.detector, value))
+        Ok((passes(rule.check, value, (value, value)) && !is_known(rule.detector, value))
             .then(|| built_in(rule.detector, rule.confidence, span)))
     }
 
@@ -249,12 +251,12 @@ fn card_hit(subject: &Subject<'_>, span: Range<usize>, form: CardForm) -> Hit {
     built_in(CARD.detector, confidence, span)
 }
 
-/// Validator and false-positive stage of values with a shape.
-fn passes(check: Check, value: &[u8], body: &[u8]) -> bool {
+/// Validator and false-positive stage of values with a shape: `own` is what surely belongs to the value.
+fn passes(check: Check, value: &[u8], (body, own): (&[u8], &[u8])) -> bool {
     match check {
         Check::None => true,
-        Check::Random => !is_made_up(body),
-        Check::Mixed => is_mixed(body) && !is_made_up(body),
+        Check::Random => !is_made_up(own),
+        Check::Mixed => is_mixed(body) && !is_made_up(own),
         Check::Jwt => jwt::is_json_web_token(value),
     }
 }

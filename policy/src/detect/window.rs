@@ -8,17 +8,32 @@ use super::tables::Segment;
 /// Most characters between the name of a value and the value.
 const GAP_MAX: usize = 24;
 
-/// Matches a prefix at `hit` and the body behind it; the span of both.
+/// A prefix and the body behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Formed {
+    /// Both.
+    pub(super) span: Range<usize>,
+    /// Where the body's last run has its least length: what stands behind it may be no part of the token.
+    pub(super) own_end: usize,
+}
+
+/// Where a body ends, and where the shortest that begins alike does.
+struct Ends {
+    end: usize,
+    own_end: usize,
+}
+
+/// Matches a prefix at `hit` and the body behind it.
 ///
 /// The character before the prefix must not belong to the body's first run: so only the first of many prefixes in one
 /// run starts a match, which keeps hostile text linear.
-pub(super) fn form(body: &[Segment], text: &[u8], hit: &Range<usize>) -> Option<Range<usize>> {
+pub(super) fn form(body: &[Segment], text: &[u8], hit: &Range<usize>) -> Option<Formed> {
     let inside = |byte: u8| byte.is_ascii_alphanumeric() || in_first_run(body, byte);
     if hit.start > 0 && inside(text[hit.start - 1]) && !follows_escape(text, hit.start) {
         return None;
     }
-    let end = self::body(body, text, hit.end)?;
-    Some(hit.start..end)
+    let Ends { end, own_end } = self::body(body, text, hit.end)?;
+    Some(Formed { span: hit.start..end, own_end })
 }
 
 /// Matches a value behind its name, which ends at `name_end`; the span of the value.
@@ -29,13 +44,13 @@ pub(super) fn assigned(value: &[Segment], text: &[u8], name_end: usize) -> Optio
         return None;
     }
     let start = name_end + gap;
-    self::body(value, text, start).map(|end| start..end)
+    self::body(value, text, start).map(|ends| start..ends.end)
 }
 
 /// Matches a value that is the text itself, apart from quotes and spaces around it.
 pub(super) fn whole(value: &[Segment], text: &[u8]) -> Option<Range<usize>> {
     let start = text.iter().take(GAP_MAX).take_while(|b| is_gap(**b)).count();
-    let end = self::body(value, text, start)?;
+    let Ends { end, .. } = self::body(value, text, start)?;
     let rest = &text[end..];
     (rest.len() <= GAP_MAX && rest.iter().all(|b| is_gap(*b))).then_some(start..end)
 }
@@ -66,12 +81,13 @@ fn ends_colour(before: &[u8]) -> bool {
 }
 
 /// Where the body that starts at `at` ends; the character behind it must not belong to its last run.
-fn body(body: &[Segment], text: &[u8], at: usize) -> Option<usize> {
-    let mut end = at;
+fn body(body: &[Segment], text: &[u8], at: usize) -> Option<Ends> {
+    let (mut end, mut own_end) = (at, at);
     for (index, segment) in body.iter().enumerate() {
         match segment {
             Segment::Text(fixed) => {
-                end = text[end..].starts_with(fixed.as_bytes()).then_some(end + fixed.len())?
+                end = text[end..].starts_with(fixed.as_bytes()).then_some(end + fixed.len())?;
+                own_end = end;
             }
             Segment::Run { set, min, max } => {
                 let (min, max) = (usize::from(*min), usize::from(*max));
@@ -83,11 +99,12 @@ fn body(body: &[Segment], text: &[u8], at: usize) -> Option<usize> {
                 {
                     return None;
                 }
+                own_end = end + min;
                 end += run;
             }
         }
     }
-    Some(end)
+    Some(Ends { end, own_end })
 }
 
 fn in_first_run(body: &[Segment], byte: u8) -> bool {
@@ -114,7 +131,7 @@ mod tests {
 
     fn found(text: &str) -> Option<&str> {
         let at = text.find("key_").expect("the prefix is in the text");
-        form(BODY, text.as_bytes(), &(at..at + 4)).map(|span| &text[span])
+        form(BODY, text.as_bytes(), &(at..at + 4)).map(|formed| &text[formed.span])
     }
 
     #[test]

@@ -114,7 +114,8 @@ impl Mediator {
             Subject::None | Subject::Resource(_) => None,
         };
         let scan = self.scan(frame, turn.direction());
-        let Judged { content, reason, would_have, rewritten, findings } = self.judge(frame, scan, fixed.clone());
+        let Judged { content, reason, would_have, rewritten, findings } =
+            self.judge(frame, scan, fixed.clone());
         let verdict = Verdict {
             access: ruling.verdict,
             content,
@@ -199,7 +200,11 @@ impl Mediator {
         record.verdict = built_in(rule, text.clone().into_owned());
         record.refusal = Some(text.into_owned());
         // Only a request under an id that waits is not answered.
-        if code.is_none() { self.record_dropped(Dropped::DuplicateId, record, turn) } else { turn.record(record) }
+        if code.is_none() {
+            self.record_dropped(Dropped::DuplicateId, record, turn)
+        } else {
+            turn.record(record)
+        }
     }
 
     fn answer_for_the_departed(

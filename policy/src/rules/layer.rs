@@ -110,7 +110,8 @@ impl CompiledLayer {
         direction: Direction,
         detector: &str,
     ) -> bool {
-        self.strictest(identities, direction, |rule| rule.detect.iter().any(|d| d.matches(detector))).is_some()
+        self.strictest(identities, direction, |rule| rule.detect.iter().any(|d| d.matches(detector)))
+            .is_some()
     }
 
     /// The strictest DLP rule that could speak in this direction.

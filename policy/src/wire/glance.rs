@@ -23,8 +23,18 @@ pub(super) struct Glance {
     pub(super) is_answer: bool,
     /// How many ids the top level holds.
     pub(super) ids: usize,
-    /// The top object was left open where the bytes end.
-    pub(super) is_cut: bool,
+    /// Whether all of it was seen.
+    pub(super) end: TopEnd,
+}
+
+/// Whether the top object ends within the bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum TopEnd {
+    /// It does, or there is none.
+    #[default]
+    Seen,
+    /// It was left open where the bytes end.
+    Cut,
 }
 
 /// Reads the keys of the top object as far as they go. Strings and inner containers are stepped over whole, so an
@@ -60,7 +70,9 @@ pub(super) fn glance(bytes: &[u8]) -> Glance {
     if seen.ids > 1 {
         seen.id = None;
     }
-    seen.is_cut = is_object && member.is_none_or(|from| key_start(bytes, from) == Next::Cut);
+    if is_object && member.is_none_or(|from| key_start(bytes, from) == Next::Cut) {
+        seen.end = TopEnd::Cut;
+    }
     seen
 }
 

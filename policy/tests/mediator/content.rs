@@ -266,9 +266,8 @@ fn findings_that_no_rule_names_do_not_spend_the_budget() {
 #[test]
 fn a_name_that_holds_a_finding_is_masked_in_our_own_answers() {
     let secret = concat!("ghp_", "Zk3VbN8qL2xYw7TfR5mJc9HdS4aGp1EuK6oQ");
-    let policy = format!(
-        "{POLICY}\n[[dlp]]\nid = \"all\"\ndetect = [\"secret/*\", \"pii/*\"]\naction = \"block\"\n"
-    );
+    let policy =
+        format!("{POLICY}\n[[dlp]]\nid = \"all\"\ndetect = [\"secret/*\", \"pii/*\"]\naction = \"block\"\n");
     for found in [secret, "Nightfall", "Umbrella", "jane.roe@firma.de"] {
         for line in [
             call(1, found),

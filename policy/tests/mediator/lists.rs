@@ -200,10 +200,7 @@ fn records_about_definitions_are_capped() {
 
 #[test]
 fn what_is_no_list_passes_as_it_is() {
-    for body in [
-        r#"{}"#,
-        r#"{"prompts":[{"name":"merge-a"}]}"#,
-    ] {
+    for body in [r#"{}"#, r#"{"prompts":[{"name":"merge-a"}]}"#] {
         assert_eq!(listed("tools/list", body), result(1, body));
     }
     let mut session = Session::new();
@@ -235,7 +232,10 @@ fn a_list_that_clients_could_read_in_two_ways_is_withheld() {
         let error = &outcome.answer()["error"];
         assert_eq!((&error["code"], &error["data"]["rule"]), (&1502.into(), &"list/form".into()), "{body}");
         let message = error["message"].as_str().unwrap();
-        assert!(message.contains("list of the server was refused") && !message.contains("merge"), "{message}");
+        assert!(
+            message.contains("list of the server was refused") && !message.contains("merge"),
+            "{message}"
+        );
         let record = outcome.record(RecordKind::Answer);
         assert_eq!((record.method.as_deref(), outcome.rule()), (Some(method), "list/form"));
         assert_eq!(session.mediator.pending(stockade_policy::mediator::Peer::Client), 0);

@@ -132,12 +132,7 @@ fn oversize(session: &mut Session, from: Peer, prefix: &str, bytes: u64) -> Outc
     oversize_ends(session, from, (prefix, ""), bytes)
 }
 
-fn oversize_ends(
-    session: &mut Session,
-    from: Peer,
-    (prefix, suffix): (&str, &str),
-    bytes: u64,
-) -> Outcome {
+fn oversize_ends(session: &mut Session, from: Peer, (prefix, suffix): (&str, &str), bytes: u64) -> Outcome {
     let mut actions = Vec::new();
     let ends = LineEnds { prefix: prefix.as_bytes(), suffix: suffix.as_bytes() };
     session.mediator.oversize(from, ends, bytes, Now(1), &mut actions);

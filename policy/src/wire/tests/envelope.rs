@@ -271,8 +271,6 @@ fn what_only_looks_like_a_part_of_a_reference_is_refused() {
         "null",
     ] {
         let params = format!(r#"{{"ref":{reference},"argument":{{"Name":1}}}}"#);
-        forwarded_both_ways(message(&format!(
-            r#""id":1,"method":"completion/complete","params":{params}"#
-        )));
+        forwarded_both_ways(message(&format!(r#""id":1,"method":"completion/complete","params":{params}"#)));
     }
 }
