@@ -230,7 +230,9 @@ impl Tree {
             }
             match hear::<Order>(launcher, MsgFlags::MSG_DONTWAIT)? {
                 Heard::Message(Order::Terminate) => {
-                    let _ = killpg(Pid::from_raw(self.server), Signal::SIGTERM);
+                    let server = Pid::from_raw(self.server);
+                    // In a jail inside of a `static` one it has no group of its own.
+                    let _ = killpg(server, Signal::SIGTERM).or_else(|_| kill(server, Signal::SIGTERM));
                     continue;
                 }
                 Heard::Message(Order::Kill) => {

@@ -52,19 +52,20 @@ pub(crate) fn kill_and_reap(group: i32, mut ended: impl FnMut(i32, i32)) {
     let me = getpid().as_raw();
     let mut before = BTreeSet::new();
     let mut pause = Duration::from_millis(1);
-    while has_children(Id::All) {
+    loop {
         kill_group_of_children(group);
-        let mut found = BTreeSet::new();
-        for process in descendants(me, &[]) {
-            kill_with_group(process);
-            found.insert(process.pid);
-        }
+        // Before the walk: such processes leave thousands of zombies, each of which costs it a few reads.
         loop {
             match sys::wait(-1, libc::WNOHANG) {
                 Ok(Waited::Ended(pid, status)) => ended(pid, status),
                 Ok(Waited::Running) => break,
                 Ok(Waited::NoChild) | Err(_) => return,
             }
+        }
+        let mut found = BTreeSet::new();
+        for process in descendants(me, &[]) {
+            kill_with_group(process);
+            found.insert(process.pid);
         }
         // What has been found before is dying; in uninterruptible sleep that can take any time. What is new may have
         // been forked on the run, so there is no pause for it.
@@ -80,16 +81,12 @@ pub(crate) fn kill_and_reap(group: i32, mut ended: impl FnMut(i32, i32)) {
 /// number is nobody else's. Whether there was one.
 fn kill_group_of_children(group: i32) -> bool {
     let group = Pid::from_raw(group);
-    let ours = has_children(Id::PGid(group));
+    let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    let ours = waitid(Id::PGid(group), look) != Err(Errno::ECHILD);
     if ours {
         let _ = killpg(group, Signal::SIGKILL);
     }
     ours
-}
-
-/// Whether such a child is left, be it a zombie.
-fn has_children(which: Id<'_>) -> bool {
-    waitid(which, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) != Err(Errno::ECHILD)
 }
 
 /// Kills what is below this process and carries a system call filter that we don't carry: what a lost keeper left

@@ -63,7 +63,7 @@ fn started(backend: Backend, mark: &str) -> (Child, i32, i32) {
 
 /// Starts the launcher, waits until the script says that it is ready, and gives the pids of keeper and server.
 fn launched(backend: Backend, script: &str) -> (Child, i32, i32) {
-    let jail = Jail::new(backend).option("--launcher", "linger");
+    let jail = Jail::new(backend).option("--launcher", "linger").option("--limit", "processes=1000");
     let mut launcher = jail.launcher(&["/bin/sh", "-c", script]).spawn().expect("starts");
     let stdout = launcher.stdout.as_mut().expect("a pipe");
     let (mut keeper, mut server) = (0, 0);
@@ -105,7 +105,13 @@ fn hares(backend: Backend) {
     let mark = mark();
     let binary = super::jail::this_binary();
     let start = Instant::now();
-    let run = Jail::new(backend).run(&[binary.to_str().expect("a path"), "__probe", "hares", "24", &mark]);
+    let run = Jail::new(backend).option("--limit", "processes=1000").run(&[
+        binary.to_str().expect("a path"),
+        "__probe",
+        "hares",
+        "24",
+        &mark,
+    ]);
     let took = start.elapsed();
     assert_eq!(run.expect("ended"), "Exited(0)", "{}", run.printed);
     assert_eq!(run.expect("tree"), "gone");
