@@ -59,7 +59,8 @@ impl Facts {
                 .join("stockade")
         };
         Ok(Self {
-            state_dir: base("XDG_STATE_HOME", ".local/state"),
+            // Grants follow no links, and the servers' private directories lie in here.
+            state_dir: real(&base("XDG_STATE_HOME", ".local/state")),
             config_dir: base("XDG_CONFIG_HOME", ".config"),
             system_dir: PathBuf::from("/etc/stockade"),
             uid: uid.as_raw(),
@@ -74,6 +75,16 @@ impl Facts {
     pub fn var(&self, name: &str) -> Option<&OsString> {
         self.env.get(OsString::from(name).as_os_str())
     }
+}
+
+/// The path with the links of its existing part resolved.
+fn real(path: &Path) -> PathBuf {
+    for ancestor in path.ancestors() {
+        if let (Ok(found), Ok(rest)) = (std::fs::canonicalize(ancestor), path.strip_prefix(ancestor)) {
+            return found.join(rest);
+        }
+    }
+    path.to_owned()
 }
 
 /// The time. Events carry it in UTC: machines of a fleet stand in many zones.
@@ -134,4 +145,18 @@ pub fn ancestors() -> Vec<String> {
         next = process.parent().map(Pid::as_u32);
     }
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_in_the_existing_part_of_a_path_are_resolved() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = std::fs::canonicalize(dir.path()).unwrap();
+        std::fs::create_dir(place.join("data")).unwrap();
+        std::os::unix::fs::symlink(place.join("data"), place.join("home")).unwrap();
+        assert_eq!(real(&place.join("home/u/state")), place.join("data/u/state"));
+    }
 }

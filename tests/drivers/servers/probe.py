@@ -165,6 +165,7 @@ VERBS = {
     "run_copy": run_copy, "tcp": tcp, "udp": udp, "listen": listen, "unix": unix, "socket": make_socket,
     "signal": send_signal, "environment": environment, "memory": read_memory, "trace": trace,
     "unshare": in_new_namespace, "syscall": system_call, "descriptors": descriptors, "descriptor": os.fstat, "fork": fork,
+    "in_home": lambda: create(os.path.join(os.environ["HOME"], "new")),
     "socketpair": lambda: [end.close() for end in socket.socketpair()],
 }  # fmt: skip
 

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::{BACKENDS, inside, outcomes};
+use super::{BACKENDS, outcomes};
 use crate::support::{World, fixture_command, stockade_bin};
 
 const SECRETS: [&str; 5] =
@@ -65,13 +65,20 @@ fn no_file_descriptor_is_inherited_but_the_three() {
 }
 
 #[test]
-fn the_private_home_is_writable_and_not_the_users() {
+fn the_private_home_is_writable_and_not_the_users_also_behind_a_link() {
     let world = World::new();
     let marker = world.write("home/marker", "x");
+    let link = world.root().join("link");
+    std::os::unix::fs::symlink(world.state(), &link).unwrap();
     let attempts =
-        json!([["the user's home", "read", marker.display().to_string()], ["HOME", "environment", "HOME"]]);
+        json!([["the user's home", "read", marker.display().to_string()], ["write in HOME", "in_home"]]);
+    let probe = fixture_command("probe.py", &[&attempts.to_string()]);
     for backend in BACKENDS {
-        let found = inside(&world, backend, &[], &attempts);
-        assert_eq!((&*found["the user's home"], &*found["HOME"]), ("EACCES", "done"), "{backend}");
+        let mut words: Vec<OsString> = ["run", "--backend", backend, "--"].map(OsString::from).to_vec();
+        words.extend(probe.clone());
+        let mut command = world.stockade(words);
+        command.env("XDG_STATE_HOME", &link);
+        let found = outcomes(&mut command);
+        assert_eq!((&*found["the user's home"], &*found["write in HOME"]), ("EACCES", "done"), "{backend}");
     }
 }
