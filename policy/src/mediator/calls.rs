@@ -6,7 +6,6 @@ use std::ops::Range;
 use super::action::{Peer, Turn};
 use super::catalogue::{ItemKind, claim};
 use super::content::{Judged, contains, named};
-use super::methods::{self, MethodKind};
 use super::pending::{Entry, Era, Owner};
 use super::record::{Record, RecordKind, built_in, shown, shown_id};
 use super::reply::{self, About};
@@ -16,6 +15,7 @@ use crate::detect::Finding;
 use crate::document::policy::UnknownMethods;
 use crate::rules::{Item, Ruling};
 use crate::verdict::{Access, Content, Verdict};
+use crate::wire::methods::{self, MethodKind};
 use crate::wire::{Frame, Id, IdKey, Node, NodeKind};
 
 /// Where the stateless revisions name themselves in each request's `_meta`.

@@ -11,7 +11,6 @@ mod catalogue;
 mod content;
 mod ending;
 mod lists;
-mod methods;
 mod mint;
 mod notifications;
 mod pending;

@@ -1,13 +1,13 @@
 //! Notifications: judged like requests, but nobody can be answered.
 
 use super::action::{Peer, Turn};
-use super::methods::{self, MethodKind};
 use super::pending::Owner;
 use super::record::{Record, RecordKind, built_in, shown_id};
 use super::session::{Mediator, brief};
 use super::tally::Dropped;
 use crate::document::policy::UnknownMethods;
 use crate::verdict::{Access, Verdict};
+use crate::wire::methods::{self, MethodKind};
 use crate::wire::{Frame, IdKey, Node};
 
 const CANCELLED: &str = "notifications/cancelled";

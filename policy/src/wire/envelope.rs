@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::frame::{Id, Node, NodeKind, Outcome, Shape, Token};
+use super::methods;
 use super::names::{self, Likeness};
 use super::refusal::{Fault, Refusal};
 use super::view::View;
@@ -101,7 +102,7 @@ fn method_name<'a>(view: &View<'a>, method: Node) -> Result<Cow<'a, str>, Fault>
                 && !name.starts_with(is_padding)
                 && !name.ends_with(is_padding)
                 && !name.contains(char::is_control)
-                && names::likeness(name, names::METHODS) != Likeness::LooksKnown
+                && methods::ALL.iter().all(|list| names::likeness(name, list) != Likeness::LooksKnown)
         })
         .ok_or_else(|| Fault::new(Refusal::MethodForm, start(view, method)))
 }

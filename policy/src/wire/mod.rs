@@ -5,6 +5,7 @@ mod frame;
 mod glance;
 mod keys;
 mod last;
+pub(crate) mod methods;
 mod names;
 mod normalise;
 mod number;

@@ -28,49 +28,6 @@ pub(super) const REFERENCE: &[&str] = &["type", "name", "uri"];
 /// What `params.ref.type` can be.
 pub(super) const REFERENCE_TYPES: &[&str] = &["ref/prompt", "ref/resource"];
 
-/// Methods of all revisions from 2024-11-05 to 2026-07-28 and of the published extensions.
-pub(super) const METHODS: &[&str] = &[
-    "initialize",
-    "server/discover",
-    "ping",
-    "tools/list",
-    "tools/call",
-    "resources/list",
-    "resources/templates/list",
-    "resources/read",
-    "resources/subscribe",
-    "resources/unsubscribe",
-    "resources/directory/read",
-    "subscriptions/listen",
-    "skills/list",
-    "skills/get",
-    "prompts/list",
-    "prompts/get",
-    "completion/complete",
-    "logging/setLevel",
-    "tasks/get",
-    "tasks/cancel",
-    "tasks/result",
-    "tasks/list",
-    "tasks/update",
-    "sampling/createMessage",
-    "roots/list",
-    "elicitation/create",
-    "notifications/initialized",
-    "notifications/cancelled",
-    "notifications/progress",
-    "notifications/message",
-    "notifications/tools/list_changed",
-    "notifications/prompts/list_changed",
-    "notifications/resources/list_changed",
-    "notifications/resources/updated",
-    "notifications/subscriptions/acknowledged",
-    "notifications/roots/list_changed",
-    "notifications/elicitation/complete",
-    "notifications/tasks/status",
-    "notifications/tasks",
-];
-
 /// How a name stands to a list of known ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Likeness {

@@ -1,10 +1,10 @@
-//! The methods that some revision of MCP knows, by direction and kind.
+//! The methods that some revision of MCP (2024-11-05 to 2026-07-28) or a published extension knows, by direction and kind.
 
-use crate::wire::Direction;
+use super::Direction;
 
 /// Requests and notifications have different names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum MethodKind {
+pub(crate) enum MethodKind {
     Request,
     Notification,
 }
@@ -68,8 +68,12 @@ const NOTIFICATIONS_TO_CLIENT: &[&str] = &[
     "notifications/tasks",
 ];
 
+/// All of them, those of both directions more than once: what a method must not merely look like.
+pub(super) const ALL: [&[&str]; 4] =
+    [REQUESTS_TO_SERVER, REQUESTS_TO_CLIENT, NOTIFICATIONS_TO_SERVER, NOTIFICATIONS_TO_CLIENT];
+
 /// The method's own name if a revision of MCP knows it in this direction.
-pub(super) fn known(method: &str, direction: Direction, kind: MethodKind) -> Option<&'static str> {
+pub(crate) fn known(method: &str, direction: Direction, kind: MethodKind) -> Option<&'static str> {
     let table = match (kind, direction) {
         (MethodKind::Request, Direction::ToServer) => REQUESTS_TO_SERVER,
         (MethodKind::Request, Direction::ToClient) => REQUESTS_TO_CLIENT,
