@@ -300,7 +300,7 @@ const LOG_EXAMPLES: &str = "\
 Examples:
   stockade log
   stockade log --follow --verdict deny
-  stockade log --server github --json | jq .reason";
+  stockade log --server github --json | jq .what.reason";
 const WRAP_EXAMPLES: &str = "\
 Examples:
   stockade wrap --dry-run
