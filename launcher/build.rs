@@ -8,7 +8,9 @@ use std::process::ExitCode;
 
 use stockade_policy::document::Mistakes;
 use stockade_policy::document::policy::PolicyDocument;
-use stockade_policy::document::profile::{PathGrant, Profile, ProfileLimits, Require, Source, parse_all};
+use stockade_policy::document::profile::{
+    ListenGrant, NetGrant, OpenGrant, PathGrant, Profile, ProfileLimits, Require, Source, parse_all,
+};
 
 type Fallible<T> = Result<T, Vec<String>>;
 
@@ -51,7 +53,8 @@ fn tables() -> Fallible<String> {
     }
     let mut out = String::from(
         "use std::borrow::Cow;\n\
-         use stockade_policy::document::profile::{EnvSet, PathGrant, Profile, ProfileLimits, Require};\n",
+         use stockade_policy::document::profile::{EnvSet, ListenGrant, NetGrant, OpenGrant};\n\
+         use stockade_policy::document::profile::{PathGrant, Profile, ProfileLimits, Require};\n",
     );
     // Writing to a String cannot fail.
     let _ = write_profiles(&mut out, &parsed);
@@ -97,6 +100,8 @@ fn write_profiles(out: &mut String, profiles: &[Profile]) -> std::fmt::Result {
             write!(out, "EnvSet {{ name: Cow::Borrowed({name:?}), value: Cow::Borrowed({value:?}) }}, ")?;
         }
         writeln!(out, "];")?;
+        write_grants(out, &format!("UNIX_{n}"), &profile.unix_allow)?;
+        write_network(out, n, profile)?;
     }
     writeln!(out, "/// Every profile inside the binary, its bases folded in.")?;
     writeln!(out, "pub(super) static PROFILES: [Profile; {}] = [", profiles.len())?;
@@ -106,14 +111,49 @@ fn write_profiles(out: &mut String, profiles: &[Profile]) -> std::fmt::Result {
     writeln!(out, "];")
 }
 
+fn write_network(out: &mut String, n: usize, profile: &Profile) -> std::fmt::Result {
+    for (index, grant) in profile.net_allow.iter().enumerate() {
+        let classes: Vec<_> =
+            grant.addresses.iter().map(|class| format!("AddressClass::{class:?}")).collect();
+        let (length, classes) = (classes.len(), classes.join(", "));
+        writeln!(out, "static CLASSES_{n}_{index}: [AddressClass; {length}] = [{classes}];")?;
+    }
+    write!(out, "static ALLOW_{n}: [NetGrant; {}] = [", profile.net_allow.len())?;
+    for (index, NetGrant { host, port, upload_bytes, reason, .. }) in profile.net_allow.iter().enumerate() {
+        write!(
+            out,
+            "NetGrant {{ host: Cow::Borrowed({host:?}), port: {port}, upload_bytes: {upload_bytes:?}, "
+        )?;
+        write!(
+            out,
+            "addresses: Cow::Borrowed(&CLASSES_{n}_{index}), reason: Cow::Borrowed({reason:?}) }}, "
+        )?;
+    }
+    writeln!(out, "];")?;
+    write!(out, "static LISTEN_{n}: [ListenGrant; {}] = [", profile.net_listen.len())?;
+    for ListenGrant { port, reason } in profile.net_listen.iter() {
+        write!(out, "ListenGrant {{ port: {port}, reason: Cow::Borrowed({reason:?}) }}, ")?;
+    }
+    writeln!(out, "];")?;
+    write!(out, "static OPEN_{n}: [OpenGrant; {}] = [", profile.net_open.len())?;
+    for OpenGrant { host, reason } in profile.net_open.iter() {
+        write!(out, "OpenGrant {{ host: Cow::Borrowed({host:?}), reason: Cow::Borrowed({reason:?}) }}, ")?;
+    }
+    writeln!(out, "];")
+}
+
 fn write_profile(out: &mut String, n: usize, profile: &Profile) -> std::fmt::Result {
     let Profile { name, description, .. } = profile;
-    let ProfileLimits { open_files, file_bytes, processes, memory_bytes, cpu_seconds } = profile.limits;
+    let ProfileLimits { open_files, file_bytes, processes, memory_bytes, cpu_seconds, upload_bytes } =
+        profile.limits;
     writeln!(out, "    Profile {{")?;
     writeln!(out, "        name: Cow::Borrowed({name:?}), description: Cow::Borrowed({description:?}),")?;
     writeln!(out, "        bases: Cow::Borrowed(&BASES_{n}), identity: Cow::Borrowed(&IDENTITY_{n}),")?;
     writeln!(out, "        read: Cow::Borrowed(&READ_{n}), write: Cow::Borrowed(&WRITE_{n}),")?;
     writeln!(out, "        exec: Cow::Borrowed(&EXEC_{n}),")?;
+    writeln!(out, "        net_allow: Cow::Borrowed(&ALLOW_{n}), net_listen: Cow::Borrowed(&LISTEN_{n}),")?;
+    writeln!(out, "        net_open: Cow::Borrowed(&OPEN_{n}), unix_allow: Cow::Borrowed(&UNIX_{n}),")?;
+    writeln!(out, "        unix_private: {:?},", profile.unix_private)?;
     writeln!(out, "        env_pass: Cow::Borrowed(&PASS_{n}), env_set: Cow::Borrowed(&SET_{n}),")?;
     writeln!(out, "        limits: ProfileLimits {{")?;
     writeln!(
@@ -121,6 +161,7 @@ fn write_profile(out: &mut String, n: usize, profile: &Profile) -> std::fmt::Res
         "            open_files: {open_files:?}, file_bytes: {file_bytes:?}, processes: {processes:?},"
     )?;
     writeln!(out, "            memory_bytes: {memory_bytes:?}, cpu_seconds: {cpu_seconds:?},")?;
+    writeln!(out, "            upload_bytes: {upload_bytes:?},")?;
     writeln!(out, "        }},")?;
     writeln!(out, "        require_fs: {},", require(profile.require_fs))?;
     writeln!(out, "        require_net: {},", require(profile.require_net))?;

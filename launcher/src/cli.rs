@@ -98,6 +98,8 @@ pub enum BackendArg {
     Auto,
     /// Namespaces, Landlock and seccomp; refuse if they cannot be had
     Namespaces,
+    /// Landlock and seccomp, with a supervisor that connects on the server's behalf
+    Notify,
     /// Landlock and seccomp alone
     Static,
 }

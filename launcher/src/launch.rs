@@ -8,7 +8,7 @@ use stockade_policy::document::profile::Profile;
 use stockade_policy::mediator::{Mediator, SessionFacts, Without};
 use stockade_policy::rules::{Item, Policy};
 use stockade_policy::verdict::Access;
-use stockade_sandbox::Jailed;
+use stockade_sandbox::{ClosedGate, Jailed};
 
 use crate::cli::{JailArgs, Protection, StartingPolicy};
 use crate::error::{Failure, Kind};
@@ -143,7 +143,7 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
             .because(&error)
             .hint("make room or mend the permissions there; nothing was started, because nothing could have been recorded")
     })?;
-    let jailed = match stockade_sandbox::spawn(&plan.command, &plan.ruleset) {
+    let jailed = match stockade_sandbox::spawn(&plan.command, &plan.ruleset, Arc::new(ClosedGate)) {
         Ok(jailed) => jailed,
         Err(error) => {
             let failure = Failure::from(error);

@@ -7,6 +7,7 @@
 
 pub mod detect;
 pub mod document;
+pub mod egress;
 pub mod mediator;
 pub mod redact;
 pub mod rules;

@@ -28,6 +28,8 @@ pub enum Degree {
 pub enum Backend {
     /// User, pid, network, mount and IPC namespaces, Landlock, seccomp.
     Namespaces,
+    /// Landlock, seccomp, and a supervisor that acts on seccomp user notifications.
+    Notify,
     /// Landlock and seccomp.
     Static,
 }
@@ -38,6 +40,7 @@ impl Backend {
     pub fn word(self) -> &'static str {
         match self {
             Self::Namespaces => "namespaces",
+            Self::Notify => "notify",
             Self::Static => "static",
         }
     }
@@ -58,6 +61,8 @@ pub struct Enforcement {
     pub unix: Degree,
     /// Other processes, and the end of the tree.
     pub process: Degree,
+    /// Native code from writable places.
+    pub exec: Degree,
     /// Kernel surface.
     pub syscalls: Degree,
     /// Limits.
@@ -71,12 +76,13 @@ pub struct Enforcement {
 impl Enforcement {
     /// Guarantees by name, in the order in which they are shown.
     #[must_use]
-    pub fn guarantees(&self) -> [(&'static str, &Degree); 7] {
+    pub fn guarantees(&self) -> [(&'static str, &Degree); 8] {
         [
             ("fs", &self.fs),
             ("net", &self.net),
             ("unix", &self.unix),
             ("process", &self.process),
+            ("exec", &self.exec),
             ("syscalls", &self.syscalls),
             ("limits", &self.limits),
             ("env", &self.env),

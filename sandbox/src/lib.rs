@@ -6,6 +6,7 @@
 
 mod enforcement;
 mod error;
+mod gate;
 mod host_report;
 mod jailed;
 mod ruleset;
@@ -24,9 +25,13 @@ use std::os::windows::io::{BorrowedHandle as BorrowedFd, OwnedHandle as OwnedFd}
 
 pub use enforcement::{Backend, Degree, Enforcement};
 pub use error::SpawnError;
+pub use gate::{ClosedGate, Denial, Denied, Gatekeeper, Opened, Program, Way, Wish};
 pub use host_report::HostReport;
-pub use jailed::{End, Jailed, KeeperHandle, KeeperMessage};
+pub use jailed::{
+    End, Inward, InwardFamily, Jailed, KeeperHandle, KeeperMessage, OpenDoors, Supervisor, TreeLimit,
+};
 pub use os::{limit_retained_memory, probe, spawn};
 pub use ruleset::{
-    Access, BackendChoice, Command, Limits, Need, Network, PathRule, Required, Ruleset, TreeEnd,
+    Access, BackendChoice, Closed, ClosedPlace, Command, Doors, Files, Limits, Need, Network, Observe,
+    PathRule, Required, Ruleset, TreeEnd, UnixReach, UnixRule,
 };

@@ -24,11 +24,97 @@ pub struct PathRule {
     pub access: Access,
 }
 
-/// The network of the whole tree.
+/// A place that stays closed inside a wider grant. It need not exist yet: `namespaces` closes it when it appears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosedPlace {
+    /// Absolute, without links.
+    pub path: PathBuf,
+    /// To what.
+    pub closed: Closed,
+}
+
+/// What a closed place is closed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// Everything.
+    Entirely,
+    /// Writing: other programs obey what is written there.
+    ForWriting,
+}
+
+/// The files of the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Files {
+    /// Granted paths, as wide as they were asked for: what `namespaces` shows.
+    pub wide: Vec<PathRule>,
+    /// What stays closed inside of `wide`: `namespaces` masks it.
+    pub closed: Vec<ClosedPlace>,
+    /// The same grants without anything closed in them (the other children of a directory instead of the directory): all
+    /// that backends without a mount namespace can do.
+    pub narrow: Vec<PathRule>,
+    /// A directory of the server's own that `namespaces` shows as /tmp and /var/tmp.
+    pub scratch: Option<PathBuf>,
+}
+
+impl Files {
+    /// Grants with nothing closed in them.
+    #[must_use]
+    pub fn plain(grants: Vec<PathRule>) -> Self {
+        Self { wide: grants.clone(), closed: Vec::new(), narrow: grants, scratch: None }
+    }
+}
+
+/// The ways out (and in) of a tree whose network is brokered: see [`Gatekeeper`](crate::Gatekeeper).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Doors {
+    /// TCP ports that lead out; at most [`Doors::PORTS_MAX`]. `namespaces` listens on each inside; any other is refused
+    /// at once.
+    pub ports: Vec<u16>,
+    /// TCP ports on which the server may be reached from the host's loopback; at most [`Doors::LISTEN_MAX`].
+    pub listen: Vec<u16>,
+}
+
+impl Doors {
+    /// Two descriptors a port have to fit into one message (SCM_MAX_FD is 253).
+    pub const PORTS_MAX: usize = 100;
+    /// As many as any server needs.
+    pub const LISTEN_MAX: usize = 16;
+}
+
+/// Unix sockets that may be connected to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnixRule {
+    /// Absolute, without links.
+    pub path: PathBuf,
+    /// Which.
+    pub reach: UnixReach,
+}
+
+/// Which sockets a [`UnixRule`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnixReach {
+    /// The socket at the path.
+    Socket,
+    /// Every socket below the directory: the server's own, in its private directories.
+    Below,
+}
+
+/// What is told to the [`Gatekeeper`](crate::Gatekeeper) beyond network and Unix sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observe {
+    /// System calls that the filter refuses and no honest program makes often.
+    Refused,
+    /// These, and every file that is opened or executed (about 70 µs each): for diagnosis.
+    Files,
+}
+
+/// The network of the whole tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Network {
     /// None at all: no socket but `socketpair`.
     None,
+    /// Where every connection leads is asked of the [`Gatekeeper`](crate::Gatekeeper).
+    Brokered(Doors),
     /// The host's, unfiltered. Nothing but `demo --without net` asks for this.
     DangerousHost,
 }
@@ -45,16 +131,21 @@ pub struct Limits {
     pub processes: u64,
     /// RLIMIT_CPU, seconds per process; `None` for no limit.
     pub cpu_seconds: Option<u64>,
+    /// Memory of the whole tree in bytes, without the page cache: cgroup v2 where one can be had, else the keeper measures
+    /// and kills (soft). `None` for no limit.
+    pub memory_bytes: Option<u64>,
 }
 
 /// Which mechanism carries the jail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BackendChoice {
-    /// `namespaces` where usable, else `static`.
+    /// `namespaces` where usable, else `notify`; `static` if neither is and nothing is granted that needs them.
     Auto,
     /// User, pid, network, mount and IPC namespaces under Landlock and seccomp; refuse where they can't be had.
     Namespaces,
-    /// Landlock and seccomp alone.
+    /// Landlock and seccomp, with a supervisor that connects on the server's behalf (seccomp user notification).
+    Notify,
+    /// Landlock and seccomp alone: no network and no Unix socket can be granted.
     Static,
 }
 
@@ -102,9 +193,13 @@ pub struct Command {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ruleset {
     /// Granted paths; `None` is no file-system fence at all (`demo --without fs` only).
-    pub paths: Option<Vec<PathRule>>,
+    pub files: Option<Files>,
     /// Network.
     pub network: Network,
+    /// Unix sockets that may be connected to.
+    pub unix: Vec<UnixRule>,
+    /// What is told beyond that.
+    pub observe: Observe,
     /// The whole environment.
     pub env: Vec<(OsString, OsString)>,
     /// Limits.

@@ -2,8 +2,12 @@
 
 use std::io;
 
-use crate::{BackendChoice, Command, HostReport, Jailed, Ruleset, SpawnError};
-use crate::{BorrowedFd, KeeperMessage};
+use std::sync::Arc;
+
+use crate::{
+    BackendChoice, BorrowedFd, Command, Gatekeeper, HostReport, InwardFamily, Jailed, KeeperMessage, OwnedFd,
+    Ruleset, SpawnError,
+};
 
 /// Refuses.
 ///
@@ -17,8 +21,17 @@ pub fn probe(_choice: BackendChoice) -> Result<HostReport, SpawnError> {
 ///
 /// # Errors
 /// Always.
-pub fn spawn(_command: &Command, _ruleset: &Ruleset) -> Result<Jailed, SpawnError> {
+pub fn spawn(
+    _command: &Command,
+    _ruleset: &Ruleset,
+    _gatekeeper: Arc<dyn Gatekeeper>,
+) -> Result<Jailed, SpawnError> {
     Err(refusal())
+}
+
+/// There are no sessions here.
+pub(crate) fn inward_socket(_init: &OwnedFd, _family: InwardFamily) -> io::Result<OwnedFd> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Does nothing here.

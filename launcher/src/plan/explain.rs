@@ -36,16 +36,17 @@ fn write_head(out: &mut String, plan: &Plan) -> std::fmt::Result {
 fn write_ruleset(out: &mut String, plan: &Plan) -> std::fmt::Result {
     let ruleset = &plan.ruleset;
     writeln!(out, "\nFiles")?;
-    match &ruleset.paths {
+    match &ruleset.files {
         None => writeln!(out, "  no fence")?,
-        Some(rules) => {
-            for (rule, reason) in rules.iter().zip(&plan.reasons) {
+        Some(files) => {
+            for (rule, reason) in files.narrow.iter().zip(&plan.reasons) {
                 writeln!(out, "  {}", rule_line(rule, reason))?;
             }
         }
     }
-    let network = match ruleset.network {
+    let network = match &ruleset.network {
         Network::None => "none",
+        Network::Brokered(_) => "through the broker",
         Network::DangerousHost => "the host's, unfiltered",
     };
     writeln!(out, "\nNetwork\n  {network}")?;
@@ -59,6 +60,7 @@ fn write_ruleset(out: &mut String, plan: &Plan) -> std::fmt::Result {
     writeln!(out, "  open files {} per process, file size {} bytes", limits.open_files, limits.file_bytes)?;
     writeln!(out, "  processes {}, CPU {cpu}", limits.processes)?;
     let backend = match ruleset.backend {
+        BackendChoice::Notify => "notify",
         BackendChoice::Auto => "auto",
         BackendChoice::Namespaces => "namespaces",
         BackendChoice::Static => "static",

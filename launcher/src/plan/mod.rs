@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use stockade_policy::document::profile::{PathGrant, Profile, Require};
 use stockade_sandbox::{
-    Access, BackendChoice, Command, Limits, Need, Network, PathRule, Required, Ruleset, TreeEnd,
+    Access, BackendChoice, Command, Files, Limits, Need, Network, Observe, PathRule, Required, Ruleset,
+    TreeEnd,
 };
 
 use crate::cli::{BackendArg, JailArgs, Protection};
@@ -90,7 +91,9 @@ impl Plan {
         let flag_grants = add_flags(&mut grants, input)?;
         let (rules, reasons, notes) = grants.finish();
         let ruleset = Ruleset {
-            paths: (input.without != Some(Protection::Fs)).then_some(rules),
+            files: (input.without != Some(Protection::Fs)).then_some(Files::plain(rules)),
+            unix: Vec::new(),
+            observe: Observe::Refused,
             network: match input.without {
                 Some(Protection::Net) => Network::DangerousHost,
                 _ => Network::None,
@@ -262,6 +265,7 @@ fn limits(profile: &Profile) -> Limits {
         file_bytes: profile.limits.file_bytes.unwrap_or(4 << 30),
         processes: profile.limits.processes.unwrap_or(256),
         cpu_seconds: profile.limits.cpu_seconds,
+        memory_bytes: profile.limits.memory_bytes,
     }
 }
 
@@ -270,6 +274,7 @@ fn backend(input: &Input<'_>) -> BackendChoice {
         // A pid namespace would end the tree all the same.
         (Some(Protection::Tree), _) | (_, BackendArg::Static) => BackendChoice::Static,
         (_, BackendArg::Namespaces) => BackendChoice::Namespaces,
+        (_, BackendArg::Notify) => BackendChoice::Notify,
         (_, BackendArg::Auto) => BackendChoice::Auto,
     }
 }

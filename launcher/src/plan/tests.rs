@@ -88,7 +88,7 @@ fn plan(tree: &FakeTree, arguments: &[&str], jail: JailArgs) -> Result<Plan, Fai
 
 fn granted(plan: &Plan) -> Vec<&str> {
     let own = "/home/u/.local/state/stockade/servers/";
-    let rules = plan.ruleset.paths.as_deref().unwrap();
+    let rules = &plan.ruleset.files.as_ref().unwrap().narrow;
     rules.iter().filter_map(|rule| rule.path.to_str()).filter(|path| !path.starts_with(own)).collect()
 }
 
@@ -171,7 +171,7 @@ fn a_write_grant_of_the_home_directory_leaves_start_up_files_readable_only() {
     let jail = JailArgs { grant_write: vec!["/home/u".into()], ..JailArgs::default() };
     let plan = plan(&tree, &[], jail).unwrap();
     let access = |path: &str| {
-        let rules = plan.ruleset.paths.as_deref().unwrap();
+        let rules = &plan.ruleset.files.as_ref().unwrap().narrow;
         rules.iter().find(|rule| rule.path == Path::new(path)).map(|rule| rule.access)
     };
     assert_eq!(access("/home/u/notes"), Some(Access::ReadWrite));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal::SIGKILL;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
-use stockade_sandbox::{End, KeeperHandle, KeeperMessage};
+use stockade_sandbox::{End, KeeperHandle, KeeperMessage, TreeLimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
@@ -43,8 +43,8 @@ pub(super) enum Cause {
     LogStopped(String),
     /// The keeper died.
     KeeperLost,
-    /// The tree has more processes than its profile allows; the keeper is killing it.
-    LimitHit,
+    /// The tree is beyond a limit; the keeper is killing it.
+    LimitHit(TreeLimit),
 }
 
 impl Cause {
@@ -58,9 +58,17 @@ impl Cause {
             Self::Signal(name) => format!("Stockade was sent {name}"),
             Self::LogStopped(why) => why.clone(),
             Self::KeeperLost => "the keeper of the jail died".to_owned(),
-            Self::LimitHit => {
-                "the server was killed: it had more processes than its profile's limit".to_owned()
-            }
+            Self::LimitHit(limit) => format!("the server was killed: {}", limit_words(*limit)),
+        }
+    }
+}
+
+fn limit_words(limit: TreeLimit) -> &'static str {
+    match limit {
+        TreeLimit::Processes => "it had more processes than its profile's limit (`[limits] processes`)",
+        TreeLimit::Memory => "it used more memory than its profile's limit (`[limits] memory`)",
+        TreeLimit::OpenPlace => {
+            "a sensitive place appeared inside a granted directory and could not be closed"
         }
     }
 }
@@ -126,7 +134,7 @@ impl<'s> Ending<'s> {
                 self.tree_gone = true;
                 self.deadline = Some(Instant::now() + DRAIN);
             }
-            KeeperMessage::LimitHit => self.cause = Some(Cause::LimitHit),
+            KeeperMessage::LimitHit(limit) => self.cause = Some(Cause::LimitHit(limit)),
         }
     }
 
@@ -162,7 +170,7 @@ impl<'s> Ending<'s> {
                 self.end_session(words);
                 self.terminate();
             }
-            Cause::ServerEnded | Cause::KeeperLost | Cause::LimitHit => {}
+            Cause::ServerEnded | Cause::KeeperLost | Cause::LimitHit(_) => {}
         }
         if first || hurry {
             self.cause = Some(cause);
@@ -218,7 +226,7 @@ impl<'s> Ending<'s> {
     /// How the server ended, in words.
     pub(super) fn how_server_ended(&self) -> String {
         match (self.end, &self.cause) {
-            (_, Some(cause @ Cause::LimitHit)) => cause.words(),
+            (_, Some(cause @ Cause::LimitHit(_))) => cause.words(),
             (Some(end), _) => end_words(end),
             (None, Some(cause)) => cause.words(),
             (None, None) => "unknown".to_owned(),

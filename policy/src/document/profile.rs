@@ -22,6 +22,55 @@ pub struct PathGrant {
     pub reason: Cow<'static, str>,
 }
 
+/// `[net] allow = [{ host, port, … }]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetGrant {
+    /// `api.github.com`, `*.example.org` (below it, not itself), `*` (every name), an address, or a network in CIDR form;
+    /// lower case.
+    pub host: Cow<'static, str>,
+    /// TCP port.
+    pub port: u16,
+    /// Classes of addresses that the host may turn out to be at; public ones alone unless said.
+    pub addresses: Cow<'static, [AddressClass]>,
+    /// Bytes that may be sent there in one session.
+    pub upload_bytes: Option<u64>,
+    /// Why this kind of server needs it.
+    pub reason: Cow<'static, str>,
+}
+
+/// What an address is to this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AddressClass {
+    /// Reached over the internet.
+    Public,
+    /// This machine: 127.0.0.0/8, ::1, and its own addresses.
+    Loopback,
+    /// RFC 1918, RFC 6598, RFC 4193.
+    Private,
+    /// 169.254.0.0/16, fe80::/10.
+    LinkLocal,
+    /// Where clouds give out a machine's credentials (169.254.169.254 and its like).
+    Metadata,
+}
+
+/// `[net] listen = [{ port, reason }]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenGrant {
+    /// TCP port on the host's loopback.
+    pub port: u16,
+    /// Why.
+    pub reason: Cow<'static, str>,
+}
+
+/// `[net] open = [{ host, reason }]`: web pages that the server may ask to be opened in the user's browser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenGrant {
+    /// As in [`NetGrant::host`], names alone.
+    pub host: Cow<'static, str>,
+    /// Why.
+    pub reason: Cow<'static, str>,
+}
+
 /// A variable set for the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvSet {
@@ -49,10 +98,12 @@ pub struct ProfileLimits {
     pub file_bytes: Option<u64>,
     /// Processes of the tree.
     pub processes: Option<u64>,
-    /// Memory of the tree, in bytes. Enforced from the cgroup issue on; until then reported as not enforced.
+    /// Memory of the tree, in bytes.
     pub memory_bytes: Option<u64>,
     /// CPU seconds per process (RLIMIT_CPU).
     pub cpu_seconds: Option<u64>,
+    /// Bytes that all connections of one session may send.
+    pub upload_bytes: Option<u64>,
 }
 
 /// A profile with its bases folded in (`extends`: lists append, scalars replace, `remove` subtracts).
@@ -72,6 +123,16 @@ pub struct Profile {
     pub write: Cow<'static, [PathGrant]>,
     /// Readable and executable.
     pub exec: Cow<'static, [PathGrant]>,
+    /// Where it may connect to.
+    pub net_allow: Cow<'static, [NetGrant]>,
+    /// Where it may be connected to.
+    pub net_listen: Cow<'static, [ListenGrant]>,
+    /// What it may ask to be opened in the browser.
+    pub net_open: Cow<'static, [OpenGrant]>,
+    /// Unix sockets that it may connect to (`[unix] allow`).
+    pub unix_allow: Cow<'static, [PathGrant]>,
+    /// Whether it may use Unix sockets of its own, in its private directories (`[unix] private`).
+    pub unix_private: Option<bool>,
     /// Names passed through from the launcher's own environment (`LC_*` patterns allowed).
     pub env_pass: Cow<'static, [Cow<'static, str>]>,
     /// Variables set.

@@ -12,11 +12,11 @@ use nix::unistd::{chdir, dup2_stderr, dup2_stdin, dup2_stdout, execve, setsid};
 
 use super::bpf::Instruction;
 use super::facts::Facts;
-use super::link::{Status, tell};
-use super::seccomp::{self, Filter, Group, HostIpc, Truncate};
+use super::link::{Status, tell, tell_with};
+use super::seccomp::{self, Filter, Group, HostIpc, Listener, Sockets, Truncate, UnixSockets};
 use super::step::{At, Failure, Step};
 use super::{capabilities, landlock, sys};
-use crate::{Backend, Command, Limits, Network, PathRule, Ruleset, SpawnError, TreeEnd};
+use crate::{Backend, Command, Files, Limits, Network, PathRule, Ruleset, SpawnError, TreeEnd};
 
 /// Everything that the forked processes need, made before the first fork.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct Launch {
     argv: Vec<CString>,
     env: Vec<CString>,
     cwd: CString,
-    paths: Option<Vec<PathRule>>,
+    pub(crate) files: Option<Files>,
     filters: Filters,
     /// Landlock's ABI, 0 for none.
     landlock_abi: u32,
@@ -38,10 +38,20 @@ pub(crate) struct Launch {
     pub(crate) gid: u32,
 }
 
+/// One program a way of carrying the jail; `deaf` ones do without a listener.
 #[derive(Debug)]
 struct Filters {
     namespaces: Vec<Instruction>,
+    namespaces_deaf: Vec<Instruction>,
+    notify: Vec<Instruction>,
     alone: Vec<Instruction>,
+}
+
+/// What of a jail goes with it: indices of grants that were skipped, and the listener of its filter.
+#[derive(Debug, Default)]
+pub(crate) struct Confined {
+    pub(crate) skipped: Vec<u16>,
+    pub(crate) listener: Option<OwnedFd>,
 }
 
 /// The server's ends of its pipes.
@@ -73,13 +83,15 @@ impl Launch {
             argv: command.argv.iter().map(|word| text(word)).collect::<Result<_, _>>()?,
             env,
             cwd: text(command.cwd.as_os_str())?,
-            paths: ruleset.paths.clone(),
+            files: ruleset.files.clone(),
             filters: Filters {
-                namespaces: filter(ruleset, facts, HostIpc::Private, Group::Free)?,
-                alone: filter(ruleset, facts, HostIpc::Shared, Group::Kept)?,
+                namespaces: filter(ruleset, facts, Backend::Namespaces, Listener::Present)?,
+                namespaces_deaf: filter(ruleset, facts, Backend::Namespaces, Listener::Absent)?,
+                notify: filter(ruleset, facts, Backend::Notify, Listener::Present)?,
+                alone: filter(ruleset, facts, Backend::Static, Listener::Absent)?,
             },
             landlock_abi: facts.landlock_abi(),
-            network: ruleset.network,
+            network: ruleset.network.clone(),
             limits: ruleset.limits,
             tree_end: ruleset.tree_end,
             kernel_counts_processes: facts.process_limit_is_per_namespace(),
@@ -88,42 +100,70 @@ impl Launch {
         })
     }
 
-    /// Landlock and seccomp on this process, for good. Tells which grants were skipped.
-    pub(crate) fn confine(&self, backend: Backend, skipped: impl FnOnce(Vec<u16>)) -> Result<(), Failure> {
+    /// The grants of a backend: with a mount namespace what is closed in them is masked there.
+    pub(crate) fn grants(&self, backend: Backend) -> Option<&[PathRule]> {
+        self.files.as_ref().map(|files| match backend {
+            Backend::Namespaces => files.wide.as_slice(),
+            Backend::Notify | Backend::Static => files.narrow.as_slice(),
+        })
+    }
+
+    /// Landlock and seccomp on this process, for good.
+    pub(crate) fn confine(&self, backend: Backend) -> Result<Confined, Failure> {
         set_no_new_privs().at(Step::NoNewPrivs)?;
+        let mut confined = Confined::default();
         if self.landlock_abi > 0 {
             let request = landlock::Request {
-                paths: self.paths.as_deref(),
-                network: self.network,
+                paths: self.grants(backend),
+                network: landlock::Reach::of(&self.network, backend),
                 abi: self.landlock_abi,
             };
             let mut prepared = landlock::prepare(request)?;
-            skipped(std::mem::take(&mut prepared.skipped));
+            confined.skipped = std::mem::take(&mut prepared.skipped);
             landlock::enforce(prepared)?;
         }
-        let filter = match backend {
-            Backend::Namespaces => &self.filters.namespaces,
-            Backend::Static => &self.filters.alone,
-        };
-        sys::install_filter(filter).at(Step::Seccomp)
+        confined.listener = self.install(backend)?;
+        Ok(confined)
+    }
+
+    fn install(&self, backend: Backend) -> Result<Option<OwnedFd>, Failure> {
+        let filters = &self.filters;
+        match backend {
+            Backend::Static => sys::install_filter(&filters.alone).at(Step::Seccomp).map(|()| None),
+            Backend::Notify => {
+                sys::install_filter_with_listener(&filters.notify).at(Step::SeccompListener).map(Some)
+            }
+            Backend::Namespaces => match sys::install_filter_with_listener(&filters.namespaces) {
+                Ok(listener) => Ok(Some(listener)),
+                // EBUSY: whoever sandboxed us listens already, and there is one listener a process. ENOSYS, EINVAL: Linux
+                // before 5.0.
+                Err(_) => sys::install_filter(&filters.namespaces_deaf).at(Step::Seccomp).map(|()| None),
+            },
+        }
     }
 }
 
 fn filter(
     ruleset: &Ruleset,
     facts: &Facts,
-    host_ipc: HostIpc,
-    group: Group,
+    backend: Backend,
+    listener: Listener,
 ) -> Result<Vec<Instruction>, SpawnError> {
-    let truncate = match facts.landlock_abi() {
-        1 | 2 if ruleset.paths.is_some() => Truncate::Filter,
-        _ => Truncate::Landlock,
+    let filter = Filter {
+        sockets: Sockets::of(&ruleset.network, backend),
+        unix: if ruleset.unix.is_empty() { UnixSockets::None } else { UnixSockets::Supervised },
+        host_ipc: if backend == Backend::Namespaces { HostIpc::Private } else { HostIpc::Shared },
+        truncate: match facts.landlock_abi() {
+            1 | 2 if ruleset.files.is_some() => Truncate::Filter,
+            _ => Truncate::Landlock,
+        },
+        group: if backend == Backend::Namespaces { Group::Free } else { Group::Kept },
+        listener,
+        observe: ruleset.observe,
     };
-    seccomp::program(Filter { network: ruleset.network, host_ipc, truncate, group }).map_err(|error| {
-        SpawnError::Step {
-            step: "assembling the system call filter",
-            source: std::io::Error::other(error.to_string()),
-        }
+    seccomp::program(filter).map_err(|error| SpawnError::Step {
+        step: "assembling the system call filter",
+        source: std::io::Error::other(error.to_string()),
     })
 }
 
@@ -160,12 +200,16 @@ fn enter(
     chdir(launch.cwd.as_c_str()).at(Step::Chdir)?;
     capabilities::give_up()?;
     tell(status, &Status::Hello).at(Step::Hello)?;
-    launch.confine(backend, |skipped| {
-        if !skipped.is_empty() {
-            // The start goes on without the list if the keeper is gone: then we are killed anyway.
-            let _ = tell(status, &Status::Skipped(skipped));
-        }
-    })
+    let confined = launch.confine(backend)?;
+    // The start goes on without being heard if the keeper is gone: then we are killed anyway.
+    if !confined.skipped.is_empty() {
+        let _ = tell(status, &Status::Skipped(confined.skipped));
+    }
+    if let Some(listener) = &confined.listener {
+        // Neither send nor sendmsg with these arguments asks the listener anything.
+        let _ = tell_with(status, &Status::Listener, &[listener.as_fd()]);
+    }
+    Ok(())
 }
 
 /// SIGKILL when the process that forked us ends. `keeper` is a socket to the keeper: if it is gone already, no signal

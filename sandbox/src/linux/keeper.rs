@@ -16,30 +16,17 @@ use nix::sys::socket::MsgFlags;
 use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
 use super::child::{self, Launch, ServerEnds};
-use super::link::{self, Heard, News, Order, Outcome, Started, Status, hear, hear_long, tell};
+use super::link::{
+    self, DoorCounts, Heard, News, Order, Outcome, Started, Status, hear, hear_long, tell, tell_with,
+};
 use super::namespaces::{self, InitEnds};
 use super::step::{At, Failure, Step};
 use super::sys::{self, Side, SingleThreaded, Waited};
 use super::tree;
-use crate::{Backend, End, TreeEnd};
+use crate::{Backend, End, TreeEnd, TreeLimit};
 
-/// Which backends to try.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Attempts {
-    /// This one.
-    Only(Backend),
-    /// `namespaces`; if a step of it fails that `static` does without, `static`.
-    NamespacesThenStatic,
-}
-
-impl Attempts {
-    fn first(self) -> Backend {
-        match self {
-            Self::Only(backend) => backend,
-            Self::NamespacesThenStatic => Backend::Namespaces,
-        }
-    }
-}
+/// Which backends to try, the best first; at least one. Another one is tried when a step fails that it does without.
+pub(crate) type Attempts = Vec<Backend>;
 
 /// What the keeper is given.
 #[derive(Debug)]
@@ -71,8 +58,11 @@ pub(crate) fn end_from_wait(status: i32) -> End {
 fn keep(post: Post, launch: &Launch, proof: &SingleThreaded) {
     let Post { launcher, server, attempts } = post;
     let started = settle(&launcher, &server)
-        .map_err(|failure| (attempts.first(), failure))
-        .and_then(|()| start(attempts, &server, launch, proof));
+        .map_err(|failure| (attempts.first().copied().unwrap_or(Backend::Static), failure))
+        .and_then(|()| {
+            let ends = Ends { launcher: &launcher, server: &server };
+            start(&attempts, ends, launch, proof)
+        });
     let tree = match started {
         Ok((tree, started)) => {
             // From here on the server runs as the same user: /proc/<keeper>/mem and fd must not be its. Before, the
@@ -124,21 +114,46 @@ fn settle(launcher: &OwnedFd, server: &ServerEnds) -> Result<(), Failure> {
 
 type Failed = (Backend, Failure);
 
+/// What a start needs of the keeper's own.
+#[derive(Clone, Copy)]
+struct Ends<'a> {
+    launcher: &'a OwnedFd,
+    server: &'a ServerEnds,
+}
+
 fn start(
-    attempts: Attempts,
-    server: &ServerEnds,
+    attempts: &[Backend],
+    ends: Ends<'_>,
     launch: &Launch,
     proof: &SingleThreaded,
 ) -> Result<(Tree, Started), Failed> {
-    let first = attempts.first();
-    match Tree::start(first, server, launch, proof) {
-        Ok((tree, skipped)) => Ok(tree.started(None, skipped)),
-        Err(failure) if attempts == Attempts::NamespacesThenStatic && failure.step.is_of_namespaces() => {
-            Tree::start(Backend::Static, server, launch, proof)
-                .map(|(tree, skipped)| tree.started(Some(failure), skipped))
-                .map_err(|failure| (Backend::Static, failure))
+    let mut fell_back = None;
+    let mut left = attempts.iter().peekable();
+    while let Some(&backend) = left.next() {
+        match Tree::start(backend, ends, launch, proof) {
+            Ok((tree, birth)) => {
+                if let Some((counts, fds)) = &birth.doors {
+                    let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+                    let sent = tell_with(ends.launcher, &Outcome::Doors(*counts), &fds);
+                    sent.at(Step::Doors).map_err(|failure| (backend, failure))?;
+                }
+                return Ok(tree.started(fell_back, birth.skipped));
+            }
+            Err(failure) if left.peek().is_some() && can_do_without(backend, failure.step) => {
+                fell_back.get_or_insert(failure);
+            }
+            Err(failure) => return Err((backend, failure)),
         }
-        Err(failure) => Err((first, failure)),
+    }
+    Err((Backend::Static, Failure::new(Step::Keeper, libc::EINVAL)))
+}
+
+/// Whether a weaker backend may work where this step of `backend` failed.
+fn can_do_without(backend: Backend, step: Step) -> bool {
+    match backend {
+        Backend::Namespaces => step.is_of_namespaces(),
+        Backend::Notify => step == Step::SeccompListener,
+        Backend::Static => false,
     }
 }
 
@@ -168,30 +183,30 @@ struct Tree {
 impl Tree {
     fn start(
         backend: Backend,
-        ends: &ServerEnds,
+        ends: Ends<'_>,
         launch: &Launch,
         proof: &SingleThreaded,
-    ) -> Result<(Self, Vec<u16>), Failure> {
+    ) -> Result<(Self, Birth), Failure> {
         let (status, status_theirs) = link::pair().at(Step::Socket)?;
         link::receive_pids(&status).at(Step::Socket)?;
         let (root, report) = match backend {
-            Backend::Static => match sys::fork(proof).at(Step::Fork)? {
+            Backend::Static | Backend::Notify => match sys::fork(proof).at(Step::Fork)? {
                 Side::Child => {
                     // Our end of it would hide the keeper's death: a socket is at its end once all of them are closed.
                     drop(status);
-                    child::become_server(launch, backend, ends, status_theirs.as_fd())
+                    child::become_server(launch, backend, ends.server, status_theirs.as_fd())
                 }
                 Side::Parent(pid) => (pid, None),
             },
             Backend::Namespaces => {
                 let (report, report_theirs) = link::pair().at(Step::Socket)?;
-                let flags = namespaces::flags(launch.network);
+                let flags = namespaces::flags(&launch.network);
                 let side = sys::fork_into_namespaces(proof, flags).at(Step::CloneNamespaces)?;
                 match side {
                     Side::Child => {
                         drop((status, report));
                         let status = status_theirs.as_fd();
-                        let ends = InitEnds { server: ends, status, report: &report_theirs };
+                        let ends = InitEnds { server: ends.server, status, report: &report_theirs };
                         namespaces::run_init(launch, &ends, proof)
                     }
                     Side::Parent(pid) => (pid, Some(report)),
@@ -199,8 +214,8 @@ impl Tree {
             }
         };
         drop(status_theirs);
-        match until_exec(&status) {
-            Ok((server, skipped)) => Ok((Self { backend, root, server, report }, skipped)),
+        match until_exec(&status, backend, ends.launcher) {
+            Ok(birth) => Ok((Self { backend, root, server: birth.server, report }, birth)),
             Err(failure) => {
                 let _ = kill(Pid::from_raw(root), Signal::SIGKILL);
                 let _ = sys::wait(root, 0);
@@ -219,7 +234,7 @@ impl Tree {
         let mut mask = SigSet::empty();
         mask.add(Signal::SIGCHLD);
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        let counts = self.backend == Backend::Static || !launch.kernel_counts_processes;
+        let counts = self.backend != Backend::Namespaces || !launch.kernel_counts_processes;
         // Twice a second: the limit is soft either way.
         let timeout = if counts { PollTimeout::from(500u16) } else { PollTimeout::NONE };
         loop {
@@ -248,7 +263,7 @@ impl Tree {
             if self.wait_for_news(launcher, &signals, timeout)? == Woken::ByTime
                 && self.tasks() > launch.limits.processes
             {
-                let _ = tell(launcher, &News::LimitHit);
+                let _ = tell(launcher, &News::LimitHit(TreeLimit::Processes));
                 self.finish(launcher, launch.tree_end, Why::Killed);
                 return Ok(());
             }
@@ -283,7 +298,7 @@ impl Tree {
     fn tasks(&self) -> u64 {
         match self.backend {
             Backend::Namespaces => tree::count_tasks(self.root),
-            Backend::Static => tree::count_tasks(nix::unistd::getpid().as_raw()),
+            Backend::Notify | Backend::Static => tree::count_tasks(nix::unistd::getpid().as_raw()),
         }
     }
 
@@ -321,12 +336,14 @@ impl Tree {
                     let _ = tell(launcher, &News::Ended(end));
                 }
             }
-            Backend::Static if tree_end == TreeEnd::DangerousLeave && why != Why::Killed => {
+            Backend::Notify | Backend::Static
+                if tree_end == TreeEnd::DangerousLeave && why != Why::Killed =>
+            {
                 if why == Why::LauncherGone {
                     let _ = kill(Pid::from_raw(self.server), Signal::SIGKILL);
                 }
             }
-            Backend::Static => tree::kill_and_reap(self.server, |pid, status| {
+            Backend::Notify | Backend::Static => tree::kill_and_reap(self.server, |pid, status| {
                 if pid == self.server && why != Why::ServerEnded {
                     let _ = tell(launcher, &News::Ended(end_from_wait(status)));
                 }
@@ -343,21 +360,33 @@ enum Woken {
     ByNews,
 }
 
-/// Hears the server's process until it closes its end, which execve does for it.
-fn until_exec(status: &OwnedFd) -> Result<(i32, Vec<u16>), Failure> {
-    let (mut server, mut skipped) = (None, Vec::new());
+/// What the keeper hears while a server is being born.
+#[derive(Debug)]
+struct Birth {
+    server: i32,
+    /// Indices of grants.
+    skipped: Vec<u16>,
+    doors: Option<(DoorCounts, Vec<OwnedFd>)>,
+}
+
+/// Hears the server's process until it closes its end, which execve does for it. The listener is passed on at once: execve
+/// itself may ask it.
+fn until_exec(status: &OwnedFd, backend: Backend, launcher: &OwnedFd) -> Result<Birth, Failure> {
+    let mut birth = Birth { server: 0, skipped: Vec::new(), doors: None };
     loop {
-        let (heard, pid) = hear_long::<Status>(status).at(Step::Socket)?;
-        match heard {
-            Heard::Message(Status::Hello) => server = Some(pid),
-            Heard::Message(Status::Skipped(indices)) => skipped = indices,
+        let letter = hear_long::<Status>(status).at(Step::Socket)?;
+        match letter.heard {
+            Heard::Message(Status::Hello) => birth.server = letter.pid,
+            Heard::Message(Status::Skipped(indices)) => birth.skipped = indices,
             Heard::Message(Status::Failed(failure)) => return Err(failure),
+            Heard::Message(Status::Doors(counts)) => birth.doors = Some((counts, letter.fds)),
+            Heard::Message(Status::Listener) => {
+                let fds: Vec<_> = letter.fds.iter().map(AsFd::as_fd).collect();
+                tell_with(launcher, &Outcome::Listener(backend), &fds).at(Step::SeccompListener)?;
+            }
             Heard::Message(Status::Ended(_)) | Heard::Nothing => {}
             Heard::Gone => break,
         }
     }
-    match server {
-        Some(pid) if pid > 0 => Ok((pid, skipped)),
-        _ => Err(Failure::new(Step::Hello, libc::ECHILD)),
-    }
+    if birth.server > 0 { Ok(birth) } else { Err(Failure::new(Step::Hello, libc::ECHILD)) }
 }

@@ -13,7 +13,7 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 
 use super::step::{Failure, Step};
-use crate::{Access, Network, PathRule};
+use crate::{Access, Backend, Network, PathRule};
 
 /// The newest ABI whose rights are known here.
 pub(crate) const ABI_MAX: u32 = ABI::V10 as u32;
@@ -24,9 +24,30 @@ pub(crate) struct Request<'a> {
     /// Granted paths; `None` is no file-system fence.
     pub(crate) paths: Option<&'a [PathRule]>,
     /// TCP, and sockets by path or abstract name.
-    pub(crate) network: Network,
+    pub(crate) network: Reach,
     /// Of the running kernel, at most [`ABI_MAX`], at least 1.
     pub(crate) abi: u32,
+}
+
+/// What the server's own calls may reach over sockets; a supervisor's calls on its behalf are none of Landlock's affair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Nothing: TCP (ABI 4), UDP (10) and sockets by path (9) or abstract name (6) are refused.
+    Nothing,
+    /// A network namespace of its own, where every address is ours: only Unix sockets are refused.
+    OwnNamespace,
+    /// The host.
+    Host,
+}
+
+impl Reach {
+    pub(crate) fn of(network: &Network, backend: Backend) -> Self {
+        match (network, backend) {
+            (Network::DangerousHost, _) => Self::Host,
+            (Network::Brokered(_), Backend::Namespaces) => Self::OwnNamespace,
+            (Network::None | Network::Brokered(_), _) => Self::Nothing,
+        }
+    }
 }
 
 /// A ruleset ready to be enforced.
@@ -89,8 +110,9 @@ fn create(request: Request<'_>) -> Result<Option<RulesetCreated>, Failure> {
     let mut scopes = Scope::from_all(abi);
     match request.network {
         // Handled without a rule: refused everywhere. (TCP from ABI 4, UDP from 10, sockets by path from 9.)
-        Network::None => net = AccessNet::from_all(abi),
-        Network::DangerousHost => {
+        Reach::Nothing => net = AccessNet::from_all(abi),
+        Reach::OwnNamespace => {}
+        Reach::Host => {
             scopes.remove(Scope::AbstractUnixSocket);
             files.remove(AccessFs::ResolveUnix);
         }
@@ -207,7 +229,7 @@ mod tests {
     fn a_missing_path_is_skipped_and_named() {
         let rule = |path: &str| PathRule { path: path.into(), access: Access::Read };
         let paths = [rule("/usr"), rule("/no/such/path"), rule("/dev/null/below-a-file")];
-        let request = Request { paths: Some(&paths), network: Network::None, abi: 1 };
+        let request = Request { paths: Some(&paths), network: Reach::Nothing, abi: 1 };
         let Ok(prepared) = prepare(request) else {
             // No Landlock here: the jail tests say so.
             return;

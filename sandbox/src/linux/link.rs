@@ -1,24 +1,38 @@
 //! What the processes of a jail tell each other, one SEQPACKET datagram a message.
 
+use std::io::IoSlice;
 use std::io::{self, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixCredentials, recv, recvmsg, send,
-    setsockopt, socketpair, sockopt,
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixCredentials, recv,
+    recvmsg, send, sendmsg, setsockopt, socketpair, sockopt,
 };
 
 use super::step::{Failure, Step};
-use crate::{Backend, End};
+use super::sys;
+use crate::{Backend, End, TreeLimit};
 
 /// From the keeper to the launcher, while the jail is being built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
+    /// One descriptor comes with it: the filter of this backend asks on it, from before execve on.
+    Listener(Backend),
+    /// As many descriptors come with it: the doors of the network namespace.
+    Doors(DoorCounts),
     /// execve succeeded.
     Started(Started),
     /// Nothing runs. The first is what failed in the last backend that was tried.
     Failed(Backend, Failure),
+}
+
+/// How many descriptors of each kind come with a message, in this order; the socket to PID 1 is the last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DoorCounts {
+    pub(crate) tcp: u8,
+    pub(crate) dns_udp: u8,
+    pub(crate) dns_tcp: u8,
 }
 
 /// A server that runs.
@@ -39,7 +53,7 @@ pub(crate) struct Started {
 pub(crate) enum News {
     Ended(End),
     TreeGone,
-    LimitHit,
+    LimitHit(TreeLimit),
 }
 
 /// From the launcher to the keeper.
@@ -60,6 +74,10 @@ pub(crate) enum Status {
     Failed(Failure),
     /// From PID 1: the server's main process ended.
     Ended(End),
+    /// From PID 1, with as many descriptors and one more, the socket to itself: see [`DoorCounts`].
+    Doors(DoorCounts),
+    /// From the server's process, with one descriptor: the listener of its filter.
+    Listener,
 }
 
 /// No message is longer: 1 byte a tag, 11 of `Started`, and two a skipped path.
@@ -90,6 +108,15 @@ pub(crate) fn tell(socket: impl AsFd, message: &impl Message) -> io::Result<()> 
     retry(|| send(socket.as_fd().as_raw_fd(), &bytes, MsgFlags::MSG_NOSIGNAL)).map(drop)
 }
 
+/// As [`tell`], with descriptors.
+pub(crate) fn tell_with(socket: impl AsFd, message: &impl Message, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let bytes = message.encode();
+    let raw: Vec<i32> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+    let controls = [ControlMessage::ScmRights(&raw)];
+    let fd = socket.as_fd().as_raw_fd();
+    retry(|| sendmsg::<()>(fd, &[IoSlice::new(&bytes)], &controls, MsgFlags::MSG_NOSIGNAL, None)).map(drop)
+}
+
 /// What came out of a socket.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Heard<M> {
@@ -113,32 +140,46 @@ pub(crate) fn hear<M: Message>(socket: impl AsFd, flags: MsgFlags) -> io::Result
     }
 }
 
-/// Receives one message of any length, blocking, with its sender's pid (0 without [`receive_pids`]).
-pub(crate) fn hear_long<M: Message>(socket: impl AsFd) -> io::Result<(Heard<M>, i32)> {
+/// A message of any length, and what came with it.
+#[derive(Debug)]
+pub(crate) struct Letter<M> {
+    pub(crate) heard: Heard<M>,
+    /// Its sender's pid; 0 without [`receive_pids`].
+    pub(crate) pid: i32,
+    pub(crate) fds: Vec<OwnedFd>,
+}
+
+/// Receives one message of any length, blocking.
+pub(crate) fn hear_long<M: Message>(socket: impl AsFd) -> io::Result<Letter<M>> {
+    /// SCM_MAX_FD
+    const FDS_MAX: usize = 253;
     let mut buffer = vec![0; MESSAGE_BYTES_MAX];
-    let mut space = nix::cmsg_space!(UnixCredentials);
+    let mut space = nix::cmsg_space!(UnixCredentials, [i32; FDS_MAX]);
     let fd = socket.as_fd().as_raw_fd();
-    let (length, pid) = {
+    let mut letter = Letter { heard: Heard::Gone, pid: 0, fds: Vec::new() };
+    let length = {
         let mut slices = [IoSliceMut::new(&mut buffer)];
         let received = retry(|| {
             let message = recvmsg::<()>(fd, &mut slices, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)?;
-            let pid = message.cmsgs()?.find_map(|control| match control {
-                ControlMessageOwned::ScmCredentials(sender) => Some(sender.pid()),
-                _ => None,
-            });
-            Ok((message.bytes, pid.unwrap_or(0)))
+            for control in message.cmsgs()? {
+                match control {
+                    ControlMessageOwned::ScmCredentials(sender) => letter.pid = sender.pid(),
+                    ControlMessageOwned::ScmRights(fds) => letter.fds.extend(fds.into_iter().map(sys::adopt)),
+                    _ => {}
+                }
+            }
+            Ok(message.bytes)
         });
         match received {
-            Ok(received) => received,
-            Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => (0, 0),
+            Ok(length) => length,
+            Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => 0,
             Err(error) => return Err(error),
         }
     };
-    let message = match buffer.get(..length) {
-        Some(bytes) if length > 0 => M::decode(bytes).map_or(Heard::Gone, Heard::Message),
-        _ => Heard::Gone,
-    };
-    Ok((message, pid))
+    if let Some(bytes) = buffer.get(..length).filter(|bytes| !bytes.is_empty()) {
+        letter.heard = M::decode(bytes).map_or(Heard::Gone, Heard::Message);
+    }
+    Ok(letter)
 }
 
 fn retry<T>(mut call: impl FnMut() -> nix::Result<T>) -> io::Result<T> {
@@ -167,6 +208,8 @@ impl Message for Outcome {
                 bytes.extend(failure_bytes(*failure));
                 bytes
             }
+            Self::Listener(backend) => vec![2, backend_byte(*backend)],
+            Self::Doors(counts) => vec![3, counts.tcp, counts.dns_udp, counts.dns_tcp],
         }
     }
 
@@ -187,6 +230,10 @@ impl Message for Outcome {
             [1, backend, rest @ ..] => {
                 let failure = failure_from(rest.try_into().ok()?)?;
                 Some(Self::Failed(backend_from(*backend)?, failure))
+            }
+            [2, backend] => Some(Self::Listener(backend_from(*backend)?)),
+            [3, tcp, dns_udp, dns_tcp] => {
+                Some(Self::Doors(DoorCounts { tcp: *tcp, dns_udp: *dns_udp, dns_tcp: *dns_tcp }))
             }
             _ => None,
         }
@@ -212,6 +259,8 @@ impl Message for Status {
                 bytes.extend(end_bytes(*end));
                 bytes
             }
+            Self::Doors(counts) => vec![4, counts.tcp, counts.dns_udp, counts.dns_tcp],
+            Self::Listener => vec![5],
         }
     }
 
@@ -221,6 +270,10 @@ impl Message for Status {
             [1, rest @ ..] => Some(Self::Skipped(indices_from(rest))),
             [2, rest @ ..] => Some(Self::Failed(failure_from(rest.try_into().ok()?)?)),
             [3, rest @ ..] => Some(Self::Ended(end_from(rest.try_into().ok()?)?)),
+            [4, tcp, dns_udp, dns_tcp] => {
+                Some(Self::Doors(DoorCounts { tcp: *tcp, dns_udp: *dns_udp, dns_tcp: *dns_tcp }))
+            }
+            [5] => Some(Self::Listener),
             _ => None,
         }
     }
@@ -235,7 +288,7 @@ impl Message for News {
                 bytes
             }
             Self::TreeGone => vec![1],
-            Self::LimitHit => vec![2],
+            Self::LimitHit(limit) => vec![2, limit_byte(*limit)],
         }
     }
 
@@ -243,7 +296,7 @@ impl Message for News {
         match bytes {
             [0, rest @ ..] => Some(Self::Ended(end_from(rest.try_into().ok()?)?)),
             [1] => Some(Self::TreeGone),
-            [2] => Some(Self::LimitHit),
+            [2, limit] => Some(Self::LimitHit(limit_from(*limit)?)),
             _ => None,
         }
     }
@@ -297,6 +350,24 @@ fn backend_byte(backend: Backend) -> u8 {
     match backend {
         Backend::Namespaces => 0,
         Backend::Static => 1,
+        Backend::Notify => 2,
+    }
+}
+
+fn limit_byte(limit: TreeLimit) -> u8 {
+    match limit {
+        TreeLimit::Processes => 0,
+        TreeLimit::Memory => 1,
+        TreeLimit::OpenPlace => 2,
+    }
+}
+
+fn limit_from(byte: u8) -> Option<TreeLimit> {
+    match byte {
+        0 => Some(TreeLimit::Processes),
+        1 => Some(TreeLimit::Memory),
+        2 => Some(TreeLimit::OpenPlace),
+        _ => None,
     }
 }
 
@@ -304,6 +375,7 @@ fn backend_from(byte: u8) -> Option<Backend> {
     match byte {
         0 => Some(Backend::Namespaces),
         1 => Some(Backend::Static),
+        2 => Some(Backend::Notify),
         _ => None,
     }
 }
@@ -346,7 +418,12 @@ mod tests {
         survives(Status::Ended(End::Signalled(9)));
         survives(News::Ended(End::Exited(255)));
         survives(News::TreeGone);
-        survives(News::LimitHit);
+        survives(News::LimitHit(TreeLimit::Memory));
+        survives(Outcome::Listener(Backend::Notify));
+        let counts = DoorCounts { tcp: 200, dns_udp: 2, dns_tcp: 1 };
+        survives(Outcome::Doors(counts));
+        survives(Status::Doors(counts));
+        survives(Status::Listener);
         survives(Order::Terminate);
         survives(Order::Kill);
         assert_eq!(Order::decode(&[]), None);

@@ -8,6 +8,8 @@ mod keeper;
 mod landlock;
 mod link;
 mod namespaces;
+mod netns;
+mod notify;
 mod probe;
 mod report;
 mod seccomp;
@@ -20,7 +22,9 @@ mod step;
 )]
 mod sys;
 mod tree;
+mod view;
 
+pub(crate) use namespaces::inward_socket;
 pub use probe::probe;
 pub(crate) use session::Session;
 pub use spawn::spawn;

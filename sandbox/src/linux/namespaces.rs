@@ -2,17 +2,18 @@
 
 use std::ffi::CStr;
 use std::fs;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::mount::{MsFlags, mount};
 use nix::sys::prctl::{set_dumpable, set_name};
 
 use super::child::{self, Launch, ServerEnds};
-use super::link::{Status, tell};
+use super::link::{Status, tell, tell_with};
 use super::step::{At, Failure, Step};
 use super::sys::{self, Side, SingleThreaded, Waited};
-use super::{capabilities, keeper};
-use crate::{Backend, Network};
+use super::{capabilities, keeper, netns, view};
+use crate::{Backend, InwardFamily, Network};
 
 /// What PID 1 is given.
 #[derive(Debug)]
@@ -26,10 +27,10 @@ pub(crate) struct InitEnds<'a> {
 }
 
 /// CLONE_NEW* flags of the jail.
-pub(crate) fn flags(network: Network) -> i32 {
+pub(crate) fn flags(network: &Network) -> i32 {
     let flags = libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC;
     match network {
-        Network::None => flags | libc::CLONE_NEWNET,
+        Network::None | Network::Brokered(_) => flags | libc::CLONE_NEWNET,
         Network::DangerousHost => flags,
     }
 }
@@ -37,8 +38,7 @@ pub(crate) fn flags(network: Network) -> i32 {
 /// What PID 1 does: builds the jail around itself, starts the server, reaps, and ends with it. The kernel then kills
 /// whatever is left in the namespace.
 pub(crate) fn run_init(launch: &Launch, ends: &InitEnds<'_>, proof: &SingleThreaded) -> ! {
-    let started =
-        settle(launch.uid, launch.gid, ends.status).and_then(|()| sys::fork(proof).at(Step::ForkServer));
+    let started = settle(launch, ends.status).and_then(|()| sys::fork(proof).at(Step::ForkServer));
     match started {
         Ok(Side::Child) => child::become_server(launch, Backend::Namespaces, ends.server, ends.status),
         Ok(Side::Parent(server)) => reap(server, ends.report),
@@ -50,7 +50,8 @@ pub(crate) fn run_init(launch: &Launch, ends: &InitEnds<'_>, proof: &SingleThrea
 }
 
 /// The steps after clone, up to a process without capabilities in namespaces of its own.
-pub(crate) fn settle(uid: u32, gid: u32, keeper: BorrowedFd<'_>) -> Result<(), Failure> {
+pub(crate) fn settle(launch: &Launch, keeper: BorrowedFd<'_>) -> Result<(), Failure> {
+    let (uid, gid) = (launch.uid, launch.gid);
     // The files below belong to root while we are not dumpable, as a launcher that guards its memory is not.
     set_dumpable(true).at(Step::UidMap)?;
     // Identity maps: the server keeps its user, and is not uid 0 anywhere. user_namespaces(7): an unprivileged
@@ -64,7 +65,21 @@ pub(crate) fn settle(uid: u32, gid: u32, keeper: BorrowedFd<'_>) -> Result<(), F
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).at(Step::MountPrivate)?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), flags, none).at(Step::MountProc)?;
+    if let Network::Brokered(doors) = &launch.network {
+        let (counts, fds) = netns::open(doors)?;
+        let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
+        tell_with(keeper, &Status::Doors(counts), &fds).at(Step::Doors)?;
+    }
+    if let Some(files) = &launch.files {
+        view::enter(files)?;
+    }
     capabilities::give_up()
+}
+
+/// The launcher's half of [`crate::Inward`]: asks PID 1 for a socket.
+pub(crate) fn inward_socket(_init: &OwnedFd, _family: InwardFamily) -> io::Result<OwnedFd> {
+    // TODO(netns)
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 fn reap(server: i32, report: &OwnedFd) -> ! {

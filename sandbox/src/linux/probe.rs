@@ -10,8 +10,8 @@ use super::step::{At, Failure, Step};
 use super::sys::{self, Side, SingleThreaded};
 use super::{namespaces, report, spawn};
 use crate::{
-    Backend, BackendChoice, Command, Enforcement, HostReport, Limits, Need, Network, Required, Ruleset,
-    SpawnError, TreeEnd,
+    Backend, BackendChoice, Command, Enforcement, Files, HostReport, Limits, Need, Network, Observe,
+    Required, Ruleset, SpawnError, TreeEnd,
 };
 
 /// Finds out what this host can enforce. Must be called before any thread starts.
@@ -25,7 +25,7 @@ pub fn probe(choice: BackendChoice) -> Result<HostReport, SpawnError> {
     let command = Command { program: "/".into(), argv: Vec::new(), cwd: "/".into() };
 
     let launch = Launch::new(&command, &ruleset, &facts)?;
-    let confined = tried(&proof, 0, |_| launch.confine(Backend::Namespaces, |_| ()))?;
+    let confined = tried(&proof, 0, |_| launch.confine(Backend::Static).map(drop))?;
     if let Err(failure) = confined {
         // The kernel says that it can, but something between it and us refuses.
         match failure.step {
@@ -33,8 +33,8 @@ pub fn probe(choice: BackendChoice) -> Result<HostReport, SpawnError> {
             _ => facts.landlock = Err(failure.errno),
         }
     }
-    let flags = namespaces::flags(Network::None);
-    let namespaces = tried(&proof, flags, |keeper| namespaces::settle(facts.uid, facts.gid, keeper));
+    let flags = namespaces::flags(&ruleset.network);
+    let namespaces = tried(&proof, flags, |keeper| namespaces::settle(&launch, keeper));
     let namespaces = match namespaces {
         Ok(tried) => tried,
         Err(SpawnError::Step { step, source }) if step == Step::Fork.name() => {
@@ -58,10 +58,11 @@ pub fn probe(choice: BackendChoice) -> Result<HostReport, SpawnError> {
 
 fn enforcement(facts: &Facts, ruleset: &Ruleset, namespaces: Result<(), Failure>) -> Enforcement {
     match (ruleset.backend, namespaces) {
+        (BackendChoice::Notify, _) => report::enforcement(facts, ruleset, Backend::Notify, None),
         (BackendChoice::Static, _) => report::enforcement(facts, ruleset, Backend::Static, None),
         (_, Ok(())) => report::enforcement(facts, ruleset, Backend::Namespaces, None),
         (BackendChoice::Auto, Err(failure)) => {
-            report::enforcement(facts, ruleset, Backend::Static, Some(failure))
+            report::enforcement(facts, ruleset, Backend::Notify, Some(failure))
         }
         (BackendChoice::Namespaces, Err(failure)) => report::nothing(facts, Backend::Namespaces, failure),
     }
@@ -69,10 +70,18 @@ fn enforcement(facts: &Facts, ruleset: &Ruleset, namespaces: Result<(), Failure>
 
 fn nothing_granted(backend: BackendChoice) -> Ruleset {
     Ruleset {
-        paths: Some(Vec::new()),
+        files: Some(Files::plain(Vec::new())),
         network: Network::None,
+        unix: Vec::new(),
+        observe: Observe::Refused,
         env: Vec::new(),
-        limits: Limits { open_files: 1024, file_bytes: 1 << 30, processes: 64, cpu_seconds: None },
+        limits: Limits {
+            open_files: 1024,
+            file_bytes: 1 << 30,
+            processes: 64,
+            cpu_seconds: None,
+            memory_bytes: None,
+        },
         backend,
         required: Required { fs: Need::BestEffort, net: Need::BestEffort, process: Need::BestEffort },
         tree_end: TreeEnd::Kill,
@@ -101,7 +110,7 @@ fn tried(
     drop(theirs);
     let heard = hear_long::<Status>(&ours).at(Step::Socket);
     let _ = sys::wait(child, 0);
-    Ok(match heard?.0 {
+    Ok(match heard?.heard {
         Heard::Message(Status::Hello) => Ok(()),
         Heard::Message(Status::Failed(failure)) => Err(failure),
         _ => Err(Failure::new(Step::Hello, libc::ECHILD)),

@@ -19,6 +19,7 @@ pub(crate) fn enforcement(
         net: case.network(),
         unix: case.unix_sockets(),
         process: case.processes(),
+        exec: case.native_code(),
         syscalls: case.system_calls(),
         limits: case.limits(),
         env: Degree::Full,
@@ -37,11 +38,30 @@ pub(crate) fn nothing(facts: &Facts, backend: Backend, failure: Failure) -> Enfo
         net: none(),
         unix: none(),
         process: none(),
+        exec: none(),
         syscalls: none(),
         limits: none(),
         env: none(),
         skipped_paths: Vec::new(),
     }
+}
+
+/// What is seen of refused system calls: nothing without a listener.
+pub(crate) fn listener(_enforcement: &mut Enforcement, _present: bool) {
+    // TODO(report)
+}
+
+/// Whether a backend can carry what the ruleset grants at all.
+pub(crate) fn carries(ruleset: &Ruleset, backend: Backend) -> Result<(), SpawnError> {
+    let brokered = matches!(ruleset.network, Network::Brokered(_));
+    if backend == Backend::Static && (brokered || !ruleset.unix.is_empty()) {
+        return Err(SpawnError::NotEnforceable {
+            guarantee: "network",
+            why: "the static backend can grant no network and no Unix socket".to_owned(),
+            remedy: "use namespaces or notify, or grant none".to_owned(),
+        });
+    }
+    Ok(())
 }
 
 /// Whether everything that must be full is full.
@@ -141,7 +161,7 @@ impl Case<'_> {
     }
 
     fn files(&self) -> Degree {
-        if self.ruleset.paths.is_none() {
+        if self.ruleset.files.is_none() {
             return Degree::None {
                 why: "the ruleset leaves every file open".to_owned(),
                 remedy: "give it a list of granted paths".to_owned(),
@@ -149,7 +169,7 @@ impl Case<'_> {
         }
         match self.facts.landlock_abi() {
             0 => Degree::None { why: self.landlock(), remedy: self.landlock_remedy() },
-            1 if self.backend == Backend::Static => Degree::Partial {
+            1 if self.backend != Backend::Namespaces => Degree::Partial {
                 missing: "truncation is closed by the system call filter alone".to_owned(),
                 why: self.landlock(),
                 remedy: self.landlock_remedy(),
@@ -161,7 +181,7 @@ impl Case<'_> {
 
     fn network(&self) -> Degree {
         match self.ruleset.network {
-            Network::None => self.filtered(),
+            Network::None | Network::Brokered(_) => self.filtered(),
             Network::DangerousHost => hosts_network(),
         }
     }
@@ -195,7 +215,7 @@ impl Case<'_> {
             "the scheduling of the user's other processes can be changed",
             "names and addresses of the host's network interfaces can be read",
         ];
-        if grants_proc(self.ruleset.paths.as_deref()) {
+        if grants_proc(self.ruleset.files.as_ref().map(|files| files.narrow.as_slice())) {
             missing.push("names and command lines of other processes can be read in /proc");
         }
         if self.facts.landlock_abi() < 6 {
@@ -204,15 +224,20 @@ impl Case<'_> {
         let (why, remedy) = match self.fell_back {
             Some(failure) => (namespaces_refused(self.facts, failure), namespaces_remedy(failure)),
             None => (
-                "the static backend has no pid namespace".to_owned(),
+                format!("the {} backend has no pid namespace", self.backend.word()),
                 "use the namespaces backend".to_owned(),
             ),
         };
         Degree::Partial { missing: missing.join("; "), why, remedy }
     }
 
+    fn native_code(&self) -> Degree {
+        // TODO(report)
+        Degree::Full
+    }
+
     fn system_calls(&self) -> Degree {
-        match (self.facts.landlock_abi(), &self.ruleset.paths) {
+        match (self.facts.landlock_abi(), &self.ruleset.files) {
             (1 | 2, Some(_)) => Degree::Partial {
                 missing: "nothing passes, but truncate(2) is refused in granted paths too".to_owned(),
                 why: format!("{} has no right for truncation", self.landlock()),
@@ -227,7 +252,7 @@ impl Case<'_> {
             return Degree::Full;
         }
         let why = match (self.backend, self.facts.uid) {
-            (Backend::Static, _) => {
+            (Backend::Static | Backend::Notify, _) => {
                 "RLIMIT_NPROC counts every process of the user outside of a user namespace".to_owned()
             }
             (Backend::Namespaces, 0) => "the kernel exempts root from RLIMIT_NPROC".to_owned(),
@@ -237,7 +262,7 @@ impl Case<'_> {
         };
         let remedy = match (self.backend, self.facts.uid) {
             (_, 0) => "run as an ordinary user",
-            (Backend::Static, _) => "use the namespaces backend",
+            (Backend::Static | Backend::Notify, _) => "use the namespaces backend",
             (Backend::Namespaces, _) => "use Linux 5.14 or newer",
         };
         Degree::Partial {

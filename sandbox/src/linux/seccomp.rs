@@ -4,19 +4,67 @@
 //! unexpected EPERM or a kill for a reason to stop. What runs on any architecture stands here; numbers come from libc.
 
 use super::bpf::{Action, AssembleError, Case, Instruction, Rule, Table, Test, assemble};
-use crate::Network;
+use crate::{Backend, Network, Observe};
 
 /// What the filter has to do beyond the base list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Filter {
     /// Sockets.
-    pub(crate) network: Network,
+    pub(crate) sockets: Sockets,
     /// System V IPC and POSIX message queues are the host's: there is no IPC namespace of our own.
     pub(crate) host_ipc: HostIpc,
     /// Who keeps files from being truncated.
     pub(crate) truncate: Truncate,
     /// Whether processes may leave the server's group.
     pub(crate) group: Group,
+    /// Unix sockets.
+    pub(crate) unix: UnixSockets,
+    /// Whether somebody answers notifications.
+    pub(crate) listener: Listener,
+    /// What is told.
+    pub(crate) observe: Observe,
+}
+
+/// Unix sockets beyond connected pairs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UnixSockets {
+    /// None.
+    None,
+    /// The supervisor connects to granted ones.
+    Supervised,
+}
+
+/// Whether a supervisor answers notifications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listener {
+    /// Calls may be notified.
+    Present,
+    /// Every call has to be decided by the filter alone.
+    Absent,
+}
+
+/// Which sockets there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sockets {
+    /// None but connected pairs.
+    None,
+    /// A network namespace of its own.
+    OwnNamespace,
+    /// A supervisor connects.
+    Supervised,
+    /// The host's.
+    Host,
+}
+
+impl Sockets {
+    pub(crate) fn of(network: &Network, backend: Backend) -> Self {
+        match (network, backend) {
+            (Network::DangerousHost, _) => Self::Host,
+            (Network::Brokered(_), Backend::Namespaces) => Self::OwnNamespace,
+            (Network::Brokered(_), Backend::Notify) => Self::Supervised,
+            (Network::None | Network::Brokered(_), _) => Self::None,
+        }
+    }
 }
 
 /// The process group, by which the keeper kills a tree at one moment.
@@ -54,7 +102,7 @@ pub(crate) fn program(filter: Filter) -> Result<Vec<Instruction>, AssembleError>
 /// The table of this architecture.
 pub(crate) fn table(filter: Filter) -> Table {
     let mut rules = base();
-    if filter.network == Network::None {
+    if filter.sockets != Sockets::Host {
         rules.extend(no_network());
     }
     if filter.host_ipc == HostIpc::Shared {

@@ -43,7 +43,7 @@ impl Session {
         Ok(match hear::<News>(&self.socket, MsgFlags::MSG_DONTWAIT)? {
             Heard::Nothing => None,
             Heard::Message(News::Ended(end)) => Some(KeeperMessage::Ended(end)),
-            Heard::Message(News::LimitHit) => Some(KeeperMessage::LimitHit),
+            Heard::Message(News::LimitHit(limit)) => Some(KeeperMessage::LimitHit(limit)),
             Heard::Message(News::TreeGone) => {
                 self.reap();
                 Some(KeeperMessage::TreeGone)

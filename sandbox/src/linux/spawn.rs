@@ -1,7 +1,9 @@
 //! Starting a server: facts, the choice of a backend, the fork of the keeper, and its answer.
 
 use std::io;
+use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::prctl::set_child_subreaper;
@@ -11,18 +13,27 @@ use nix::unistd::pipe2;
 use super::child::{Launch, ServerEnds};
 use super::facts::Facts;
 use super::keeper::{self, Attempts, Post};
-use super::link::{self, Heard, Outcome, Started, hear_long};
+use super::link::{self, DoorCounts, Heard, Outcome, Started, hear_long};
+use super::notify;
 use super::report;
 use super::session::Session;
 use super::step::{At, Failure, Step};
 use super::sys::{self, NotSingleThreaded, Side, SingleThreaded};
-use crate::{Backend, BackendChoice, Command, Jailed, KeeperHandle, Ruleset, SpawnError, TreeEnd};
+use crate::{
+    Backend, BackendChoice, Command, Gatekeeper, Inward, Jailed, KeeperHandle, Network, OpenDoors, Ruleset,
+    SpawnError, Supervisor, TreeEnd,
+};
 
-/// Starts `command` under `ruleset`. Must be called before any thread starts (the keeper is forked from us).
+/// Starts `command` under `ruleset`. Must be called before any thread starts (the keeper is forked from us); a thread of
+/// our own, the supervisor, runs afterwards.
 ///
 /// # Errors
 /// When a required guarantee cannot be had, or a step fails: then nothing runs.
-pub fn spawn(command: &Command, ruleset: &Ruleset) -> Result<Jailed, SpawnError> {
+pub fn spawn(
+    command: &Command,
+    ruleset: &Ruleset,
+    gatekeeper: Arc<dyn Gatekeeper>,
+) -> Result<Jailed, SpawnError> {
     let proof = single_threaded()?;
     let facts = Facts::gather();
     let attempts = attempts(&facts, ruleset)?;
@@ -46,20 +57,75 @@ pub fn spawn(command: &Command, ruleset: &Ruleset) -> Result<Jailed, SpawnError>
     };
     drop((theirs, pipes.servers));
 
-    match outcome(&ours) {
-        Outcome::Started(started) => {
-            let enforcement = enforced(&facts, ruleset, &started);
+    match birth(&ours, ruleset, &gatekeeper) {
+        Ok(birth) => {
+            let started = birth.started;
+            let mut enforcement = enforced(&facts, ruleset, &started);
+            report::listener(&mut enforcement, birth.supervisor.is_some());
             fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).at(Step::Socket)?;
             let session = Session::new(ours, keeper, started.server_pid, ruleset.tree_end);
             let OurEnds { stdin, stdout, stderr } = pipes.ours;
             let keeper = KeeperHandle::new(session, started.server_pid);
-            Ok(Jailed { stdin, stdout, stderr, keeper, enforcement })
+            let (doors, supervisor) = (birth.doors, birth.supervisor);
+            Ok(Jailed { stdin, stdout, stderr, keeper, doors, supervisor, enforcement })
         }
-        Outcome::Failed(backend, failure) => {
+        Err((backend, failure)) => {
             let _ = sys::wait(keeper, 0);
             Err(refusal(command, &facts, backend, failure))
         }
     }
+}
+
+/// What the keeper says until the server runs.
+struct Birth {
+    started: Started,
+    doors: Option<OpenDoors>,
+    supervisor: Option<Supervisor>,
+}
+
+/// Waits for the keeper's answer. One that dies without an answer has left nothing behind: its children die with it.
+fn birth(
+    socket: &OwnedFd,
+    ruleset: &Ruleset,
+    gatekeeper: &Arc<dyn Gatekeeper>,
+) -> Result<Birth, (Backend, Failure)> {
+    let (mut doors, mut supervisor) = (None, None);
+    let lost = |errno| (Backend::Static, Failure::new(Step::Keeper, errno));
+    loop {
+        let letter =
+            hear_long::<Outcome>(socket).map_err(|error| lost(error.raw_os_error().unwrap_or(libc::EIO)))?;
+        let mut fds = letter.fds.into_iter();
+        match letter.heard {
+            Heard::Message(Outcome::Started(started)) => return Ok(Birth { started, doors, supervisor }),
+            Heard::Message(Outcome::Failed(backend, failure)) => return Err((backend, failure)),
+            Heard::Message(Outcome::Doors(counts)) => {
+                doors = Some(open_doors(counts, fds).ok_or(lost(libc::EBADMSG))?);
+            }
+            Heard::Message(Outcome::Listener(backend)) => {
+                let post = notify::Post {
+                    listener: fds.next().ok_or(lost(libc::EBADMSG))?,
+                    backend,
+                    doors: match &ruleset.network {
+                        Network::Brokered(doors) => Some(doors.clone()),
+                        Network::None | Network::DangerousHost => None,
+                    },
+                    unix: ruleset.unix.clone(),
+                    observe: ruleset.observe,
+                };
+                let started = notify::start(post, Arc::clone(gatekeeper)).at(Step::SeccompListener);
+                supervisor = Some(started.map_err(|failure| (backend, failure))?);
+            }
+            Heard::Gone | Heard::Nothing => return Err(lost(libc::ECHILD)),
+        }
+    }
+}
+
+fn open_doors(counts: DoorCounts, mut fds: impl Iterator<Item = OwnedFd>) -> Option<OpenDoors> {
+    let mut some = |count: u8| fds.by_ref().take(usize::from(count)).collect::<Vec<_>>();
+    let tcp = some(counts.tcp).into_iter().map(TcpListener::from).collect();
+    let dns_udp = some(counts.dns_udp).into_iter().map(UdpSocket::from).collect();
+    let dns_tcp = some(counts.dns_tcp).into_iter().map(TcpListener::from).collect();
+    Some(OpenDoors { tcp, dns_udp, dns_tcp, inward: Inward(fds.next()?) })
 }
 
 /// The proof that forking is safe.
@@ -70,55 +136,51 @@ pub(super) fn single_threaded() -> Result<SingleThreaded, SpawnError> {
     })
 }
 
-/// Which backends may be tried: those that satisfy what the ruleset requires.
+/// Which backends may be tried, the best first: those that can carry what the ruleset grants, and satisfy what it requires.
 fn attempts(facts: &Facts, ruleset: &Ruleset) -> Result<Attempts, SpawnError> {
     if !facts.seccomp {
         return Err(report::no_seccomp(facts));
     }
-    let allowed =
-        |backend| report::check(&report::enforcement(facts, ruleset, backend, None), ruleset.required);
     let leaves = ruleset.tree_end == TreeEnd::DangerousLeave;
-    match ruleset.backend {
-        BackendChoice::Namespaces if leaves => Err(SpawnError::NotEnforceable {
-            guarantee: "process tree",
-            why: "a pid namespace takes every process with it, but the ruleset leaves them alone".to_owned(),
-            remedy: "use the static backend, or let the tree be killed".to_owned(),
-        }),
-        BackendChoice::Static | BackendChoice::Auto if leaves || ruleset.backend == BackendChoice::Static => {
-            allowed(Backend::Static)?;
-            Ok(Attempts::Only(Backend::Static))
+    let wanted: &[Backend] = match ruleset.backend {
+        BackendChoice::Namespaces if leaves => {
+            return Err(SpawnError::NotEnforceable {
+                guarantee: "process tree",
+                why: "a pid namespace takes every process with it, but the ruleset leaves them alone"
+                    .to_owned(),
+                remedy: "use another backend, or let the tree be killed".to_owned(),
+            });
         }
-        BackendChoice::Namespaces => {
-            allowed(Backend::Namespaces)?;
-            Ok(Attempts::Only(Backend::Namespaces))
-        }
-        BackendChoice::Static | BackendChoice::Auto => {
-            allowed(Backend::Namespaces)?;
-            Ok(match allowed(Backend::Static) {
-                Ok(()) => Attempts::NamespacesThenStatic,
-                Err(_) => Attempts::Only(Backend::Namespaces),
-            })
+        BackendChoice::Auto if leaves => &[Backend::Notify, Backend::Static],
+        BackendChoice::Auto => &[Backend::Namespaces, Backend::Notify, Backend::Static],
+        BackendChoice::Namespaces => &[Backend::Namespaces],
+        BackendChoice::Notify => &[Backend::Notify],
+        BackendChoice::Static => &[Backend::Static],
+    };
+    let mut refused = None;
+    let mut attempts = Attempts::new();
+    for &backend in wanted {
+        let enforcement = report::enforcement(facts, ruleset, backend, None);
+        match report::carries(ruleset, backend).and_then(|()| report::check(&enforcement, ruleset.required)) {
+            Ok(()) => attempts.push(backend),
+            Err(error) => {
+                refused.get_or_insert(error);
+            }
         }
     }
-}
-
-/// Waits for the keeper's answer. One that dies without an answer has left nothing behind: its children die with it.
-fn outcome(socket: &OwnedFd) -> Outcome {
-    match hear_long::<Outcome>(socket) {
-        Ok((Heard::Message(outcome), _)) => outcome,
-        Ok((Heard::Gone | Heard::Nothing, _)) => {
-            Outcome::Failed(Backend::Static, Failure::new(Step::Keeper, libc::ECHILD))
-        }
-        Err(error) => {
-            let errno = error.raw_os_error().unwrap_or(libc::EIO);
-            Outcome::Failed(Backend::Static, Failure::new(Step::Keeper, errno))
-        }
+    match refused {
+        Some(error) if attempts.is_empty() => Err(error),
+        _ => Ok(attempts),
     }
 }
 
 fn enforced(facts: &Facts, ruleset: &Ruleset, started: &Started) -> crate::Enforcement {
     let mut enforcement = report::enforcement(facts, ruleset, started.backend, started.fell_back);
-    let paths = ruleset.paths.as_deref().unwrap_or_default();
+    let paths = match (&ruleset.files, started.backend) {
+        (None, _) => &[][..],
+        (Some(files), Backend::Namespaces) => &files.wide,
+        (Some(files), Backend::Notify | Backend::Static) => &files.narrow,
+    };
     enforcement.skipped_paths = started
         .skipped
         .iter()

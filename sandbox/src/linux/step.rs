@@ -34,13 +34,17 @@ pub(crate) enum Step {
     LandlockRule,
     LandlockRestrict,
     Seccomp,
+    SeccompListener,
+    NetworkUp,
+    Doors,
+    View,
     Execve,
     Hello,
     Keeper,
 }
 
 impl Step {
-    const ALL: [Self; 29] = [
+    const ALL: [Self; 33] = [
         Self::ReadProc,
         Self::Pipe,
         Self::Socket,
@@ -67,6 +71,10 @@ impl Step {
         Self::LandlockRule,
         Self::LandlockRestrict,
         Self::Seccomp,
+        Self::SeccompListener,
+        Self::NetworkUp,
+        Self::Doors,
+        Self::View,
         Self::Execve,
         Self::Hello,
         Self::Keeper,
@@ -101,13 +109,17 @@ impl Step {
             Self::LandlockRule => "landlock_add_rule",
             Self::LandlockRestrict => "landlock_restrict_self",
             Self::Seccomp => "seccomp(SECCOMP_SET_MODE_FILTER)",
+            Self::SeccompListener => "seccomp(SECCOMP_FILTER_FLAG_NEW_LISTENER)",
+            Self::NetworkUp => "setting up the loopback of the new network namespace",
+            Self::Doors => "listening in the new network namespace",
+            Self::View => "mounting the private view of the file tree",
             Self::Execve => "execve",
             Self::Hello => "starting the server (it was killed before execve)",
             Self::Keeper => "starting the keeper (it died)",
         }
     }
 
-    /// Whether the `static` backend, which does without this step, may still work when it fails.
+    /// Whether a backend that does without namespaces may still work when this step fails.
     pub(crate) fn is_of_namespaces(self) -> bool {
         matches!(
             self,
@@ -117,6 +129,9 @@ impl Step {
                 | Self::GidMap
                 | Self::MountPrivate
                 | Self::MountProc
+                | Self::NetworkUp
+                | Self::Doors
+                | Self::View
         )
     }
 

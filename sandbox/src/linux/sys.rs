@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use super::bpf::Instruction;
@@ -196,6 +196,33 @@ pub(crate) fn install_filter(program: &[Instruction]) -> io::Result<()> {
     // `struct sock_filter`; the kernel copies the program and writes nothing.
     let result = unsafe { libc::syscall(libc::SYS_seccomp, operation, flags, &raw const filter) };
     cerr(result).map(drop)
+}
+
+/// Installs a seccomp filter on this thread, for good, and gives the descriptor on which its notifications arrive
+/// (`SECCOMP_FILTER_FLAG_NEW_LISTENER`, Linux 5.0; close-on-exec). EBUSY: a filter of this thread has one already.
+pub(crate) fn install_filter_with_listener(program: &[Instruction]) -> io::Result<OwnedFd> {
+    // Without it (Linux 5.19) a signal takes a call back that the supervisor is carrying out already.
+    const WAIT_KILLABLE_RECV: i64 = 1 << 5;
+    const NEW_LISTENER: i64 = 1 << 3;
+    match listening_filter(program, NEW_LISTENER | WAIT_KILLABLE_RECV) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => listening_filter(program, NEW_LISTENER),
+        other => other,
+    }
+}
+
+fn listening_filter(program: &[Instruction], flags: i64) -> io::Result<OwnedFd> {
+    let len = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let filter = libc::sock_fprog { len, filter: program.as_ptr().cast_mut().cast() };
+    let operation = i64::from(libc::SECCOMP_SET_MODE_FILTER);
+    // SAFETY: as in `install_filter`; the flags only change what is returned.
+    let fd = cerr(unsafe { libc::syscall(libc::SYS_seccomp, operation, flags, &raw const filter) })?;
+    Ok(adopt(i32::try_from(fd).unwrap_or(-1)))
+}
+
+/// Owns a descriptor that the kernel has just given to this process (by a control message, or as a return value).
+pub(crate) fn adopt(fd: RawFd) -> OwnedFd {
+    // SAFETY: by this function's contract the descriptor is open, new, and known to nobody else.
+    unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
 /// Whether the kernel takes filters with this action (`SECCOMP_GET_ACTION_AVAIL`, Linux 4.14).

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use stockade_sandbox::{
-    Access, BackendChoice, Command, Jailed, KeeperMessage, Limits, Need, Network, PathRule, Required,
-    Ruleset, SpawnError, TreeEnd, probe, spawn,
+    Access, BackendChoice, ClosedGate, Command, Files, Jailed, KeeperMessage, Limits, Need, Network, Observe,
+    PathRule, Required, Ruleset, SpawnError, TreeEnd, probe, spawn,
 };
 
 use super::harness::say;
@@ -40,7 +40,7 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
         std::mem::forget(sloppy("/"));
     }
     let start = Instant::now();
-    match spawn(&command, &ruleset) {
+    match spawn(&command, &ruleset, std::sync::Arc::new(ClosedGate)) {
         Ok(jailed) => {
             let keeper = &jailed.keeper;
             say(&format!("@spawn_us {}", start.elapsed().as_micros()));
@@ -121,7 +121,10 @@ fn read(words: &[String]) -> (Command, Ruleset, Vec<Habit>) {
         }
         let value = words.next().expect("a value").clone();
         let mut grant = |access| {
-            ruleset.paths.get_or_insert_default().push(PathRule { path: (&value).into(), access });
+            let files = ruleset.files.get_or_insert_with(|| Files::plain(Vec::new()));
+            let rule = PathRule { path: (&value).into(), access };
+            files.wide.push(rule.clone());
+            files.narrow.push(rule);
         };
         match name.as_str() {
             "--read" => grant(Access::Read),
@@ -147,10 +150,18 @@ fn read(words: &[String]) -> (Command, Ruleset, Vec<Habit>) {
 
 fn ruleset() -> Ruleset {
     Ruleset {
-        paths: Some(Vec::new()),
+        files: Some(Files::plain(Vec::new())),
         network: Network::None,
+        unix: Vec::new(),
+        observe: Observe::Refused,
         env: vec![("PATH".into(), "/usr/bin:/bin".into())],
-        limits: Limits { open_files: 256, file_bytes: 1 << 20, processes: 64, cpu_seconds: Some(60) },
+        limits: Limits {
+            open_files: 256,
+            file_bytes: 1 << 20,
+            processes: 64,
+            cpu_seconds: Some(60),
+            memory_bytes: None,
+        },
         backend: BackendChoice::Auto,
         required: Required { fs: Need::Full, net: Need::Full, process: Need::BestEffort },
         tree_end: TreeEnd::Kill,
@@ -161,6 +172,7 @@ fn backend(word: &str) -> BackendChoice {
     match word {
         "auto" => BackendChoice::Auto,
         "namespaces" => BackendChoice::Namespaces,
+        "notify" => BackendChoice::Notify,
         "static" => BackendChoice::Static,
         other => panic!("unknown backend {other}"),
     }
@@ -179,7 +191,7 @@ fn require(required: &mut Required, word: &str) {
 
 fn danger(ruleset: &mut Ruleset, word: &str) {
     match word {
-        "files" => ruleset.paths = None,
+        "files" => ruleset.files = None,
         "network" => ruleset.network = Network::DangerousHost,
         "leave" => ruleset.tree_end = TreeEnd::DangerousLeave,
         other => panic!("unknown danger {other}"),
@@ -247,7 +259,7 @@ fn hear(keeper: &stockade_sandbox::KeeperHandle) -> bool {
     while let Some(message) = keeper.receive().expect("receive") {
         match message {
             KeeperMessage::Ended(end) => say(&format!("@ended {end:?}")),
-            KeeperMessage::LimitHit => say("@limit hit"),
+            KeeperMessage::LimitHit(limit) => say(&format!("@limit hit {limit:?}")),
             KeeperMessage::TreeGone => {
                 say("@tree gone");
                 return true;

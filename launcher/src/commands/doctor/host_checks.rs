@@ -132,7 +132,7 @@ pub(super) fn guarantees(report: &HostReport) -> Vec<Check> {
     let backend = report.enforcement.backend;
     let mut checks = vec![match backend {
         Backend::Namespaces => Check::new("backend", State::Full, "namespaces"),
-        Backend::Static => Check::new("backend", State::Partial, "static")
+        Backend::Notify | Backend::Static => Check::new("backend", State::Partial, backend.word())
             .means("weaker than `namespaces`; what is missing stands below")
             .remedy("see `namespaces` above"),
     }];

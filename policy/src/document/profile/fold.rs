@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{EnvSet, PathGrant, Profile, ProfileLimits, Require};
+use super::{EnvSet, ListenGrant, NetGrant, OpenGrant, PathGrant, Profile, ProfileLimits, Require};
 use crate::document::reader::{Reader, Text, shown};
 
 /// What one file says, before its base is folded in.
@@ -15,6 +15,11 @@ pub(super) struct Own<'v> {
     pub(super) read: Vec<PathGrant>,
     pub(super) write: Vec<PathGrant>,
     pub(super) exec: Vec<PathGrant>,
+    pub(super) net_allow: Vec<NetGrant>,
+    pub(super) net_listen: Vec<ListenGrant>,
+    pub(super) net_open: Vec<OpenGrant>,
+    pub(super) unix_allow: Vec<PathGrant>,
+    pub(super) unix_private: Option<bool>,
     pub(super) env_pass: Vec<String>,
     pub(super) env_set: Vec<EnvSet>,
     pub(super) limits: ProfileLimits,
@@ -52,6 +57,7 @@ pub(super) fn fold(r: &mut Reader<'_>, base: Option<Profile>, own: Own<'_>) -> P
         processes: own.limits.processes.or(base.limits.processes),
         memory_bytes: own.limits.memory_bytes.or(base.limits.memory_bytes),
         cpu_seconds: own.limits.cpu_seconds.or(base.limits.cpu_seconds),
+        upload_bytes: own.limits.upload_bytes.or(base.limits.upload_bytes),
     };
     Profile {
         name: own.name.into(),
@@ -62,6 +68,11 @@ pub(super) fn fold(r: &mut Reader<'_>, base: Option<Profile>, own: Own<'_>) -> P
         read: appended(base.read, own.read, |grant| &grant.path),
         write: appended(base.write, own.write, |grant| &grant.path),
         exec: appended(base.exec, own.exec, |grant| &grant.path),
+        net_allow: joined(base.net_allow, own.net_allow),
+        net_listen: joined(base.net_listen, own.net_listen),
+        net_open: joined(base.net_open, own.net_open),
+        unix_allow: appended(base.unix_allow, own.unix_allow, |grant| &grant.path),
+        unix_private: own.unix_private.or(base.unix_private),
         env_pass: appended(base.env_pass, own.env_pass.into_iter().map(Cow::Owned).collect(), |name| name),
         env_set: appended(base.env_set, own.env_set, |set| &set.name),
         limits,
@@ -81,6 +92,11 @@ fn nothing() -> Profile {
         read: Cow::Borrowed(&[]),
         write: Cow::Borrowed(&[]),
         exec: Cow::Borrowed(&[]),
+        net_allow: Cow::Borrowed(&[]),
+        net_listen: Cow::Borrowed(&[]),
+        net_open: Cow::Borrowed(&[]),
+        unix_allow: Cow::Borrowed(&[]),
+        unix_private: None,
         env_pass: Cow::Borrowed(&[]),
         env_set: Cow::Borrowed(&[]),
         limits: ProfileLimits::default(),
@@ -108,6 +124,16 @@ fn without<T: Clone>(list: &mut Cow<'static, [T]>, is_meant: impl Fn(&T) -> bool
         list.to_mut().retain(|item| !is_meant(item));
     }
     found
+}
+
+/// The base's list and then the own one.
+fn joined<T: Clone>(base: Cow<'static, [T]>, own: Vec<T>) -> Cow<'static, [T]> {
+    if own.is_empty() {
+        return base;
+    }
+    let mut list = base.into_owned();
+    list.extend(own);
+    Cow::Owned(list)
 }
 
 /// The base's list and then the own one; what both hold is said once, in the own words.

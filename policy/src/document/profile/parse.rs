@@ -27,7 +27,7 @@ const REQUIRE: &[(&str, Require)] = &[("full", Require::Full), ("best-effort", R
 const TOP_NOT_YET: &[&str] =
     &["unix", "devices", "logins", "classes", "destinations", "install", "network", "learn", "strict"];
 const FS_NOT_YET: &[&str] = &["deny", "mask", "strict", "list", "workspace"];
-const LIMITS_NOT_YET: &[&str] = &["output_rate", "wall_seconds", "upload", "cpu_percent"];
+const LIMITS_NOT_YET: &[&str] = &["output_rate", "wall_seconds", "cpu_percent"];
 const REQUIRE_NOT_YET: &[&str] = &["unix", "syscalls", "limits", "env"];
 
 pub(super) fn parse(file: &str, text: &str, base: &dyn Fn(&str) -> Base) -> Result<Profile, Mistakes> {
@@ -218,6 +218,7 @@ fn limits(r: &mut Reader<'_>, top: &mut Section<'_>) -> ProfileLimits {
         processes: limits.number(r, "processes", 1..=1 << 22),
         memory_bytes: limits.size(r, "memory", (1 << 20)..=1 << 50),
         cpu_seconds: limits.number(r, "cpu_seconds", 1..=1 << 32),
+        upload_bytes: limits.size(r, "upload", 1..=1 << 50),
     };
     limits.close(r, LIMITS_NOT_YET);
     parsed

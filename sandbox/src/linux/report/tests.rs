@@ -7,10 +7,12 @@ fn facts(abi: Result<u32, i32>) -> Facts {
 
 fn ruleset() -> Ruleset {
     Ruleset {
-        paths: Some(Vec::new()),
+        files: Some(crate::Files::plain(Vec::new())),
         network: Network::None,
+        unix: Vec::new(),
+        observe: crate::Observe::Refused,
         env: Vec::new(),
-        limits: Limits { open_files: 64, file_bytes: 1, processes: 8, cpu_seconds: None },
+        limits: Limits { open_files: 64, file_bytes: 1, processes: 8, cpu_seconds: None, memory_bytes: None },
         backend: BackendChoice::Auto,
         required: Required { fs: Need::Full, net: Need::Full, process: Need::BestEffort },
         tree_end: TreeEnd::Kill,
@@ -83,7 +85,7 @@ fn static_is_partial_for_processes_and_says_why_namespaces_were_not_had() {
 fn names_in_proc_are_missing_only_if_proc_is_granted() {
     for (path, told) in [("/", true), ("/proc", true), ("/proc/sys", true), ("/usr", false)] {
         let paths = Some(vec![PathRule { path: path.into(), access: Access::Read }]);
-        let ruleset = Ruleset { paths, ..ruleset() };
+        let ruleset = Ruleset { files: paths.map(crate::Files::plain), ..ruleset() };
         let report = enforcement(&facts(Ok(7)), &ruleset, Backend::Static, None);
         let Degree::Partial { missing, .. } = report.process else { panic!("not partial") };
         assert_eq!(missing.contains("command lines"), told, "{path}");
@@ -103,7 +105,7 @@ fn namespaces_of_an_ordinary_user_are_full_and_roots_process_limit_is_soft() {
 #[test]
 fn every_danger_is_reported_as_none_and_refused_where_full_is_required() {
     let dangers = [
-        Ruleset { paths: None, ..ruleset() },
+        Ruleset { files: None, ..ruleset() },
         Ruleset { network: Network::DangerousHost, ..ruleset() },
         Ruleset { tree_end: TreeEnd::DangerousLeave, ..ruleset() },
     ];

@@ -2,10 +2,13 @@ use super::super::bpf::interpreter::{Call, run};
 use super::*;
 
 const FILTER: Filter = Filter {
-    network: Network::None,
+    sockets: Sockets::None,
     host_ipc: HostIpc::Private,
     truncate: Truncate::Landlock,
     group: Group::Free,
+    unix: UnixSockets::None,
+    listener: Listener::Absent,
+    observe: Observe::Refused,
 };
 
 fn asked(filter: Filter, call: libc::c_long, arguments: &[u64]) -> Action {
@@ -121,7 +124,7 @@ fn fast_open_is_refused_wherever_its_flag_can_stand() {
 
 #[test]
 fn the_hosts_network_leaves_sockets_alone_but_nothing_else() {
-    let filter = Filter { network: Network::DangerousHost, ..FILTER };
+    let filter = Filter { sockets: Sockets::Host, ..FILTER };
     assert_eq!(asked(filter, libc::SYS_socket, &[2, 1, 0]), Action::Allow);
     assert_eq!(asked(filter, libc::SYS_ptrace, &[]), no(libc::EPERM));
 }
@@ -190,11 +193,11 @@ fn where_the_group_is_kept_leaving_it_only_seems_to_work() {
 
 #[test]
 fn every_variant_fits_the_kernel_and_names_each_number_once() {
-    for network in [Network::None, Network::DangerousHost] {
+    for sockets in [Sockets::None, Sockets::OwnNamespace, Sockets::Supervised, Sockets::Host] {
         for host_ipc in [HostIpc::Private, HostIpc::Shared] {
             for truncate in [Truncate::Landlock, Truncate::Filter] {
                 for group in [Group::Free, Group::Kept] {
-                    let filter = Filter { network, host_ipc, truncate, group };
+                    let filter = Filter { sockets, host_ipc, truncate, group, ..FILTER };
                     let program = program(filter).expect("assembles");
                     assert!(program.len() < 1024, "{}", program.len());
                 }
