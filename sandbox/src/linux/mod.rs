@@ -24,7 +24,7 @@ mod sys;
 mod tree;
 mod view;
 
-pub(crate) use namespaces::inward_socket;
+pub(crate) use netns::inward::ask as inward_socket;
 pub use probe::probe;
 pub(crate) use session::Session;
 pub use spawn::spawn;

@@ -34,7 +34,7 @@ pub fn probe(choice: BackendChoice) -> Result<HostReport, SpawnError> {
         }
     }
     let flags = namespaces::flags(&ruleset.network);
-    let namespaces = tried(&proof, flags, |keeper| namespaces::settle(&launch, keeper));
+    let namespaces = tried(&proof, flags, |keeper| namespaces::settle(&launch, keeper).map(drop));
     let namespaces = match namespaces {
         Ok(tried) => tried,
         Err(SpawnError::Step { step, source }) if step == Step::Fork.name() => {

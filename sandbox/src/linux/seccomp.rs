@@ -105,6 +105,9 @@ pub(crate) fn table(filter: Filter) -> Table {
     if filter.sockets != Sockets::Host {
         rules.extend(no_network());
     }
+    if filter.sockets == Sockets::OwnNamespace {
+        own_namespace(&mut rules);
+    }
     if filter.host_ipc == HostIpc::Shared {
         // ENOSYS is what a kernel without CONFIG_SYSVIPC or CONFIG_POSIX_MQUEUE says.
         rules.extend(HOST_IPC.iter().map(|&number| refuse(number, libc::ENOSYS)));
@@ -315,6 +318,21 @@ fn no_network() -> [Rule; 5] {
         fast_open(libc::SYS_sendmsg, 2),
         fast_open(libc::SYS_sendmmsg, 3),
     ]
+}
+
+/// TCP and UDP of a network namespace that leads nowhere but to our own doors.
+fn own_namespace(rules: &mut [Rule]) {
+    let Some(socket) = rules.iter_mut().find(|rule| rule.number == number(libc::SYS_socket)) else { return };
+    for family in [libc::AF_INET, libc::AF_INET6] {
+        let family = Test::equals(0, family.cast_unsigned());
+        for (kind, protocol) in [(libc::SOCK_STREAM, libc::IPPROTO_TCP), (libc::SOCK_DGRAM, libc::IPPROTO_UDP)] {
+            for protocol in [0, protocol] {
+                let kind = Test::masked(1, !SOCKET_FLAGS, kind.cast_unsigned());
+                let protocol = Test::equals(2, protocol.cast_unsigned());
+                socket.cases.insert(0, case([family, kind, protocol], Action::Allow));
+            }
+        }
+    }
 }
 
 /// Nothing leaves the server's process group.

@@ -7,7 +7,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, ExitCode};
 
 use super::jail::{self, Backend};
-use super::{environment, files, kernel_surface, limits, network, processes, refusals, start_cost, tree};
+use super::{
+    doors, environment, files, kernel_surface, limits, network, processes, refusals, start_cost, tree,
+};
 
 /// A test of one backend.
 pub(crate) type Test = (&'static str, fn(Backend));
@@ -58,6 +60,7 @@ fn tests() -> Vec<Case> {
     let files = [
         files::TESTS,
         network::TESTS,
+        doors::TESTS,
         processes::TESTS,
         environment::TESTS,
         kernel_surface::TESTS,

@@ -8,10 +8,11 @@ use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use stockade_sandbox::{
-    Access, BackendChoice, ClosedGate, Command, Files, Jailed, KeeperMessage, Limits, Need, Network, Observe,
-    PathRule, Required, Ruleset, SpawnError, TreeEnd, probe, spawn,
+    Access, BackendChoice, ClosedGate, Command, Doors, Files, Inward, Jailed, KeeperMessage, Limits, Need,
+    Network, Observe, PathRule, Required, Ruleset, SpawnError, TreeEnd, probe, spawn,
 };
 
+use super::broker;
 use super::harness::say;
 
 /// `__host`: what this host can enforce.
@@ -41,7 +42,8 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
     }
     let start = Instant::now();
     match spawn(&command, &ruleset, std::sync::Arc::new(ClosedGate)) {
-        Ok(jailed) => {
+        Ok(mut jailed) => {
+            let inward = jailed.doors.take().map(broker::serve);
             let keeper = &jailed.keeper;
             say(&format!("@spawn_us {}", start.elapsed().as_micros()));
             say(&format!("@keeper {}", keeper.keeper_pid()));
@@ -54,7 +56,7 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
             for path in &jailed.enforcement.skipped_paths {
                 say(&format!("@skipped {}", path.display()));
             }
-            follow(jailed, &habits);
+            follow(jailed, &habits, inward.as_ref());
         }
         Err(error) => refused(&error),
     }
@@ -94,6 +96,8 @@ enum Habit {
     Kill,
     /// Stay for a while after the end.
     Linger,
+    /// Connect to this port of the server's loopback after its first output.
+    Visit(u16),
 }
 
 impl Habit {
@@ -105,8 +109,13 @@ impl Habit {
             "terminate" => Self::Terminate,
             "kill" => Self::Kill,
             "linger" => Self::Linger,
+            visit if visit.starts_with("visit:") => Self::Visit(visit[6..].parse().expect("a port")),
             other => panic!("unknown launcher {other}"),
         }
+    }
+
+    fn visit(&self) -> Option<u16> {
+        if let Self::Visit(port) = self { Some(*port) } else { None }
     }
 }
 
@@ -137,6 +146,7 @@ fn read(words: &[String]) -> (Command, Ruleset, Vec<Habit>) {
             }
             "--backend" => ruleset.backend = backend(&value),
             "--require" => require(&mut ruleset.required, &value),
+            "--port" => door(&mut ruleset, value.parse().expect("a port")),
             "--danger" => danger(&mut ruleset, &value),
             "--limit" => limit(&mut ruleset.limits, &value),
             "--launcher" => habits.push(Habit::named(&value)),
@@ -198,6 +208,14 @@ fn danger(ruleset: &mut Ruleset, word: &str) {
     }
 }
 
+fn door(ruleset: &mut Ruleset, port: u16) {
+    if let Network::Brokered(doors) = &mut ruleset.network {
+        doors.ports.push(port);
+    } else {
+        ruleset.network = Network::Brokered(Doors { ports: vec![port], listen: Vec::new() });
+    }
+}
+
 fn limit(limits: &mut Limits, pair: &str) {
     let (name, value) = pair.split_once('=').expect("a pair");
     let value = value.parse().expect("a number");
@@ -218,7 +236,7 @@ fn sloppy(path: &str) -> OwnedFd {
 }
 
 /// Passes output on and prints what the keeper says, until its last word.
-fn follow(jailed: Jailed, habits: &[Habit]) {
+fn follow(jailed: Jailed, habits: &[Habit], inward: Option<&Inward>) {
     let Jailed { stdin, stdout, stderr, keeper, .. } = jailed;
     let mut outputs = vec![File::from(stdout), File::from(stderr)];
     let mut seen_output = false;
@@ -248,6 +266,10 @@ fn follow(jailed: Jailed, habits: &[Habit]) {
             }
             if habits.contains(&Habit::Kill) {
                 keeper.kill().expect("the keeper is there");
+            }
+            if let Some((port, inward)) = habits.iter().find_map(Habit::visit).zip(inward) {
+                let said = broker::visit(inward, port);
+                say(&format!("@visit {}", said.unwrap_or_else(|error| format!("refused: {error}"))));
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+mod broker;
+mod doors;
 mod environment;
 mod files;
 mod harness;

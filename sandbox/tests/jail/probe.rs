@@ -145,7 +145,7 @@ fn socket_deed(name: &str, words: &[&str]) -> io::Result<String> {
             let result = sys::raw(libc::SYS_socket, [16, 3, 0, 0, 0, 0]);
             result.map(drop)
         }
-        other => panic!("unknown probe {other:?}"),
+        _ => return super::doors::deed(name, words),
     }?;
     Ok(String::new())
 }
