@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 mod environment;
 mod files;
+mod gate;
 mod harness;
 mod jail;
 mod kernel_surface;
