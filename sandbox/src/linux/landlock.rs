@@ -169,10 +169,16 @@ fn granted(access: Access, abi: ABI) -> BitFlags<AccessFs> {
 /// link to anything in its place.
 ///
 /// What openat2(2) does with RESOLVE_NO_SYMLINKS, name by name, since a jail inside of a jail has no openat2.
-fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+    open_in(File::from(nix::fcntl::open("/", flags, Mode::empty())?), path)
+}
+
+/// As [`open`], in this root.
+pub(crate) fn open_in(root: File, path: &Path) -> io::Result<File> {
     // With O_NOFOLLOW, O_PATH opens a link itself, which is no directory to the next name (ENOTDIR).
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let mut file = File::from(nix::fcntl::open("/", flags, Mode::empty())?);
+    let mut file = root;
     for name in path.components().filter(|name| *name != Component::RootDir) {
         file = File::from(openat(&file, name.as_os_str(), flags, Mode::empty())?);
     }

@@ -70,7 +70,7 @@ fn tests() -> Vec<Case> {
         start_cost::TESTS,
     ];
     let mut all = Vec::new();
-    for backend in [Backend::Namespaces, Backend::Static] {
+    for backend in [Backend::Namespaces, Backend::Notify, Backend::Static] {
         for (name, test) in files.into_iter().flatten() {
             all.push((backend, *name, *test));
         }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Backend {
     Namespaces,
+    Notify,
     Static,
 }
 
@@ -17,6 +18,7 @@ impl Backend {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Namespaces => "namespaces",
+            Self::Notify => "notify",
             Self::Static => "static",
         }
     }

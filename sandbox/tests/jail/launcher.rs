@@ -8,11 +8,12 @@ use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use stockade_sandbox::{
-    Access, BackendChoice, ClosedGate, Command, Doors, Files, Inward, Jailed, KeeperMessage, Limits, Need,
-    Network, Observe, PathRule, Required, Ruleset, SpawnError, TreeEnd, probe, spawn,
+    Access, BackendChoice, Command, Doors, Files, Inward, Jailed, KeeperMessage, Limits, Need, Network, Observe,
+    PathRule, Required, Ruleset, SpawnError, TreeEnd, UnixReach, UnixRule, probe, spawn,
 };
 
 use super::broker;
+use super::gate::Gate;
 use super::harness::say;
 
 /// `__host`: what this host can enforce.
@@ -28,7 +29,8 @@ pub(crate) fn host() -> ExitCode {
 
 /// `__jail OPTIONS -- WORDS`
 pub(crate) fn run(words: &[String]) -> ExitCode {
-    let (command, ruleset, habits) = read(words);
+    let Asked { command, ruleset, habits, gate } = read(words);
+    let gate = std::sync::Arc::new(gate);
     if habits.contains(&Habit::Threaded) {
         std::thread::spawn(std::thread::park);
     }
@@ -41,7 +43,7 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
         std::mem::forget(sloppy("/"));
     }
     let start = Instant::now();
-    match spawn(&command, &ruleset, std::sync::Arc::new(ClosedGate)) {
+    match spawn(&command, &ruleset, gate) {
         Ok(mut jailed) => {
             let inward = jailed.doors.take().map(broker::serve);
             let keeper = &jailed.keeper;
@@ -119,9 +121,18 @@ impl Habit {
     }
 }
 
-fn read(words: &[String]) -> (Command, Ruleset, Vec<Habit>) {
+/// What the command line asks for.
+struct Asked {
+    command: Command,
+    ruleset: Ruleset,
+    habits: Vec<Habit>,
+    gate: Gate,
+}
+
+fn read(words: &[String]) -> Asked {
     let mut ruleset = ruleset();
     let mut habits = Vec::new();
+    let mut gate = Gate::default();
     let mut cwd = "/".to_owned();
     let mut words = words.iter();
     while let Some(name) = words.next() {
@@ -150,12 +161,40 @@ fn read(words: &[String]) -> (Command, Ruleset, Vec<Habit>) {
             "--danger" => danger(&mut ruleset, &value),
             "--limit" => limit(&mut ruleset.limits, &value),
             "--launcher" => habits.push(Habit::named(&value)),
+            "--net" => brokered(&mut ruleset, &value),
+            "--unix" => ruleset.unix.push(unix_rule(&value)),
+            "--observe" => ruleset.observe = Observe::Files,
+            "--way" | "--name" => gate.learn(name, &value),
             other => panic!("unknown option {other}"),
         }
     }
     let argv: Vec<std::ffi::OsString> = words.map(Into::into).collect();
     let program = argv.first().cloned().expect("a program").into();
-    (Command { program, argv, cwd: cwd.into() }, ruleset, habits)
+    Asked { command: Command { program, argv, cwd: cwd.into() }, ruleset, habits, gate }
+}
+
+/// `out=443`, `in=8080`, or nothing but the brokered network.
+fn brokered(ruleset: &mut Ruleset, word: &str) {
+    if !matches!(ruleset.network, Network::Brokered(_)) {
+        ruleset.network = Network::Brokered(Doors::default());
+    }
+    let Network::Brokered(doors) = &mut ruleset.network else { return };
+    match word.split_once('=') {
+        Some(("out", port)) => doors.ports.push(port.parse().expect("a port")),
+        Some(("in", port)) => doors.listen.push(port.parse().expect("a port")),
+        _ => {}
+    }
+}
+
+/// `socket=PATH` or `below=PATH`
+fn unix_rule(word: &str) -> UnixRule {
+    let (reach, path) = word.split_once('=').expect("a pair");
+    let reach = match reach {
+        "socket" => UnixReach::Socket,
+        "below" => UnixReach::Below,
+        other => panic!("unknown reach {other}"),
+    };
+    UnixRule { path: path.into(), reach }
 }
 
 fn ruleset() -> Ruleset {
@@ -237,7 +276,7 @@ fn sloppy(path: &str) -> OwnedFd {
 
 /// Passes output on and prints what the keeper says, until its last word.
 fn follow(jailed: Jailed, habits: &[Habit], inward: Option<&Inward>) {
-    let Jailed { stdin, stdout, stderr, keeper, .. } = jailed;
+    let Jailed { stdin, stdout, stderr, keeper, supervisor, .. } = jailed;
     let mut outputs = vec![File::from(stdout), File::from(stderr)];
     let mut seen_output = false;
     let mut over = false;
@@ -274,6 +313,10 @@ fn follow(jailed: Jailed, habits: &[Habit], inward: Option<&Inward>) {
         }
     }
     drop(stdin);
+    if let Some(supervisor) = supervisor {
+        let ended = super::jail::eventually(|| supervisor.has_ended());
+        say(&format!("@supervisor {}", if ended { "ended" } else { "still runs" }));
+    }
 }
 
 /// Whether that was the last word.

@@ -44,7 +44,7 @@ fn a_fork_bomb(backend: Backend) {
         assert!(run.printed.contains("Cannot fork"), "{}", run.printed);
         assert_eq!(run.expect("degree-limits"), "Full");
     } else {
-        assert_eq!(run.expect("limit"), "hit", "{}", run.printed);
+        assert_eq!(run.expect("limit"), "hit Processes", "{}", run.printed);
         assert!(run.expect("degree-limits").starts_with("Partial"));
     }
     assert_eq!(run.expect("tree"), "gone");

@@ -6,6 +6,7 @@ mod broker;
 mod doors;
 mod environment;
 mod files;
+mod gate;
 mod harness;
 mod jail;
 mod kernel_surface;
