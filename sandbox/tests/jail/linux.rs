@@ -5,6 +5,7 @@ use std::process::ExitCode;
 mod environment;
 mod files;
 mod harness;
+mod hog;
 mod jail;
 mod kernel_surface;
 mod launcher;
