@@ -1,6 +1,7 @@
 //! From a fresh fork to the server's first instruction: what the server's own process does before execve.
 
 use std::ffi::{CString, OsStr};
+use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
@@ -12,6 +13,7 @@ use nix::unistd::{chdir, dup2_stderr, dup2_stdin, dup2_stdout, execve, setsid};
 
 use super::bpf::Instruction;
 use super::facts::Facts;
+use super::limits::{self, NoPlace, Place};
 use super::link::{Status, tell, tell_with};
 use super::seccomp::{self, Filter, Group, HostIpc, Listener, Sockets, Truncate, UnixSockets};
 use super::step::{At, Failure, Step};
@@ -34,6 +36,8 @@ pub(crate) struct Launch {
     pub(crate) tree_end: TreeEnd,
     /// RLIMIT_NPROC counts our own namespace, so the keeper needn't.
     pub(crate) kernel_counts_processes: bool,
+    /// Where a cgroup for the tree can stand.
+    pub(crate) cgroup: Result<Place, NoPlace>,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
 }
@@ -95,6 +99,7 @@ impl Launch {
             limits: ruleset.limits,
             tree_end: ruleset.tree_end,
             kernel_counts_processes: facts.process_limit_is_per_namespace(),
+            cgroup: limits::find_place(),
             uid: facts.uid,
             gid: facts.gid,
         })
@@ -233,6 +238,9 @@ fn fresh_signals() -> Result<(), Failure> {
 
 fn limit(launch: &Launch, backend: Backend) -> Result<(), Failure> {
     let limits = launch.limits;
+    // When the whole machine is short of memory, a stranger's program is to go before the user's own. Raising it needs no
+    // privilege (proc_pid_oom_score_adj(5)); where /proc can't be written, the kernel chooses as it always does.
+    let _ = fs::write("/proc/self/oom_score_adj", "1000");
     at_most(Resource::RLIMIT_CORE, 0, 0)?;
     at_most(Resource::RLIMIT_NOFILE, limits.open_files, limits.open_files)?;
     at_most(Resource::RLIMIT_FSIZE, limits.file_bytes, limits.file_bytes)?;

@@ -12,6 +12,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
 use super::child::{self, Launch, ServerEnds};
+use super::limits::Room;
 use super::link::{self, DoorCounts, Heard, Outcome, Started, Status, hear_long, tell, tell_with};
 use super::namespaces::{self, InitEnds};
 use super::step::{At, Failure, Step};
@@ -160,10 +161,11 @@ impl Tree {
         launch: &Launch,
         proof: &SingleThreaded,
     ) -> Result<(Self, Birth), Failure> {
+        let mut room = Room::make(launch, backend);
         let (status, status_theirs) = link::pair().at(Step::Socket)?;
         link::receive_pids(&status).at(Step::Socket)?;
         let (root, report) = match backend {
-            Backend::Static | Backend::Notify => match sys::fork(proof).at(Step::Fork)? {
+            Backend::Static | Backend::Notify => match room.fork(proof, 0).at(Step::Fork)? {
                 Side::Child => {
                     // Our end of it would hide the keeper's death: a socket is at its end once all of them are closed.
                     drop(status);
@@ -174,7 +176,7 @@ impl Tree {
             Backend::Namespaces => {
                 let (report, report_theirs) = link::pair().at(Step::Socket)?;
                 let flags = namespaces::flags(&launch.network);
-                let side = sys::fork_into_namespaces(proof, flags).at(Step::CloneNamespaces)?;
+                let side = room.fork(proof, flags).at(Step::CloneNamespaces)?;
                 match side {
                     Side::Child => {
                         drop((status, report));
@@ -188,7 +190,7 @@ impl Tree {
         };
         drop(status_theirs);
         match until_exec(&status, backend, ends.launcher) {
-            Ok(birth) => Ok((Self { backend, root, server: birth.server, report }, birth)),
+            Ok(birth) => Ok((Self { backend, root, server: birth.server, report, room }, birth)),
             Err(failure) => {
                 let _ = kill(Pid::from_raw(root), Signal::SIGKILL);
                 let _ = sys::wait(root, 0);
@@ -199,7 +201,8 @@ impl Tree {
 
     fn started(self, fell_back: Option<Failure>, skipped: Vec<u16>) -> (Self, Started) {
         let (server_pid, backend) = (self.server, self.backend);
-        (self, Started { server_pid, backend, fell_back, skipped })
+        let cgroup = self.room.told();
+        (self, Started { server_pid, backend, fell_back, cgroup, skipped })
     }
 }
 

@@ -10,6 +10,7 @@ use nix::sys::socket::{
     recvmsg, send, sendmsg, setsockopt, socketpair, sockopt,
 };
 
+use super::limits::{CgroupTold, Held};
 use super::step::{Failure, Step};
 use super::sys;
 use crate::{Backend, End, TreeLimit};
@@ -44,6 +45,8 @@ pub(crate) struct Started {
     pub(crate) backend: Backend,
     /// Why `namespaces` did not, if it was tried first.
     pub(crate) fell_back: Option<Failure>,
+    /// What became of its cgroup.
+    pub(crate) cgroup: CgroupTold,
     /// Indices into the ruleset's paths.
     pub(crate) skipped: Vec<u16>,
 }
@@ -80,7 +83,7 @@ pub(crate) enum Status {
     Listener,
 }
 
-/// No message is longer: 1 byte a tag, 11 of `Started`, and two a skipped path.
+/// No message is longer: 1 byte a tag, 16 of `Started`, and two a skipped path.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// More skipped paths than this are not listed.
 const SKIPPED_MAX: usize = 16 * 1024;
@@ -200,6 +203,7 @@ impl Message for Outcome {
                 bytes.push(u8::from(started.fell_back.is_some()));
                 let fell_back = started.fell_back.unwrap_or(Failure::new(Step::Fork, 0));
                 bytes.extend(failure_bytes(fell_back));
+                bytes.extend(cgroup_bytes(started.cgroup));
                 bytes.extend(index_bytes(&started.skipped));
                 bytes
             }
@@ -220,10 +224,12 @@ impl Message for Outcome {
                 let (fell_back, rest) = rest.split_first()?;
                 let (failure, rest) = rest.split_first_chunk()?;
                 let failure = failure_from(*failure)?;
+                let (cgroup, rest) = rest.split_first_chunk()?;
                 Some(Self::Started(Started {
                     server_pid: i32::from_le_bytes(*pid),
                     backend: backend_from(*backend)?,
                     fell_back: (*fell_back == 1).then_some(failure),
+                    cgroup: cgroup_from(*cgroup),
                     skipped: indices_from(rest),
                 }))
             }
@@ -328,6 +334,16 @@ fn failure_from([step, errno @ ..]: [u8; 5]) -> Option<Failure> {
     Some(Failure::new(Step::from_byte(step)?, i32::from_le_bytes(errno)))
 }
 
+fn cgroup_bytes(CgroupTold { held, errno }: CgroupTold) -> [u8; 5] {
+    let [a, b, c, d] = errno.to_le_bytes();
+    [u8::from(held.memory) | u8::from(held.tasks) << 1, a, b, c, d]
+}
+
+fn cgroup_from([held, errno @ ..]: [u8; 5]) -> CgroupTold {
+    let held = Held { memory: held & 1 != 0, tasks: held & 2 != 0 };
+    CgroupTold { held, errno: i32::from_le_bytes(errno) }
+}
+
 fn end_bytes(end: End) -> [u8; 5] {
     let (tag, value) = match end {
         End::Exited(code) => (0, code),
@@ -359,6 +375,8 @@ fn limit_byte(limit: TreeLimit) -> u8 {
         TreeLimit::Processes => 0,
         TreeLimit::Memory => 1,
         TreeLimit::OpenPlace => 2,
+        TreeLimit::CpuTime => 3,
+        TreeLimit::FileSize => 4,
     }
 }
 
@@ -367,6 +385,8 @@ fn limit_from(byte: u8) -> Option<TreeLimit> {
         0 => Some(TreeLimit::Processes),
         1 => Some(TreeLimit::Memory),
         2 => Some(TreeLimit::OpenPlace),
+        3 => Some(TreeLimit::CpuTime),
+        4 => Some(TreeLimit::FileSize),
         _ => None,
     }
 }
@@ -403,12 +423,14 @@ mod tests {
             server_pid: 123_456,
             backend: Backend::Static,
             fell_back: Some(failure),
+            cgroup: CgroupTold { held: Held { memory: false, tasks: true }, errno: libc::EBUSY },
             skipped: vec![0, 7, 65_535],
         }));
         survives(Outcome::Started(Started {
             server_pid: 2,
             backend: Backend::Namespaces,
             fell_back: None,
+            cgroup: CgroupTold { held: Held { memory: true, tasks: false }, errno: 0 },
             skipped: Vec::new(),
         }));
         survives(Outcome::Failed(Backend::Namespaces, failure));
@@ -418,7 +440,15 @@ mod tests {
         survives(Status::Ended(End::Signalled(9)));
         survives(News::Ended(End::Exited(255)));
         survives(News::TreeGone);
-        survives(News::LimitHit(TreeLimit::Memory));
+        for limit in [
+            TreeLimit::Processes,
+            TreeLimit::Memory,
+            TreeLimit::OpenPlace,
+            TreeLimit::CpuTime,
+            TreeLimit::FileSize,
+        ] {
+            survives(News::LimitHit(limit));
+        }
         survives(Outcome::Listener(Backend::Notify));
         let counts = DoorCounts { tcp: 200, dns_udp: 2, dns_tcp: 1 };
         survives(Outcome::Doors(counts));

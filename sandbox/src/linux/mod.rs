@@ -6,6 +6,7 @@ mod child;
 mod facts;
 mod keeper;
 mod landlock;
+mod limits;
 mod link;
 mod namespaces;
 mod netns;

@@ -24,6 +24,7 @@ pub(crate) fn host() -> ExitCode {
     say(&format!("@kernel {}", report.kernel));
     say(&format!("@seccomp {}", report.seccomp));
     say(&format!("@backend {}", report.enforcement.backend.word()));
+    say(&format!("@degree-limits {:?}", report.enforcement.limits));
     ExitCode::SUCCESS
 }
 
@@ -263,6 +264,7 @@ fn limit(limits: &mut Limits, pair: &str) {
         "bytes" => limits.file_bytes = value,
         "processes" => limits.processes = value,
         "cpu" => limits.cpu_seconds = Some(value),
+        "memory" => limits.memory_bytes = Some(value),
         other => panic!("unknown limit {other}"),
     }
 }

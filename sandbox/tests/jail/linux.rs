@@ -8,6 +8,7 @@ mod environment;
 mod files;
 mod gate;
 mod harness;
+mod hog;
 mod jail;
 mod kernel_surface;
 mod launcher;

@@ -1,7 +1,7 @@
 //! Raw system calls: what a probe tries.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One system call with integer arguments.
 ///
@@ -27,6 +27,17 @@ pub(crate) fn start_hares(until: Instant) -> io::Result<()> {
         }
     }
     exit_now()
+}
+
+/// Children with copies of our memory, which they leave as it is.
+pub(crate) fn fork_sleepers(count: usize, time: Duration) -> io::Result<()> {
+    for _ in 0..count {
+        if fork()? {
+            std::thread::sleep(time);
+            exit_now()
+        }
+    }
+    Ok(())
 }
 
 /// Whether we are the child.

@@ -3,18 +3,19 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{SigSet, Signal, kill, killpg};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::socket::MsgFlags;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpid};
 
 use super::end_from_wait;
 use crate::os::child::Launch;
+use crate::os::limits::{Guard, Room};
 use crate::os::link::{Heard, News, Order, Status, hear, tell};
 use crate::os::sys::{self, Waited};
 use crate::os::tree;
-use crate::{Backend, End, TreeEnd, TreeLimit};
+use crate::{Backend, End, TreeEnd};
 
 /// A server and what it started.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(super) struct Tree {
     pub(super) server: i32,
     /// From PID 1 of a namespace.
     pub(super) report: Option<OwnedFd>,
+    /// Its cgroup, if it has one.
+    pub(super) room: Room,
 }
 
 /// Why a tree comes to its end.
@@ -45,11 +48,12 @@ impl Tree {
         let mut mask = SigSet::empty();
         mask.add(Signal::SIGCHLD);
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        let counts = self.backend != Backend::Namespaces || !launch.kernel_counts_processes;
-        // Twice a second: the limit is soft either way.
-        let timeout = if counts { PollTimeout::from(500u16) } else { PollTimeout::NONE };
+        let mut guard = Guard::new(launch, self.backend, self.room.leaf());
         loop {
             if let Some(end) = self.ended()? {
+                if let Some(limit) = guard.behind(end) {
+                    let _ = tell(launcher, &News::LimitHit(limit));
+                }
                 let _ = tell(launcher, &News::Ended(end));
                 self.finish(launcher, launch.tree_end, Why::ServerEnded);
                 return Ok(());
@@ -71,22 +75,16 @@ impl Tree {
                 }
                 Heard::Nothing => {}
             }
-            if self.wait_for_news(launcher, &signals, timeout)? == Woken::ByTime
-                && self.tasks() > launch.limits.processes
-            {
-                let _ = tell(launcher, &News::LimitHit(TreeLimit::Processes));
+            self.wait_for_news(launcher, &signals, &guard)?;
+            if let Some(limit) = guard.look(self.top()) {
+                let _ = tell(launcher, &News::LimitHit(limit));
                 self.finish(launcher, launch.tree_end, Why::Killed);
                 return Ok(());
             }
         }
     }
 
-    fn wait_for_news(
-        &self,
-        launcher: &OwnedFd,
-        signals: &SignalFd,
-        timeout: PollTimeout,
-    ) -> io::Result<Woken> {
+    fn wait_for_news(&self, launcher: &OwnedFd, signals: &SignalFd, guard: &Guard<'_>) -> io::Result<()> {
         let mut fds = vec![
             PollFd::new(launcher.as_fd(), PollFlags::POLLIN),
             PollFd::new(signals.as_fd(), PollFlags::POLLIN),
@@ -94,22 +92,22 @@ impl Tree {
         if let Some(report) = &self.report {
             fds.push(PollFd::new(report.as_fd(), PollFlags::POLLIN));
         }
-        match poll(&mut fds, timeout) {
-            Ok(0) => Ok(Woken::ByTime),
+        fds.extend(guard.alarms().map(|alarm| PollFd::new(alarm, PollFlags::POLLPRI)));
+        match poll(&mut fds, guard.timeout()) {
             Ok(_) => {
                 while signals.read_signal()?.is_some() {}
-                Ok(Woken::ByNews)
+                Ok(())
             }
-            Err(nix::errno::Errno::EINTR) => Ok(Woken::ByNews),
+            Err(nix::errno::Errno::EINTR) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Threads of the tree, without our PID 1.
-    fn tasks(&self) -> u64 {
+    /// What the tree stands below.
+    fn top(&self) -> i32 {
         match self.backend {
-            Backend::Namespaces => tree::count_tasks(self.root),
-            Backend::Notify | Backend::Static => tree::count_tasks(nix::unistd::getpid().as_raw()),
+            Backend::Namespaces => self.root,
+            Backend::Notify | Backend::Static => getpid().as_raw(),
         }
     }
 
@@ -136,6 +134,9 @@ impl Tree {
 
     /// Kills what is left and says so.
     pub(super) fn finish(&self, launcher: &OwnedFd, tree_end: TreeEnd, why: Why) {
+        if tree_end == TreeEnd::Kill || why == Why::Killed {
+            self.room.kill();
+        }
         match self.backend {
             Backend::Namespaces => {
                 // Also after its end was told: harmless, and PID 1 is on its way out.
@@ -162,11 +163,4 @@ impl Tree {
         }
         let _ = tell(launcher, &News::TreeGone);
     }
-}
-
-/// What ended a wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Woken {
-    ByTime,
-    ByNews,
 }
