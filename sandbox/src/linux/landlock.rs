@@ -87,6 +87,12 @@ pub(crate) fn prepare(request: Request<'_>) -> Result<Prepared, Failure> {
     Ok(Prepared { ruleset: Some(ruleset), skipped })
 }
 
+/// What [`prepare`] would skip: for a view that does without Landlock.
+pub(crate) fn skipped(paths: &[PathRule]) -> Vec<u16> {
+    let indices = (0u16..=u16::MAX).zip(paths);
+    indices.filter(|(_, rule)| open(&rule.path).is_err()).map(|(index, _)| index).collect()
+}
+
 /// Enforces it on this thread and everything it starts. Needs no_new_privs.
 pub(crate) fn enforce(prepared: Prepared) -> Result<(), Failure> {
     let Some(ruleset) = prepared.ruleset else { return Ok(()) };
@@ -167,24 +173,32 @@ fn granted(access: Access, abi: ABI) -> BitFlags<AccessFs> {
 
 /// Follows no link: between the launcher's look at a path and this one, a server that may write above it can put a
 /// link to anything in its place.
-///
-/// What openat2(2) does with RESOLVE_NO_SYMLINKS, name by name, since a jail inside of a jail has no openat2.
-fn open(path: &Path) -> io::Result<File> {
-    // With O_NOFOLLOW, O_PATH opens a link itself, which is no directory to the next name (ENOTDIR).
-    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let mut file = File::from(nix::fcntl::open("/", flags, Mode::empty())?);
-    for name in path.components().filter(|name| *name != Component::RootDir) {
-        file = File::from(openat(&file, name.as_os_str(), flags, Mode::empty())?);
-    }
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    let root = File::from(nix::fcntl::open("/", AS_IT_IS, Mode::empty())?);
+    let file = walk(root, path)?;
     if file.metadata()?.is_symlink() {
         return Err(io::Error::from_raw_os_error(libc::ELOOP));
     }
     Ok(file)
 }
 
+/// With O_NOFOLLOW, O_PATH opens a link itself, which is no directory to the next name (ENOTDIR).
+pub(crate) const AS_IT_IS: OFlag = OFlag::O_PATH.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
+
+/// As [`open`], from a root of the caller's; the last name may be a link, which is opened itself.
+///
+/// What openat2(2) does with RESOLVE_NO_SYMLINKS, name by name, since a jail inside of a jail has no openat2.
+pub(crate) fn walk(root: File, path: &Path) -> io::Result<File> {
+    let mut file = root;
+    for name in path.components().filter(|name| *name != Component::RootDir) {
+        file = File::from(openat(&file, name.as_os_str(), AS_IT_IS, Mode::empty())?);
+    }
+    Ok(file)
+}
+
 /// A path that isn't there, that this user can't even walk to, or that has a link in it (ENOTDIR, ELOOP)
 /// grants nothing.
-fn is_unreachable(error: &io::Error) -> bool {
+pub(crate) fn is_unreachable(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
         Some(libc::ENOENT | libc::ENOTDIR | libc::EACCES | libc::ELOOP | libc::ENAMETOOLONG)

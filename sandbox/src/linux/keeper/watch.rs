@@ -1,7 +1,7 @@
 //! The keeper's life while a server runs: orders, limits, and the end of the tree.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, kill, killpg};
@@ -12,8 +12,9 @@ use nix::unistd::Pid;
 use super::end_from_wait;
 use crate::os::child::Launch;
 use crate::os::link::{Heard, News, Order, Status, hear, tell};
-use crate::os::sys::{self, Waited};
+use crate::os::sys::{self, SingleThreaded, Waited};
 use crate::os::tree;
+use crate::os::view::Watch;
 use crate::{Backend, End, TreeEnd, TreeLimit};
 
 /// A server and what it started.
@@ -26,6 +27,8 @@ pub(super) struct Tree {
     pub(super) server: i32,
     /// From PID 1 of a namespace.
     pub(super) report: Option<OwnedFd>,
+    /// User and mount namespace, if places in them are closed.
+    pub(super) view: Vec<OwnedFd>,
 }
 
 /// Why a tree comes to its end.
@@ -41,7 +44,13 @@ pub(super) enum Why {
 
 impl Tree {
     /// Until the tree is gone, or the launcher can't be heard any more.
-    pub(super) fn watch(&self, launcher: &OwnedFd, launch: &Launch) -> io::Result<()> {
+    pub(super) fn watch(
+        &self,
+        launcher: &OwnedFd,
+        launch: &Launch,
+        proof: &SingleThreaded,
+    ) -> io::Result<()> {
+        let mut places = Watch::new(&self.view, launch.scene().as_ref());
         let mut mask = SigSet::empty();
         mask.add(Signal::SIGCHLD);
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
@@ -49,6 +58,11 @@ impl Tree {
         // Twice a second: the limit is soft either way.
         let timeout = if counts { PollTimeout::from(500u16) } else { PollTimeout::NONE };
         loop {
+            if places.close_again(proof).is_err() {
+                let _ = tell(launcher, &News::LimitHit(TreeLimit::OpenPlace));
+                self.finish(launcher, launch.tree_end, Why::Killed);
+                return Ok(());
+            }
             if let Some(end) = self.ended()? {
                 let _ = tell(launcher, &News::Ended(end));
                 self.finish(launcher, launch.tree_end, Why::ServerEnded);
@@ -71,7 +85,7 @@ impl Tree {
                 }
                 Heard::Nothing => {}
             }
-            if self.wait_for_news(launcher, &signals, timeout)? == Woken::ByTime
+            if self.wait_for_news((launcher, places.fd()), &signals, timeout)? == Woken::ByTime
                 && self.tasks() > launch.limits.processes
             {
                 let _ = tell(launcher, &News::LimitHit(TreeLimit::Processes));
@@ -83,7 +97,7 @@ impl Tree {
 
     fn wait_for_news(
         &self,
-        launcher: &OwnedFd,
+        (launcher, places): (&OwnedFd, Option<BorrowedFd<'_>>),
         signals: &SignalFd,
         timeout: PollTimeout,
     ) -> io::Result<Woken> {
@@ -91,6 +105,7 @@ impl Tree {
             PollFd::new(launcher.as_fd(), PollFlags::POLLIN),
             PollFd::new(signals.as_fd(), PollFlags::POLLIN),
         ];
+        fds.extend(places.map(|places| PollFd::new(places, PollFlags::POLLIN)));
         if let Some(report) = &self.report {
             fds.push(PollFd::new(report.as_fd(), PollFlags::POLLIN));
         }
