@@ -4,6 +4,7 @@ use std::ffi::{CString, OsStr};
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::{set_no_new_privs, set_pdeathsig};
@@ -17,8 +18,9 @@ use super::limits::{self, NoPlace, Place};
 use super::link::{Status, tell, tell_with};
 use super::seccomp::{self, Filter, Group, HostIpc, Listener, Sockets, Truncate, UnixSockets};
 use super::step::{At, Failure, Step};
+use super::view::{self, Scene};
 use super::{capabilities, landlock, sys};
-use crate::{Backend, Command, Files, Limits, Network, PathRule, Ruleset, SpawnError, TreeEnd};
+use crate::{Backend, Command, Files, Limits, Network, PathRule, Ruleset, SpawnError, TreeEnd, UnixReach};
 
 /// Everything that the forked processes need, made before the first fork.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub(crate) struct Launch {
     env: Vec<CString>,
     cwd: CString,
     pub(crate) files: Option<Files>,
+    /// Unix sockets that may be connected to.
+    sockets: Vec<PathBuf>,
     filters: Filters,
     /// Landlock's ABI, 0 for none.
     landlock_abi: u32,
@@ -88,6 +92,12 @@ impl Launch {
             env,
             cwd: text(command.cwd.as_os_str())?,
             files: ruleset.files.clone(),
+            sockets: ruleset
+                .unix
+                .iter()
+                .filter(|rule| rule.reach == UnixReach::Socket)
+                .map(|rule| rule.path.clone())
+                .collect(),
             filters: Filters {
                 namespaces: filter(ruleset, facts, Backend::Namespaces, Listener::Present)?,
                 namespaces_deaf: filter(ruleset, facts, Backend::Namespaces, Listener::Absent)?,
@@ -113,6 +123,24 @@ impl Launch {
         })
     }
 
+    /// What the view of `namespaces` is made for; `None` if every file is open.
+    pub(crate) fn scene(&self) -> Option<Scene<'_>> {
+        let path = |text: &CString| Path::new(OsStr::from_bytes(text.as_bytes())).to_owned();
+        let cwd = Path::new(OsStr::from_bytes(self.cwd.as_bytes()));
+        let arguments = self.argv.iter().skip(1).map(path);
+        Some(Scene {
+            files: self.files.as_ref()?,
+            sockets: self.sockets.clone(),
+            grain: if self.landlock_abi > 0 { view::Grain::Coarse } else { view::Grain::Exact },
+            cwd,
+            words: [path(&self.program)].into_iter().chain(view::paths_in(cwd, arguments)).collect(),
+            hosts: match self.network {
+                Network::Brokered(_) => view::Hosts::Localhost,
+                Network::None | Network::DangerousHost => view::Hosts::AsItIs,
+            },
+        })
+    }
+
     /// Landlock and seccomp on this process, for good.
     pub(crate) fn confine(&self, backend: Backend) -> Result<Confined, Failure> {
         set_no_new_privs().at(Step::NoNewPrivs)?;
@@ -126,6 +154,8 @@ impl Launch {
             let mut prepared = landlock::prepare(request)?;
             confined.skipped = std::mem::take(&mut prepared.skipped);
             landlock::enforce(prepared)?;
+        } else if let Some(paths) = self.grants(backend) {
+            confined.skipped = landlock::skipped(paths);
         }
         confined.listener = self.install(backend)?;
         Ok(confined)

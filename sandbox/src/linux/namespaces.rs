@@ -1,7 +1,7 @@
 //! PID 1 of a jail of our own: the namespaces, their fresh /proc, and the reaper in them.
 
 use std::ffi::CStr;
-use std::fs;
+use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::mount::{MsFlags, mount};
@@ -70,6 +70,9 @@ pub(crate) fn settle(launch: &Launch, keeper: BorrowedFd<'_>) -> Result<Option<O
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).at(Step::MountPrivate)?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), flags, none).at(Step::MountProc)?;
+    // A program in memory is one that was written: memfd_create(2) gives files that can't be executed (Linux 6.3, and for
+    // this pid namespace alone). They can still be mapped so. Only uid 0 of the host may write this, whatever it holds here.
+    let _ = fs::write("/proc/sys/vm/memfd_noexec", "2");
     let mut inward = None;
     if let Network::Brokered(doors) = &launch.network {
         let opened = netns::open(doors)?;
@@ -77,11 +80,22 @@ pub(crate) fn settle(launch: &Launch, keeper: BorrowedFd<'_>) -> Result<Option<O
         tell_with(keeper, &Status::Doors(opened.counts), &fds).at(Step::Doors)?;
         inward = Some(opened.inward);
     }
-    if let Some(files) = &launch.files {
-        view::enter(files)?;
+    if let Some(scene) = launch.scene() {
+        if !scene.files.closed.is_empty() {
+            view_for_the_keeper(keeper)?;
+        }
+        view::enter(&scene)?;
     }
     capabilities::give_up()?;
     Ok(inward)
+}
+
+/// The namespaces in which the keeper closes places that appear later. The files are out of its reach once PID 1 is not
+/// dumpable.
+fn view_for_the_keeper(keeper: BorrowedFd<'_>) -> Result<(), Failure> {
+    let open = |name| File::open(format!("/proc/self/ns/{name}")).at(Step::View);
+    let (user, mounts) = (open("user")?, open("mnt")?);
+    tell_with(keeper, &Status::View, &[user.as_fd(), mounts.as_fd()]).at(Step::View)
 }
 
 /// What PID 1 is, once the server runs.

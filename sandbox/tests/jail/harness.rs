@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode};
 
 use super::jail::{self, Backend};
 use super::{
-    doors, environment, files, kernel_surface, limits, network, processes, refusals, start_cost, tree,
+    doors, environment, files, kernel_surface, limits, network, processes, refusals, start_cost, tree, view,
 };
 
 /// A test of one backend.
@@ -59,8 +59,8 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
 fn tests() -> Vec<Case> {
     let files = [
         files::TESTS,
+        view::TESTS,
         network::TESTS,
-        doors::TESTS,
         processes::TESTS,
         environment::TESTS,
         kernel_surface::TESTS,
@@ -69,9 +69,11 @@ fn tests() -> Vec<Case> {
         refusals::TESTS,
         start_cost::TESTS,
     ];
+    let of_namespaces = [view::ALONE, view::closed::TESTS, doors::TESTS];
     let mut all = Vec::new();
     for backend in [Backend::Namespaces, Backend::Notify, Backend::Static] {
-        for (name, test) in files.into_iter().flatten() {
+        let alone = of_namespaces.into_iter().flatten().filter(|_| backend == Backend::Namespaces);
+        for (name, test) in files.into_iter().flatten().chain(alone) {
             all.push((backend, *name, *test));
         }
     }

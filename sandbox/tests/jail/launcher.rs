@@ -8,13 +8,15 @@ use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use stockade_sandbox::{
-    Access, BackendChoice, Command, Doors, Files, Inward, Jailed, KeeperMessage, Limits, Need, Network, Observe,
-    PathRule, Required, Ruleset, SpawnError, TreeEnd, UnixReach, UnixRule, probe, spawn,
+    Access, BackendChoice, Closed, ClosedPlace, Command, Doors, Files, Inward, Jailed, KeeperMessage, Limits,
+    Need, Network, Observe, PathRule, Required, Ruleset, SpawnError, TreeEnd, UnixReach, UnixRule, probe,
+    spawn,
 };
 
 use super::broker;
 use super::gate::Gate;
 use super::harness::say;
+use super::sys;
 
 /// `__host`: what this host can enforce.
 pub(crate) fn host() -> ExitCode {
@@ -37,6 +39,10 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
     }
     if habits.contains(&Habit::Guarded) {
         nix::sys::prctl::set_dumpable(false).expect("prctl");
+    }
+    if habits.contains(&Habit::WithoutLandlock) {
+        nix::sys::prctl::set_no_new_privs().expect("prctl");
+        sys::refuse_landlock().expect("a filter");
     }
     if habits.contains(&Habit::Leak) {
         // Descriptors without close-on-exec, as a careless launcher may have them.
@@ -99,6 +105,10 @@ enum Habit {
     Kill,
     /// Stay for a while after the end.
     Linger,
+    /// Pass our own input on to the server.
+    Talk,
+    /// On a kernel that has no Landlock.
+    WithoutLandlock,
     /// Connect to this port of the server's loopback after its first output.
     Visit(u16),
 }
@@ -112,6 +122,8 @@ impl Habit {
             "terminate" => Self::Terminate,
             "kill" => Self::Kill,
             "linger" => Self::Linger,
+            "talk" => Self::Talk,
+            "without-landlock" => Self::WithoutLandlock,
             visit if visit.starts_with("visit:") => Self::Visit(visit[6..].parse().expect("a port")),
             other => panic!("unknown launcher {other}"),
         }
@@ -142,7 +154,7 @@ fn read(words: &[String]) -> Asked {
         }
         let value = words.next().expect("a value").clone();
         let mut grant = |access| {
-            let files = ruleset.files.get_or_insert_with(|| Files::plain(Vec::new()));
+            let files = files(&mut ruleset);
             let rule = PathRule { path: (&value).into(), access };
             files.wide.push(rule.clone());
             files.narrow.push(rule);
@@ -152,6 +164,9 @@ fn read(words: &[String]) -> Asked {
             "--exec" => grant(Access::ReadExecute),
             "--write" => grant(Access::ReadWrite),
             "--cwd" => cwd = value,
+            "--close" => close(&mut ruleset, &value, Closed::Entirely),
+            "--close-writing" => close(&mut ruleset, &value, Closed::ForWriting),
+            "--scratch" => files(&mut ruleset).scratch = Some(value.into()),
             "--env" => {
                 let (name, value) = value.split_once('=').expect("a pair");
                 ruleset.env.push((name.into(), value.into()));
@@ -248,6 +263,14 @@ fn danger(ruleset: &mut Ruleset, word: &str) {
     }
 }
 
+fn files(ruleset: &mut Ruleset) -> &mut Files {
+    ruleset.files.get_or_insert_with(|| Files::plain(Vec::new()))
+}
+
+fn close(ruleset: &mut Ruleset, path: &str, closed: Closed) {
+    files(ruleset).closed.push(ClosedPlace { path: path.into(), closed });
+}
+
 fn door(ruleset: &mut Ruleset, port: u16) {
     if let Network::Brokered(doors) = &mut ruleset.network {
         doors.ports.push(port);
@@ -279,6 +302,10 @@ fn sloppy(path: &str) -> OwnedFd {
 /// Passes output on and prints what the keeper says, until its last word.
 fn follow(jailed: Jailed, habits: &[Habit], inward: Option<&Inward>) {
     let Jailed { stdin, stdout, stderr, keeper, supervisor, .. } = jailed;
+    if habits.contains(&Habit::Talk) {
+        let mut to = File::from(stdin.try_clone().expect("dup"));
+        std::thread::spawn(move || io::copy(&mut io::stdin(), &mut to));
+    }
     let mut outputs = vec![File::from(stdout), File::from(stderr)];
     let mut seen_output = false;
     let mut over = false;

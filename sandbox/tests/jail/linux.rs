@@ -21,6 +21,7 @@ mod start_cost;
 #[expect(unsafe_code, reason = "raw system calls are what the probes try")]
 mod sys;
 mod tree;
+mod view;
 
 /// By the first word of the command line.
 pub(crate) fn main() -> ExitCode {
