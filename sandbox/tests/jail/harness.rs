@@ -7,7 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, ExitCode};
 
 use super::jail::{self, Backend};
-use super::{environment, files, kernel_surface, limits, network, processes, refusals, start_cost, tree};
+use super::{
+    environment, files, kernel_surface, limits, network, notify, processes, race, refusals, start_cost,
+    supervised, tree,
+};
 
 /// A test of one backend.
 pub(crate) type Test = (&'static str, fn(Backend));
@@ -69,6 +72,15 @@ fn tests() -> Vec<Case> {
     let mut all = Vec::new();
     for backend in [Backend::Namespaces, Backend::Notify, Backend::Static] {
         for (name, test) in files.into_iter().flatten() {
+            all.push((backend, *name, *test));
+        }
+        // What only some backends have.
+        let more: &[&[Test]] = match backend {
+            Backend::Namespaces => &[supervised::TESTS],
+            Backend::Notify => &[supervised::TESTS, notify::TESTS, race::TESTS],
+            Backend::Static => &[],
+        };
+        for (name, test) in more.iter().copied().flatten() {
             all.push((backend, *name, *test));
         }
     }
