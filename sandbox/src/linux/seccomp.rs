@@ -325,7 +325,9 @@ fn own_namespace(rules: &mut [Rule]) {
     let Some(socket) = rules.iter_mut().find(|rule| rule.number == number(libc::SYS_socket)) else { return };
     for family in [libc::AF_INET, libc::AF_INET6] {
         let family = Test::equals(0, family.cast_unsigned());
-        for (kind, protocol) in [(libc::SOCK_STREAM, libc::IPPROTO_TCP), (libc::SOCK_DGRAM, libc::IPPROTO_UDP)] {
+        for (kind, protocol) in
+            [(libc::SOCK_STREAM, libc::IPPROTO_TCP), (libc::SOCK_DGRAM, libc::IPPROTO_UDP)]
+        {
             for protocol in [0, protocol] {
                 let kind = Test::masked(1, !SOCKET_FLAGS, kind.cast_unsigned());
                 let protocol = Test::equals(2, protocol.cast_unsigned());
