@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, ExitCode};
 
 use super::jail::{self, Backend};
-use super::{environment, files, kernel_surface, limits, network, processes, refusals, start_cost, tree};
+use super::{environment, files, kernel_surface, limits, network, processes, refusals, start_cost, suite, tree};
 
 /// A test of one backend.
 pub(crate) type Test = (&'static str, fn(Backend));
@@ -65,6 +65,7 @@ fn tests() -> Vec<Case> {
         tree::TESTS,
         refusals::TESTS,
         start_cost::TESTS,
+        suite::TESTS,
     ];
     let mut all = Vec::new();
     for backend in [Backend::Namespaces, Backend::Static] {

@@ -14,6 +14,7 @@ mod probe;
 mod processes;
 mod refusals;
 mod start_cost;
+mod suite;
 #[expect(unsafe_code, reason = "raw system calls are what the probes try")]
 mod sys;
 mod tree;
@@ -24,6 +25,7 @@ pub(crate) fn main() -> ExitCode {
     match words.split_first() {
         Some((role, rest)) if role == "__jail" => launcher::run(rest),
         Some((role, rest)) if role == "__probe" => probe::run(rest),
+        Some((role, rest)) if role == "__prove" => suite::part(rest),
         Some((role, _)) if role == "__host" => launcher::host(),
         _ => harness::run(&words),
     }

@@ -94,12 +94,56 @@ fn names_in_proc_are_missing_only_if_proc_is_granted() {
 
 #[test]
 fn namespaces_of_an_ordinary_user_are_full_and_roots_process_limit_is_soft() {
-    let report = enforcement(&facts(Ok(7)), &ruleset(), Backend::Namespaces, None);
-    assert!(report.guarantees().iter().all(|(_, degree)| **degree == Degree::Full));
-    let root = Facts { uid: 0, gid: 0, ..facts(Ok(7)) };
+    let new = Facts { kernel: "6.3.0".to_owned(), ..facts(Ok(7)) };
+    let report = enforcement(&new, &ruleset(), Backend::Namespaces, None);
+    for (name, degree) in report.guarantees() {
+        assert_eq!(*degree, Degree::Full, "{name}");
+    }
+    let root = Facts { uid: 0, gid: 0, ..new };
     let report = enforcement(&root, &ruleset(), Backend::Namespaces, None);
     assert!(matches!(report.limits, Degree::Partial { .. }));
     assert_eq!(report.process, Degree::Full);
+}
+
+#[test]
+fn native_code_is_kept_out_by_namespaces_alone_and_from_memory_since_linux_6_3() {
+    let exec = |kernel: &str, backend| {
+        let facts = Facts { kernel: kernel.to_owned(), ..facts(Ok(7)) };
+        enforcement(&facts, &ruleset(), backend, None).exec
+    };
+    assert_eq!(exec("6.3.0", Backend::Namespaces), Degree::Full);
+    assert!(
+        matches!(exec("6.2.16", Backend::Namespaces), Degree::Partial { missing, .. } if missing.contains("memfd"))
+    );
+    for backend in [Backend::Notify, Backend::Static] {
+        assert!(
+            matches!(exec("6.18.0", backend), Degree::Partial { missing, .. } if missing.contains("ld.so"))
+        );
+    }
+    let none = enforcement(&facts(Err(libc::ENOSYS)), &ruleset(), Backend::Notify, None);
+    assert!(matches!(none.exec, Degree::None { .. }));
+}
+
+#[test]
+fn metadata_is_kept_by_the_view_alone() {
+    let metadata = |backend| enforcement(&facts(Ok(10)), &ruleset(), backend, None).metadata;
+    assert_eq!(metadata(Backend::Namespaces), Degree::Full);
+    for backend in [Backend::Notify, Backend::Static] {
+        assert!(matches!(metadata(backend), Degree::Partial { missing, .. } if missing.contains("times")));
+    }
+}
+
+#[test]
+fn a_filter_without_a_listener_is_reported_where_one_was_expected() {
+    for (backend, present, full) in [
+        (Backend::Namespaces, true, true),
+        (Backend::Namespaces, false, false),
+        (Backend::Static, false, true),
+    ] {
+        let mut report = enforcement(&facts(Ok(7)), &ruleset(), backend, None);
+        listener(&mut report, present);
+        assert_eq!(report.syscalls == Degree::Full, full, "{backend:?}");
+    }
 }
 
 #[test]
