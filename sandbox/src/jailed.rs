@@ -24,12 +24,16 @@ pub enum TreeLimit {
     Memory,
     /// A sensitive place appeared inside a grant and could not be closed.
     OpenPlace,
+    /// [`Limits::cpu_seconds`](crate::Limits), by the server's main process.
+    CpuTime,
+    /// [`Limits::file_bytes`](crate::Limits), by the server's main process.
+    FileSize,
 }
 
 /// What the keeper says, in this order: `LimitHit` if a limit ends the session, at most one `Ended`, then `TreeGone`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeeperMessage {
-    /// The tree is beyond this limit, and is being killed.
+    /// The tree is beyond this limit, and is being killed (or the kernel has done so).
     LimitHit(TreeLimit),
     /// The main process of the server ended; what it left behind is being killed.
     Ended(End),

@@ -67,6 +67,8 @@ fn limit_words(limit: TreeLimit) -> &'static str {
     match limit {
         TreeLimit::Processes => "it had more processes than its profile's limit (`[limits] processes`)",
         TreeLimit::Memory => "it used more memory than its profile's limit (`[limits] memory`)",
+        TreeLimit::CpuTime => "it used more processor time than its profile's limit (`[limits] cpu_seconds`)",
+        TreeLimit::FileSize => "it wrote a larger file than its profile's limit (`[limits] file_size`)",
         TreeLimit::OpenPlace => {
             "a sensitive place appeared inside a granted directory and could not be closed"
         }

@@ -1,8 +1,10 @@
 //! From a fresh fork to the server's first instruction: what the server's own process does before execve.
 
 use std::ffi::{CString, OsStr};
+use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::{set_no_new_privs, set_pdeathsig};
@@ -12,11 +14,13 @@ use nix::unistd::{chdir, dup2_stderr, dup2_stdin, dup2_stdout, execve, setsid};
 
 use super::bpf::Instruction;
 use super::facts::Facts;
+use super::limits::{self, NoPlace, Place};
 use super::link::{Status, tell, tell_with};
 use super::seccomp::{self, Filter, Group, HostIpc, Listener, Sockets, Truncate, UnixSockets};
 use super::step::{At, Failure, Step};
+use super::view::{self, Scene};
 use super::{capabilities, landlock, sys};
-use crate::{Backend, Command, Files, Limits, Network, PathRule, Ruleset, SpawnError, TreeEnd};
+use crate::{Backend, Command, Files, Limits, Network, PathRule, Ruleset, SpawnError, TreeEnd, UnixReach};
 
 /// Everything that the forked processes need, made before the first fork.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ pub(crate) struct Launch {
     env: Vec<CString>,
     cwd: CString,
     pub(crate) files: Option<Files>,
+    /// Unix sockets that may be connected to.
+    sockets: Vec<PathBuf>,
     filters: Filters,
     /// Landlock's ABI, 0 for none.
     landlock_abi: u32,
@@ -34,6 +40,8 @@ pub(crate) struct Launch {
     pub(crate) tree_end: TreeEnd,
     /// RLIMIT_NPROC counts our own namespace, so the keeper needn't.
     pub(crate) kernel_counts_processes: bool,
+    /// Where a cgroup for the tree can stand.
+    pub(crate) cgroup: Result<Place, NoPlace>,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
 }
@@ -84,6 +92,12 @@ impl Launch {
             env,
             cwd: text(command.cwd.as_os_str())?,
             files: ruleset.files.clone(),
+            sockets: ruleset
+                .unix
+                .iter()
+                .filter(|rule| rule.reach == UnixReach::Socket)
+                .map(|rule| rule.path.clone())
+                .collect(),
             filters: Filters {
                 namespaces: filter(ruleset, facts, Backend::Namespaces, Listener::Present)?,
                 namespaces_deaf: filter(ruleset, facts, Backend::Namespaces, Listener::Absent)?,
@@ -95,6 +109,7 @@ impl Launch {
             limits: ruleset.limits,
             tree_end: ruleset.tree_end,
             kernel_counts_processes: facts.process_limit_is_per_namespace(),
+            cgroup: limits::find_place(),
             uid: facts.uid,
             gid: facts.gid,
         })
@@ -105,6 +120,24 @@ impl Launch {
         self.files.as_ref().map(|files| match backend {
             Backend::Namespaces => files.wide.as_slice(),
             Backend::Notify | Backend::Static => files.narrow.as_slice(),
+        })
+    }
+
+    /// What the view of `namespaces` is made for; `None` if every file is open.
+    pub(crate) fn scene(&self) -> Option<Scene<'_>> {
+        let path = |text: &CString| Path::new(OsStr::from_bytes(text.as_bytes())).to_owned();
+        let cwd = Path::new(OsStr::from_bytes(self.cwd.as_bytes()));
+        let arguments = self.argv.iter().skip(1).map(path);
+        Some(Scene {
+            files: self.files.as_ref()?,
+            sockets: self.sockets.clone(),
+            grain: if self.landlock_abi > 0 { view::Grain::Coarse } else { view::Grain::Exact },
+            cwd,
+            words: [path(&self.program)].into_iter().chain(view::paths_in(cwd, arguments)).collect(),
+            hosts: match self.network {
+                Network::Brokered(_) => view::Hosts::Localhost,
+                Network::None | Network::DangerousHost => view::Hosts::AsItIs,
+            },
         })
     }
 
@@ -121,6 +154,8 @@ impl Launch {
             let mut prepared = landlock::prepare(request)?;
             confined.skipped = std::mem::take(&mut prepared.skipped);
             landlock::enforce(prepared)?;
+        } else if let Some(paths) = self.grants(backend) {
+            confined.skipped = landlock::skipped(paths);
         }
         confined.listener = self.install(backend)?;
         Ok(confined)
@@ -233,6 +268,9 @@ fn fresh_signals() -> Result<(), Failure> {
 
 fn limit(launch: &Launch, backend: Backend) -> Result<(), Failure> {
     let limits = launch.limits;
+    // When the whole machine is short of memory, a stranger's program is to go before the user's own. Raising it needs no
+    // privilege (proc_pid_oom_score_adj(5)); where /proc can't be written, the kernel chooses as it always does.
+    let _ = fs::write("/proc/self/oom_score_adj", "1000");
     at_most(Resource::RLIMIT_CORE, 0, 0)?;
     at_most(Resource::RLIMIT_NOFILE, limits.open_files, limits.open_files)?;
     at_most(Resource::RLIMIT_FSIZE, limits.file_bytes, limits.file_bytes)?;

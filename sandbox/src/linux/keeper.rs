@@ -4,26 +4,23 @@
 //! whole tree is killed.
 
 use std::fs::OpenOptions;
-use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::{set_child_subreaper, set_dumpable, set_name};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, killpg, sigprocmask};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::socket::MsgFlags;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
 use super::child::{self, Launch, ServerEnds};
-use super::link::{
-    self, DoorCounts, Heard, News, Order, Outcome, Started, Status, hear, hear_long, tell, tell_with,
-};
+use super::limits::Room;
+use super::link::{self, DoorCounts, Heard, Outcome, Started, Status, hear_long, tell, tell_with};
 use super::namespaces::{self, InitEnds};
 use super::step::{At, Failure, Step};
-use super::sys::{self, Side, SingleThreaded, Waited};
-use super::tree;
-use crate::{Backend, End, TreeEnd, TreeLimit};
+use super::sys::{self, Side, SingleThreaded};
+use crate::{Backend, End};
+use watch::{Tree, Why};
+
+mod watch;
 
 /// Which backends to try, the best first; at least one. Another one is tried when a step fails that it does without.
 pub(crate) type Attempts = Vec<Backend>;
@@ -83,7 +80,7 @@ fn keep(post: Post, launch: &Launch, proof: &SingleThreaded) {
     let _ = setsid();
     #[cfg(target_env = "gnu")]
     sys::trim_heap();
-    let watched = tree.watch(&launcher, launch);
+    let watched = tree.watch(&launcher, launch, proof);
     if watched.is_err() {
         // No way to hear anything any more: as if the launcher were gone.
         tree.finish(&launcher, launch.tree_end, Why::LauncherGone);
@@ -157,29 +154,6 @@ fn can_do_without(backend: Backend, step: Step) -> bool {
     }
 }
 
-/// Why a tree comes to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Why {
-    /// Its main process ended, which has been told.
-    ServerEnded,
-    /// The launcher asked for it, or a limit was passed.
-    Killed,
-    /// Nobody is there to be told.
-    LauncherGone,
-}
-
-/// A server and what it started.
-#[derive(Debug)]
-struct Tree {
-    backend: Backend,
-    /// Our child: the server, or PID 1 of its namespace.
-    root: i32,
-    /// The server's main process.
-    server: i32,
-    /// From PID 1 of a namespace.
-    report: Option<OwnedFd>,
-}
-
 impl Tree {
     fn start(
         backend: Backend,
@@ -187,10 +161,11 @@ impl Tree {
         launch: &Launch,
         proof: &SingleThreaded,
     ) -> Result<(Self, Birth), Failure> {
+        let mut room = Room::make(launch, backend);
         let (status, status_theirs) = link::pair().at(Step::Socket)?;
         link::receive_pids(&status).at(Step::Socket)?;
         let (root, report) = match backend {
-            Backend::Static | Backend::Notify => match sys::fork(proof).at(Step::Fork)? {
+            Backend::Static | Backend::Notify => match room.fork(proof, 0).at(Step::Fork)? {
                 Side::Child => {
                     // Our end of it would hide the keeper's death: a socket is at its end once all of them are closed.
                     drop(status);
@@ -201,7 +176,7 @@ impl Tree {
             Backend::Namespaces => {
                 let (report, report_theirs) = link::pair().at(Step::Socket)?;
                 let flags = namespaces::flags(&launch.network);
-                let side = sys::fork_into_namespaces(proof, flags).at(Step::CloneNamespaces)?;
+                let side = room.fork(proof, flags).at(Step::CloneNamespaces)?;
                 match side {
                     Side::Child => {
                         drop((status, report));
@@ -215,7 +190,10 @@ impl Tree {
         };
         drop(status_theirs);
         match until_exec(&status, backend, ends.launcher) {
-            Ok(birth) => Ok((Self { backend, root, server: birth.server, report }, birth)),
+            Ok(mut birth) => {
+                let view = std::mem::take(&mut birth.view);
+                Ok((Self { backend, root, server: birth.server, report, room, view }, birth))
+            }
             Err(failure) => {
                 let _ = kill(Pid::from_raw(root), Signal::SIGKILL);
                 let _ = sys::wait(root, 0);
@@ -226,138 +204,9 @@ impl Tree {
 
     fn started(self, fell_back: Option<Failure>, skipped: Vec<u16>) -> (Self, Started) {
         let (server_pid, backend) = (self.server, self.backend);
-        (self, Started { server_pid, backend, fell_back, skipped })
+        let cgroup = self.room.told();
+        (self, Started { server_pid, backend, fell_back, cgroup, skipped })
     }
-
-    /// Until the tree is gone, or the launcher can't be heard any more.
-    fn watch(&self, launcher: &OwnedFd, launch: &Launch) -> io::Result<()> {
-        let mut mask = SigSet::empty();
-        mask.add(Signal::SIGCHLD);
-        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        let counts = self.backend != Backend::Namespaces || !launch.kernel_counts_processes;
-        // Twice a second: the limit is soft either way.
-        let timeout = if counts { PollTimeout::from(500u16) } else { PollTimeout::NONE };
-        loop {
-            if let Some(end) = self.ended()? {
-                let _ = tell(launcher, &News::Ended(end));
-                self.finish(launcher, launch.tree_end, Why::ServerEnded);
-                return Ok(());
-            }
-            match hear::<Order>(launcher, MsgFlags::MSG_DONTWAIT)? {
-                Heard::Message(Order::Terminate) => {
-                    let server = Pid::from_raw(self.server);
-                    // In a jail inside of a `static` one it has no group of its own.
-                    let _ = killpg(server, Signal::SIGTERM).or_else(|_| kill(server, Signal::SIGTERM));
-                    continue;
-                }
-                Heard::Message(Order::Kill) => {
-                    self.finish(launcher, launch.tree_end, Why::Killed);
-                    return Ok(());
-                }
-                Heard::Gone => {
-                    self.finish(launcher, launch.tree_end, Why::LauncherGone);
-                    return Ok(());
-                }
-                Heard::Nothing => {}
-            }
-            if self.wait_for_news(launcher, &signals, timeout)? == Woken::ByTime
-                && self.tasks() > launch.limits.processes
-            {
-                let _ = tell(launcher, &News::LimitHit(TreeLimit::Processes));
-                self.finish(launcher, launch.tree_end, Why::Killed);
-                return Ok(());
-            }
-        }
-    }
-
-    fn wait_for_news(
-        &self,
-        launcher: &OwnedFd,
-        signals: &SignalFd,
-        timeout: PollTimeout,
-    ) -> io::Result<Woken> {
-        let mut fds = vec![
-            PollFd::new(launcher.as_fd(), PollFlags::POLLIN),
-            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
-        ];
-        if let Some(report) = &self.report {
-            fds.push(PollFd::new(report.as_fd(), PollFlags::POLLIN));
-        }
-        match poll(&mut fds, timeout) {
-            Ok(0) => Ok(Woken::ByTime),
-            Ok(_) => {
-                while signals.read_signal()?.is_some() {}
-                Ok(Woken::ByNews)
-            }
-            Err(nix::errno::Errno::EINTR) => Ok(Woken::ByNews),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Threads of the tree, without our PID 1.
-    fn tasks(&self) -> u64 {
-        match self.backend {
-            Backend::Namespaces => tree::count_tasks(self.root),
-            Backend::Notify | Backend::Static => tree::count_tasks(nix::unistd::getpid().as_raw()),
-        }
-    }
-
-    /// Whether the main process has ended. Reaps whatever else has.
-    fn ended(&self) -> io::Result<Option<End>> {
-        if let Some(report) = &self.report {
-            return Ok(match hear::<Status>(report, MsgFlags::MSG_DONTWAIT)? {
-                Heard::Message(Status::Ended(end)) => Some(end),
-                Heard::Message(_) | Heard::Nothing => None,
-                // Only a kill from outside ends PID 1 before it says so, and the kernel kills its namespace with it.
-                Heard::Gone => Some(End::Signalled(libc::SIGKILL)),
-            });
-        }
-        loop {
-            match sys::wait(-1, libc::WNOHANG)? {
-                Waited::Ended(pid, status) if pid == self.server => {
-                    return Ok(Some(end_from_wait(status)));
-                }
-                Waited::Ended(..) => {}
-                Waited::Running | Waited::NoChild => return Ok(None),
-            }
-        }
-    }
-
-    /// Kills what is left and says so.
-    fn finish(&self, launcher: &OwnedFd, tree_end: TreeEnd, why: Why) {
-        match self.backend {
-            Backend::Namespaces => {
-                // Also after its end was told: harmless, and PID 1 is on its way out.
-                let _ = kill(Pid::from_raw(self.root), Signal::SIGKILL);
-                // Returns when the kernel has killed and reaped the whole namespace (zap_pid_ns_processes).
-                let _ = sys::wait(self.root, 0);
-                if why != Why::ServerEnded {
-                    let end = self.ended().ok().flatten().unwrap_or(End::Signalled(libc::SIGKILL));
-                    let _ = tell(launcher, &News::Ended(end));
-                }
-            }
-            Backend::Notify | Backend::Static
-                if tree_end == TreeEnd::DangerousLeave && why != Why::Killed =>
-            {
-                if why == Why::LauncherGone {
-                    let _ = kill(Pid::from_raw(self.server), Signal::SIGKILL);
-                }
-            }
-            Backend::Notify | Backend::Static => tree::kill_and_reap(self.server, |pid, status| {
-                if pid == self.server && why != Why::ServerEnded {
-                    let _ = tell(launcher, &News::Ended(end_from_wait(status)));
-                }
-            }),
-        }
-        let _ = tell(launcher, &News::TreeGone);
-    }
-}
-
-/// What ended a wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Woken {
-    ByTime,
-    ByNews,
 }
 
 /// What the keeper hears while a server is being born.
@@ -367,12 +216,14 @@ struct Birth {
     /// Indices of grants.
     skipped: Vec<u16>,
     doors: Option<(DoorCounts, Vec<OwnedFd>)>,
+    /// User and mount namespace, if places in them are closed.
+    view: Vec<OwnedFd>,
 }
 
 /// Hears the server's process until it closes its end, which execve does for it. The listener is passed on at once: execve
 /// itself may ask it.
 fn until_exec(status: &OwnedFd, backend: Backend, launcher: &OwnedFd) -> Result<Birth, Failure> {
-    let mut birth = Birth { server: 0, skipped: Vec::new(), doors: None };
+    let mut birth = Birth { server: 0, skipped: Vec::new(), doors: None, view: Vec::new() };
     loop {
         let letter = hear_long::<Status>(status).at(Step::Socket)?;
         match letter.heard {
@@ -380,6 +231,7 @@ fn until_exec(status: &OwnedFd, backend: Backend, launcher: &OwnedFd) -> Result<
             Heard::Message(Status::Skipped(indices)) => birth.skipped = indices,
             Heard::Message(Status::Failed(failure)) => return Err(failure),
             Heard::Message(Status::Doors(counts)) => birth.doors = Some((counts, letter.fds)),
+            Heard::Message(Status::View) => birth.view = letter.fds,
             Heard::Message(Status::Listener) => {
                 let fds: Vec<_> = letter.fds.iter().map(AsFd::as_fd).collect();
                 tell_with(launcher, &Outcome::Listener(backend), &fds).at(Step::SeccompListener)?;

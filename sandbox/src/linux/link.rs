@@ -10,6 +10,7 @@ use nix::sys::socket::{
     recvmsg, send, sendmsg, setsockopt, socketpair, sockopt,
 };
 
+use super::limits::{CgroupTold, Held};
 use super::step::{Failure, Step};
 use super::sys;
 use crate::{Backend, End, TreeLimit};
@@ -44,6 +45,8 @@ pub(crate) struct Started {
     pub(crate) backend: Backend,
     /// Why `namespaces` did not, if it was tried first.
     pub(crate) fell_back: Option<Failure>,
+    /// What became of its cgroup.
+    pub(crate) cgroup: CgroupTold,
     /// Indices into the ruleset's paths.
     pub(crate) skipped: Vec<u16>,
 }
@@ -78,9 +81,11 @@ pub(crate) enum Status {
     Doors(DoorCounts),
     /// From the server's process, with one descriptor: the listener of its filter.
     Listener,
+    /// From PID 1, with two descriptors: its user namespace and its mount namespace.
+    View,
 }
 
-/// No message is longer: 1 byte a tag, 11 of `Started`, and two a skipped path.
+/// No message is longer: 1 byte a tag, 16 of `Started`, and two a skipped path.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// More skipped paths than this are not listed.
 const SKIPPED_MAX: usize = 16 * 1024;
@@ -200,6 +205,7 @@ impl Message for Outcome {
                 bytes.push(u8::from(started.fell_back.is_some()));
                 let fell_back = started.fell_back.unwrap_or(Failure::new(Step::Fork, 0));
                 bytes.extend(failure_bytes(fell_back));
+                bytes.extend(cgroup_bytes(started.cgroup));
                 bytes.extend(index_bytes(&started.skipped));
                 bytes
             }
@@ -220,10 +226,12 @@ impl Message for Outcome {
                 let (fell_back, rest) = rest.split_first()?;
                 let (failure, rest) = rest.split_first_chunk()?;
                 let failure = failure_from(*failure)?;
+                let (cgroup, rest) = rest.split_first_chunk()?;
                 Some(Self::Started(Started {
                     server_pid: i32::from_le_bytes(*pid),
                     backend: backend_from(*backend)?,
                     fell_back: (*fell_back == 1).then_some(failure),
+                    cgroup: cgroup_from(*cgroup),
                     skipped: indices_from(rest),
                 }))
             }
@@ -261,6 +269,7 @@ impl Message for Status {
             }
             Self::Doors(counts) => vec![4, counts.tcp, counts.dns_udp, counts.dns_tcp],
             Self::Listener => vec![5],
+            Self::View => vec![6],
         }
     }
 
@@ -274,6 +283,7 @@ impl Message for Status {
                 Some(Self::Doors(DoorCounts { tcp: *tcp, dns_udp: *dns_udp, dns_tcp: *dns_tcp }))
             }
             [5] => Some(Self::Listener),
+            [6] => Some(Self::View),
             _ => None,
         }
     }
@@ -328,6 +338,16 @@ fn failure_from([step, errno @ ..]: [u8; 5]) -> Option<Failure> {
     Some(Failure::new(Step::from_byte(step)?, i32::from_le_bytes(errno)))
 }
 
+fn cgroup_bytes(CgroupTold { held, errno }: CgroupTold) -> [u8; 5] {
+    let [a, b, c, d] = errno.to_le_bytes();
+    [u8::from(held.memory) | u8::from(held.tasks) << 1, a, b, c, d]
+}
+
+fn cgroup_from([held, errno @ ..]: [u8; 5]) -> CgroupTold {
+    let held = Held { memory: held & 1 != 0, tasks: held & 2 != 0 };
+    CgroupTold { held, errno: i32::from_le_bytes(errno) }
+}
+
 fn end_bytes(end: End) -> [u8; 5] {
     let (tag, value) = match end {
         End::Exited(code) => (0, code),
@@ -359,6 +379,8 @@ fn limit_byte(limit: TreeLimit) -> u8 {
         TreeLimit::Processes => 0,
         TreeLimit::Memory => 1,
         TreeLimit::OpenPlace => 2,
+        TreeLimit::CpuTime => 3,
+        TreeLimit::FileSize => 4,
     }
 }
 
@@ -367,6 +389,8 @@ fn limit_from(byte: u8) -> Option<TreeLimit> {
         0 => Some(TreeLimit::Processes),
         1 => Some(TreeLimit::Memory),
         2 => Some(TreeLimit::OpenPlace),
+        3 => Some(TreeLimit::CpuTime),
+        4 => Some(TreeLimit::FileSize),
         _ => None,
     }
 }
@@ -403,12 +427,14 @@ mod tests {
             server_pid: 123_456,
             backend: Backend::Static,
             fell_back: Some(failure),
+            cgroup: CgroupTold { held: Held { memory: false, tasks: true }, errno: libc::EBUSY },
             skipped: vec![0, 7, 65_535],
         }));
         survives(Outcome::Started(Started {
             server_pid: 2,
             backend: Backend::Namespaces,
             fell_back: None,
+            cgroup: CgroupTold { held: Held { memory: true, tasks: false }, errno: 0 },
             skipped: Vec::new(),
         }));
         survives(Outcome::Failed(Backend::Namespaces, failure));
@@ -418,12 +444,21 @@ mod tests {
         survives(Status::Ended(End::Signalled(9)));
         survives(News::Ended(End::Exited(255)));
         survives(News::TreeGone);
-        survives(News::LimitHit(TreeLimit::Memory));
+        for limit in [
+            TreeLimit::Processes,
+            TreeLimit::Memory,
+            TreeLimit::OpenPlace,
+            TreeLimit::CpuTime,
+            TreeLimit::FileSize,
+        ] {
+            survives(News::LimitHit(limit));
+        }
         survives(Outcome::Listener(Backend::Notify));
         let counts = DoorCounts { tcp: 200, dns_udp: 2, dns_tcp: 1 };
         survives(Outcome::Doors(counts));
         survives(Status::Doors(counts));
         survives(Status::Listener);
+        survives(Status::View);
         survives(Order::Terminate);
         survives(Order::Kill);
         assert_eq!(Order::decode(&[]), None);

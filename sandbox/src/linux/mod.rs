@@ -6,6 +6,7 @@ mod child;
 pub(crate) mod facts;
 mod keeper;
 mod landlock;
+mod limits;
 mod link;
 mod namespaces;
 mod netns;
@@ -24,7 +25,7 @@ pub(crate) mod sys;
 mod tree;
 mod view;
 
-pub(crate) use namespaces::inward_socket;
+pub(crate) use netns::inward::ask as inward_socket;
 pub use probe::probe;
 pub(crate) use session::Session;
 pub use spawn::spawn;

@@ -5,12 +5,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use super::child::Launch;
 use super::facts::Facts;
+use super::limits::{NoCgroup, Place};
 use super::link::{self, Heard, Status, hear_long, tell};
 use super::step::{At, Failure, Step};
 use super::sys::{self, Side, SingleThreaded};
 use super::{namespaces, report, spawn};
 use crate::{
-    Backend, BackendChoice, Command, Enforcement, Files, HostReport, Limits, Need, Network, Observe,
+    Backend, BackendChoice, Command, Degree, Enforcement, Files, HostReport, Limits, Need, Network, Observe,
     Required, Ruleset, SpawnError, TreeEnd,
 };
 
@@ -34,7 +35,7 @@ pub fn probe(choice: BackendChoice) -> Result<HostReport, SpawnError> {
         }
     }
     let flags = namespaces::flags(&ruleset.network);
-    let namespaces = tried(&proof, flags, |keeper| namespaces::settle(&launch, keeper));
+    let namespaces = tried(&proof, flags, |keeper| namespaces::settle(&launch, keeper).map(drop));
     let namespaces = match namespaces {
         Ok(tried) => tried,
         Err(SpawnError::Step { step, source }) if step == Step::Fork.name() => {
@@ -48,7 +49,7 @@ pub fn probe(choice: BackendChoice) -> Result<HostReport, SpawnError> {
         kernel: facts.kernel.clone(),
         landlock_abi: facts.landlock.unwrap_or(0),
         seccomp: facts.seccomp,
-        enforcement: enforcement(&facts, &ruleset, namespaces),
+        enforcement: enforcement(&facts, &ruleset, namespaces, &launch),
         namespaces: namespaces.map_err(|failure| report::namespaces_refused(&facts, failure)),
         yama: fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope")
             .ok()
@@ -56,8 +57,13 @@ pub fn probe(choice: BackendChoice) -> Result<HostReport, SpawnError> {
     })
 }
 
-fn enforcement(facts: &Facts, ruleset: &Ruleset, namespaces: Result<(), Failure>) -> Enforcement {
-    match (ruleset.backend, namespaces) {
+fn enforcement(
+    facts: &Facts,
+    ruleset: &Ruleset,
+    namespaces: Result<(), Failure>,
+    launch: &Launch,
+) -> Enforcement {
+    let mut enforcement = match (ruleset.backend, namespaces) {
         (BackendChoice::Notify, _) => report::enforcement(facts, ruleset, Backend::Notify, None),
         (BackendChoice::Static, _) => report::enforcement(facts, ruleset, Backend::Static, None),
         (_, Ok(())) => report::enforcement(facts, ruleset, Backend::Namespaces, None),
@@ -65,7 +71,12 @@ fn enforcement(facts: &Facts, ruleset: &Ruleset, namespaces: Result<(), Failure>
             report::enforcement(facts, ruleset, Backend::Notify, Some(failure))
         }
         (BackendChoice::Namespaces, Err(failure)) => report::nothing(facts, Backend::Namespaces, failure),
+    };
+    if !matches!(enforcement.limits, Degree::None { .. }) {
+        let cgroup = launch.cgroup.as_ref().map(Place::offers).map_err(|why| NoCgroup::NoPlace(*why));
+        enforcement.limits = report::limits(facts, ruleset, enforcement.backend, cgroup);
     }
+    enforcement
 }
 
 fn nothing_granted(backend: BackendChoice) -> Ruleset {
@@ -80,7 +91,7 @@ fn nothing_granted(backend: BackendChoice) -> Ruleset {
             file_bytes: 1 << 30,
             processes: 64,
             cpu_seconds: None,
-            memory_bytes: None,
+            memory_bytes: Some(1 << 30),
         },
         backend,
         required: Required { fs: Need::BestEffort, net: Need::BestEffort, process: Need::BestEffort },

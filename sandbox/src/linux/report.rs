@@ -1,8 +1,11 @@
 //! What a jail enforces, worked out from facts alone and said in words: what is missing, why, and what helps.
 
 use super::facts::Facts;
+use super::limits::{NoCgroup, NoPlace};
 use super::step::{Failure, Step};
 use crate::{Backend, Degree, Enforcement, Need, Network, PathRule, Required, Ruleset, SpawnError, TreeEnd};
+
+pub(crate) use limits::limits;
 
 /// What `backend` enforces on this host under `ruleset`. `fell_back` says why `namespaces` was not to be had.
 pub(crate) fn enforcement(
@@ -22,7 +25,7 @@ pub(crate) fn enforcement(
         process: case.processes(),
         exec: case.native_code(),
         syscalls: case.system_calls(),
-        limits: case.limits(),
+        limits: limits(facts, ruleset, backend, Err(NoCgroup::NoPlace(NoPlace::NotOurs))),
         env: Degree::Full,
         skipped_paths: Vec::new(),
     }
@@ -286,33 +289,6 @@ impl Case<'_> {
             _ => self.filtered(),
         }
     }
-
-    fn limits(&self) -> Degree {
-        if self.backend == Backend::Namespaces && self.facts.process_limit_is_per_namespace() {
-            return Degree::Full;
-        }
-        let why = match (self.backend, self.facts.uid) {
-            (Backend::Static | Backend::Notify, _) => {
-                "RLIMIT_NPROC counts every process of the user outside of a user namespace".to_owned()
-            }
-            (Backend::Namespaces, 0) => "the kernel exempts root from RLIMIT_NPROC".to_owned(),
-            (Backend::Namespaces, _) => {
-                format!("RLIMIT_NPROC counts every process of the user (Linux {})", self.facts.kernel)
-            }
-        };
-        let remedy = match (self.backend, self.facts.uid) {
-            (_, 0) => "run as an ordinary user",
-            (Backend::Static | Backend::Notify, _) => "use the namespaces backend",
-            (Backend::Namespaces, _) => "use Linux 5.14 or newer",
-        };
-        Degree::Partial {
-            missing:
-                "processes and threads are only counted twice a second, and the tree killed above the limit"
-                    .to_owned(),
-            why,
-            remedy: remedy.to_owned(),
-        }
-    }
 }
 
 fn hosts_network() -> Degree {
@@ -329,5 +305,6 @@ fn grants_proc(paths: Option<&[PathRule]>) -> bool {
     })
 }
 
+mod limits;
 #[cfg(test)]
 mod tests;

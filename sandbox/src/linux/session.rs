@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use nix::sys::socket::MsgFlags;
 
+use super::limits::{self, Place};
 use super::link::{Heard, News, Order, hear, tell};
 use super::{sys, tree};
 use crate::{KeeperMessage, TreeEnd};
@@ -22,13 +23,21 @@ pub(crate) struct Session {
     /// The server's main process, and the number of its group.
     server: i32,
     tree_end: TreeEnd,
+    /// Where its cgroup stands, if it has one.
+    cgroup: Option<Place>,
 }
 
 impl Session {
     /// The socket must be non-blocking.
     pub(crate) fn new(socket: OwnedFd, keeper: i32, server: i32, tree_end: TreeEnd) -> Self {
         KEEPERS.lock().unwrap_or_else(PoisonError::into_inner).push(keeper);
-        Self { socket, keeper, server, tree_end }
+        Self { socket, keeper, server, tree_end, cgroup: None }
+    }
+
+    /// The tree has a cgroup below this one.
+    pub(crate) fn with_cgroup(mut self, cgroup: Option<Place>) -> Self {
+        self.cgroup = cgroup;
+        self
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
@@ -69,6 +78,9 @@ impl Session {
         // The socket closes before the keeper's children get a new parent; they have one once it can be waited for.
         self.reap();
         if self.tree_end == TreeEnd::Kill {
+            if let Some(place) = &self.cgroup {
+                limits::clear_away(place, self.keeper);
+            }
             let others = KEEPERS.lock().unwrap_or_else(PoisonError::into_inner).clone();
             tree::kill_filtered(self.server, &others);
         }

@@ -13,6 +13,7 @@ use nix::unistd::pipe2;
 use super::child::{Launch, ServerEnds};
 use super::facts::Facts;
 use super::keeper::{self, Attempts, Post};
+use super::limits::{CgroupTold, Held, NoCgroup};
 use super::link::{self, DoorCounts, Heard, Outcome, Started, hear_long};
 use super::notify;
 use super::report;
@@ -61,9 +62,11 @@ pub fn spawn(
         Ok(birth) => {
             let started = birth.started;
             let mut enforcement = enforced(&facts, ruleset, &started);
+            enforcement.limits = report::limits(&facts, ruleset, started.backend, cgroup(&launch, &started));
             report::listener(&mut enforcement, birth.supervisor.is_some());
             fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).at(Step::Socket)?;
-            let session = Session::new(ours, keeper, started.server_pid, ruleset.tree_end);
+            let place = launch.cgroup.ok().filter(|_| started.cgroup.held != Held::default());
+            let session = Session::new(ours, keeper, started.server_pid, ruleset.tree_end).with_cgroup(place);
             let OurEnds { stdin, stdout, stderr } = pipes.ours;
             let keeper = KeeperHandle::new(session, started.server_pid);
             let (doors, supervisor) = (birth.doors, birth.supervisor);
@@ -188,6 +191,14 @@ fn enforced(facts: &Facts, ruleset: &Ruleset, started: &Started) -> crate::Enfor
         .map(|rule| rule.path.clone())
         .collect();
     enforcement
+}
+
+fn cgroup(launch: &Launch, started: &Started) -> Result<Held, NoCgroup> {
+    match (launch.cgroup.as_ref(), started.cgroup) {
+        (Err(why), _) => Err(NoCgroup::NoPlace(*why)),
+        (Ok(_), CgroupTold { errno: 0, held }) => Ok(held),
+        (Ok(_), CgroupTold { errno, .. }) => Err(NoCgroup::Failed(errno)),
+    }
 }
 
 fn refusal(command: &Command, facts: &Facts, backend: Backend, failure: Failure) -> SpawnError {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use super::bpf::Instruction;
@@ -59,6 +59,33 @@ pub(crate) fn fork_into_namespaces(_proof: &SingleThreaded, flags: i32) -> io::R
     // SAFETY: without CLONE_VM the child has its own copy of memory, with a null stack it goes on with ours as after
     // fork(2); the process has one thread (`_proof`), so no lock is held by a thread that is missing in the child.
     let pid = cerr(unsafe { libc::syscall(libc::SYS_clone, flags, 0i64, 0i64, 0i64, 0i64) })?;
+    Ok(side(pid))
+}
+
+/// clone3(2) used like fork, with the given CLONE_NEW* flags; the child begins its life in this cgroup (Linux 5.7).
+pub(crate) fn fork_into_cgroup(
+    _proof: &SingleThreaded,
+    flags: i32,
+    cgroup: BorrowedFd<'_>,
+) -> io::Result<Side> {
+    const CLONE_INTO_CGROUP: u64 = 1 << 33;
+    let arguments = libc::clone_args {
+        flags: u64::from(flags.cast_unsigned()) | CLONE_INTO_CGROUP,
+        pidfd: 0,
+        child_tid: 0,
+        parent_tid: 0,
+        exit_signal: u64::from(libc::SIGCHLD.cast_unsigned()),
+        stack: 0,
+        stack_size: 0,
+        tls: 0,
+        set_tid: 0,
+        set_tid_size: 0,
+        cgroup: u64::from(cgroup.as_raw_fd().cast_unsigned()),
+    };
+    let size = size_of_val(&arguments);
+    // SAFETY: the kernel reads `size` bytes of a structure that lives through the call; its pointers are null, so the
+    // child goes on as after `fork_into_namespaces`, for the same reasons.
+    let pid = cerr(unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size) })?;
     Ok(side(pid))
 }
 

@@ -18,7 +18,7 @@ pub(crate) struct Process {
     pub(crate) pid: i32,
     parent: i32,
     group: i32,
-    threads: u64,
+    pub(crate) threads: u64,
 }
 
 /// Everything below `root`, without it and without what stands below one of `except`.
@@ -36,11 +36,6 @@ pub(crate) fn descendants(root: i32, except: &[i32]) -> Vec<Process> {
         }
     }
     found
-}
-
-/// Threads of everything below `root`.
-pub(crate) fn count_tasks(root: i32) -> u64 {
-    descendants(root, &[]).iter().map(|process| process.threads).sum()
 }
 
 /// Kills everything below this process and reaps it, until there is nothing left. We must be a subreaper, so that an

@@ -7,7 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, ExitCode};
 
 use super::jail::{self, Backend};
-use super::{environment, files, kernel_surface, limits, network, processes, refusals, start_cost, suite, tree};
+use super::{
+    doors, environment, files, kernel_surface, limits, network, processes, refusals, start_cost, suite, tree,
+    view,
+};
 
 /// A test of one backend.
 pub(crate) type Test = (&'static str, fn(Backend));
@@ -57,6 +60,7 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
 fn tests() -> Vec<Case> {
     let files = [
         files::TESTS,
+        view::TESTS,
         network::TESTS,
         processes::TESTS,
         environment::TESTS,
@@ -67,9 +71,11 @@ fn tests() -> Vec<Case> {
         start_cost::TESTS,
         suite::TESTS,
     ];
+    let of_namespaces = [view::ALONE, view::closed::TESTS, doors::TESTS];
     let mut all = Vec::new();
-    for backend in [Backend::Namespaces, Backend::Static] {
-        for (name, test) in files.into_iter().flatten() {
+    for backend in [Backend::Namespaces, Backend::Notify, Backend::Static] {
+        let alone = of_namespaces.into_iter().flatten().filter(|_| backend == Backend::Namespaces);
+        for (name, test) in files.into_iter().flatten().chain(alone) {
             all.push((backend, *name, *test));
         }
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Backend {
     Namespaces,
+    Notify,
     Static,
 }
 
@@ -17,6 +18,7 @@ impl Backend {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Namespaces => "namespaces",
+            Self::Notify => "notify",
             Self::Static => "static",
         }
     }
@@ -174,10 +176,14 @@ pub(crate) fn this_binary() -> PathBuf {
     std::env::current_exe().expect("our own path")
 }
 
+/// What this host can enforce.
+pub(crate) fn host() -> Run {
+    Run::from(Command::new(this_binary()).arg("__host").output().expect("starts"))
+}
+
 /// Whether the `namespaces` backend works on this host, asked of the crate itself.
 pub(crate) fn namespaces_usable() -> Result<(), String> {
-    let output = Command::new(this_binary()).arg("__host").output().expect("starts");
-    let run = Run::from(output);
+    let run = host();
     match run.expect("namespaces") {
         "ok" => Ok(()),
         why => Err(why.to_owned()),

@@ -2,9 +2,13 @@
 
 use std::process::ExitCode;
 
+mod broker;
+mod doors;
 mod environment;
 mod files;
+mod gate;
 mod harness;
+mod hog;
 mod jail;
 mod kernel_surface;
 mod launcher;
@@ -18,6 +22,7 @@ mod suite;
 #[expect(unsafe_code, reason = "raw system calls are what the probes try")]
 mod sys;
 mod tree;
+mod view;
 
 /// By the first word of the command line.
 pub(crate) fn main() -> ExitCode {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
 use super::harness::say;
-use super::sys;
+use super::{hog, sys};
 
 /// So long a chain of processes goes on when nobody ends it.
 pub(crate) const HARES_RUN: Duration = Duration::from_secs(10);
@@ -54,6 +54,7 @@ fn deed(words: &[&str]) -> io::Result<String> {
             }
             Ok(String::new())
         }
+        ["hog", rest @ ..] => hog::deed(rest),
         ["threads", count] => threads(number_of(count)),
         [name, rest @ ..] => file_deed(name, rest).or_else(|error| match error.kind() {
             io::ErrorKind::Unsupported => socket_deed(name, rest),
@@ -145,7 +146,7 @@ fn socket_deed(name: &str, words: &[&str]) -> io::Result<String> {
             let result = sys::raw(libc::SYS_socket, [16, 3, 0, 0, 0, 0]);
             result.map(drop)
         }
-        other => panic!("unknown probe {other:?}"),
+        _ => return super::doors::deed(name, words),
     }?;
     Ok(String::new())
 }

@@ -96,6 +96,7 @@ fn the_table(backend: Backend) {
     let only = std::env::var("STOCKADE_PROBES").map(|words| words.split(',').map(str::to_owned).collect());
     let backends = vec![match backend {
         Backend::Namespaces => stockade_sandbox::Backend::Namespaces,
+        Backend::Notify => stockade_sandbox::Backend::Notify,
         Backend::Static => stockade_sandbox::Backend::Static,
     }];
     let options = Options { this, backends, only: only.unwrap_or_default() };

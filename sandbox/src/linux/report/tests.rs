@@ -1,11 +1,11 @@
 use super::*;
 use crate::{Access, BackendChoice, Limits};
 
-fn facts(abi: Result<u32, i32>) -> Facts {
+pub(super) fn facts(abi: Result<u32, i32>) -> Facts {
     Facts { kernel: "6.1.0".to_owned(), landlock: abi, seccomp: true, uid: 1000, gid: 1000 }
 }
 
-fn ruleset() -> Ruleset {
+pub(super) fn ruleset() -> Ruleset {
     Ruleset {
         files: Some(crate::Files::plain(Vec::new())),
         network: Network::None,

@@ -1,0 +1,72 @@
+//! Probes that take memory, in all the ways that a limit has to see.
+
+use std::fs::File;
+use std::hint::black_box;
+use std::io::{self, Write};
+use std::process::Command;
+use std::time::Duration;
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use super::sys;
+
+const STEP_BYTES: usize = 4 << 20;
+/// Between two steps: a limit that is looked at now and then has to be passed for a while.
+const STEP_PAUSE: Duration = Duration::from_millis(5);
+/// So long a hog stays that nobody ends.
+const STAY: Duration = Duration::from_secs(5);
+
+/// Takes so much memory, in this way, stays for a while, and gives it back.
+pub(crate) fn deed(words: &[&str]) -> io::Result<String> {
+    match words {
+        ["mapped", bytes] => {
+            let mut held = Vec::new();
+            grow(bytes, || {
+                held.push(vec![1u8; STEP_BYTES]);
+                Ok(())
+            })?;
+            black_box(&held);
+        }
+        // One of 8 MiB each, so that none reaches the limit of a file.
+        ["files", bytes] => {
+            let mut held = Vec::new();
+            grow(bytes, || {
+                let mut file = File::from(memfd_create(c"hog", MFdFlags::empty())?);
+                file.write_all(&vec![1; STEP_BYTES])?;
+                held.push(file);
+                Ok(())
+            })?;
+        }
+        ["processes", count, bytes] => {
+            let mut children = Vec::new();
+            for _ in 0..number(count) {
+                let me = std::env::current_exe()?;
+                children.push(Command::new(me).args(["__probe", "hog", "mapped", bytes]).spawn()?);
+            }
+            for mut child in children {
+                child.wait()?;
+            }
+        }
+        ["shared-by-fork", count, bytes] => {
+            let held = vec![1u8; number(bytes)];
+            sys::fork_sleepers(number(count), STAY / 2)?;
+            std::thread::sleep(STAY / 2);
+            black_box(&held);
+        }
+        other => panic!("unknown hog {other:?}"),
+    }
+    Ok(String::new())
+}
+
+fn grow(bytes: &str, mut step: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    for _ in 0..number(bytes).div_ceil(STEP_BYTES) {
+        step()?;
+        std::thread::sleep(STEP_PAUSE);
+    }
+    std::thread::sleep(STAY);
+    Ok(())
+}
+
+fn number(word: &str) -> usize {
+    word.parse().expect("a number")
+}
