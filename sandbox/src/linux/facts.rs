@@ -48,11 +48,6 @@ impl Facts {
         self.uid != 0 && self.version() >= (5, 14)
     }
 
-    /// Whether a file in memory can be sealed against execution (MFD_NOEXEC_SEAL, Linux 6.3).
-    pub(crate) fn can_seal_memory_files(&self) -> bool {
-        self.version() >= (6, 3)
-    }
-
     fn version(&self) -> (u32, u32) {
         let mut numbers = self.kernel.split(|c: char| !c.is_ascii_digit());
         let mut next = || numbers.next().and_then(|number| number.parse().ok()).unwrap_or(0);

@@ -261,18 +261,14 @@ impl Case<'_> {
 
     fn native_code(&self) -> Degree {
         let landlock = self.files();
-        let passed = "a file that the server wrote runs through the loader (ld.so FILE), as a library (dlopen, \
-                      LD_PRELOAD, LD_LIBRARY_PATH) or mapped executable, and so does a program in memory (memfd)";
         match (landlock, self.backend) {
             (none @ Degree::None { .. }, _) => none,
-            (_, Backend::Namespaces) if self.facts.can_seal_memory_files() => Degree::Full,
-            (_, Backend::Namespaces) => Degree::Partial {
-                missing: "a program in memory (memfd) runs".to_owned(),
-                why: format!("no seal keeps a memfd from being executed (Linux {})", self.facts.kernel),
-                remedy: "use Linux 6.3 or newer".to_owned(),
-            },
+            // Mounts that can be written to are noexec, and memfd_create gives no file that can be executed.
+            (_, Backend::Namespaces) => Degree::Full,
             (_, Backend::Notify | Backend::Static) => Degree::Partial {
-                missing: passed.to_owned(),
+                missing: "a file that the server wrote runs through the loader (ld.so FILE), as a library (dlopen, \
+                          LD_PRELOAD, LD_LIBRARY_PATH) or mapped executable"
+                    .to_owned(),
                 why: format!("{} asks about execution in execve alone", self.landlock()),
                 remedy: "use the namespaces backend".to_owned(),
             },

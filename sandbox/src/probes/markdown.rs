@@ -108,8 +108,8 @@ fn probes(text: &mut String, proof: &Proof) {
     let _ = write!(
         text,
         "\n### Probes\n\n\
-         `works` without a jail is what makes a probe prove something. What is *granted* has to work in a jail, too; what is \
-         *never covered* is shown so that nobody believes otherwise.\n\n| probe | what is tried | stopped by | bare |"
+         `works` without a jail is what makes a probe prove something. What is *granted* has to work in a jail, too; a \
+         *residual* is covered by no claim, and shown so that nobody believes otherwise: see THREAT_MODEL.md.\n\n| probe | what is tried | stopped by | bare |"
     );
     for fenced in &proof.fenced {
         let _ = write!(text, " `{}` |", fenced.backend.word());
@@ -120,7 +120,7 @@ fn probes(text: &mut String, proof: &Proof) {
         let stopped_by = match probe.kind {
             Kind::Attack => controls.join(", "),
             Kind::Grant => "*granted*".to_owned(),
-            Kind::NeverCovered => "*never covered*".to_owned(),
+            Kind::Residual => "*residual*".to_owned(),
         };
         let bare =
             proof.bare.get(probe.id).map_or("?", |verdict| if verdict.is_open() { "works" } else { "-" });

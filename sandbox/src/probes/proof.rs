@@ -79,8 +79,9 @@ pub enum Kind {
     Attack,
     /// It has to succeed: a jail in which nothing works would pass every attack.
     Grant,
-    /// It passes by design, in every backend, and is shown so that nobody believes otherwise.
-    NeverCovered,
+    /// It passes, at times or in some backends, and no claim covers it: the threat model names it, and it is shown so that
+    /// nobody believes otherwise.
+    Residual,
 }
 
 /// What came of a probe in one place.

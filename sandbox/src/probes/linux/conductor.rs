@@ -258,14 +258,14 @@ fn hear_player(line: &str, ran: &mut Ran, stage: &Stage) {
                 ran.said.insert(probe.id, said);
             }
         }
-        (Some("ask"), Some(_), Some(wish)) => answer(wish, stage),
+        (Some("ask"), Some(id), Some(wish)) => answer(id, wish, stage),
         (Some("lost"), ..) => ran.failed = Some(line.to_owned()),
         _ => {}
     }
 }
 
 /// What can't be done is seen by whoever asked for it: nothing comes.
-fn answer(wish: &str, stage: &Stage) {
+fn answer(id: &str, wish: &str, stage: &Stage) {
     match wish.split_once(' ') {
         Some(("call", port)) => {
             let port = port.parse().unwrap_or(0);
@@ -274,7 +274,7 @@ fn answer(wish: &str, stage: &Stage) {
             }
         }
         _ if wish == "late-place" => {
-            let _ = stage.make_late_place();
+            let _ = stage.make_late_place(id);
         }
         _ => {}
     }

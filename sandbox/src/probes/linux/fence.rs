@@ -21,6 +21,7 @@ use super::scene::{
     CLOSED, FACTS, HOME, LEFT_DIRECTORY, LEFT_FILE, LEFT_TCP, LEFT_TERMINAL, LEFT_UNIX, LEFT_WRITABLE,
     PROJECT, READ, WRITE,
 };
+use super::stage::late_place;
 use super::sys::{Arg, call};
 use crate::probes::{Claim, Guarantee};
 use crate::{
@@ -233,8 +234,11 @@ fn files(stage: &Path, facts: &Facts) -> io::Result<Files> {
     narrow.push(rule(project.join("src"), Access::ReadWrite));
     grants.push(rule(home.clone(), Access::Read));
     grants.push(rule(project.clone(), Access::ReadWrite));
-    let mut closed: Vec<ClosedPlace> = [".ssh", ".bash_history", ".aws"]
+    let late = facts.0.lines().filter_map(|line| line.strip_prefix("probe ")).map(late_place);
+    let mut closed: Vec<ClosedPlace> = [".ssh", ".bash_history"]
         .into_iter()
+        .map(str::to_owned)
+        .chain(late.filter(|name| name.contains("sensitive")))
         .map(|name| ClosedPlace { path: home.join(name), closed: Closed::Entirely })
         .collect();
     for name in facts.0.lines().filter_map(|line| line.strip_prefix("repository ")) {

@@ -31,6 +31,11 @@ pub(super) struct Stage {
     snapshots: BTreeMap<&'static str, Snapshot>,
 }
 
+/// The name in the granted home that a probe of such a place looks for.
+pub(super) fn late_place(id: &str) -> String {
+    format!(".{id}")
+}
+
 /// Removed on drop.
 #[derive(Debug)]
 struct Root(PathBuf);
@@ -114,8 +119,8 @@ impl Stage {
     }
 
     /// Makes a sensitive place that was not there when the jail was made.
-    pub(super) fn make_late_place(&self) -> io::Result<()> {
-        let dir = self.root.0.join(HOME).join(".aws");
+    pub(super) fn make_late_place(&self, id: &str) -> io::Result<()> {
+        let dir = self.root.0.join(HOME).join(late_place(id));
         fs::create_dir(&dir)?;
         fs::write(dir.join("credentials"), &self.secret)
     }

@@ -15,6 +15,7 @@ use nix::unistd::chdir;
 use super::super::ears::GREETING;
 use super::super::probe::{Deed, Failed, Probe, Seen, Witness};
 use super::super::scene::{Scene, c, contents, longs, text};
+use super::super::stage::late_place;
 use super::super::sys::{Arg, call};
 use super::super::tiny_elf;
 use super::super::uring::{self, Operation, Ring};
@@ -126,9 +127,16 @@ pub(super) const PROBES: &[Probe] = &[
     .stopped(FENCE, &[libc::EACCES, libc::ENOENT, libc::EXDEV, libc::EPERM, libc::EBUSY]),
     reading("G1-sensitive-later", |scene| {
         scene.ask("late-place")?;
+        // Time enough for whoever closes it.
+        sleep(Duration::from_millis(500));
+        contents(scene.home().join(late_place(scene.id)).join("credentials"))
+    })
+    .tries("open", "a sensitive place that appears in a granted home later"),
+    reading("G1-sensitive-at-once", |scene| {
+        scene.ask("late-place")?;
         let until = Instant::now() + Duration::from_secs(2);
         loop {
-            match contents(scene.home().join(".aws/credentials")) {
+            match contents(scene.home().join(late_place(scene.id)).join("credentials")) {
                 Err(Failed::Errno(libc::ENOENT)) if Instant::now() < until => {
                     sleep(Duration::from_millis(5));
                 }
@@ -136,6 +144,8 @@ pub(super) const PROBES: &[Probe] = &[
             }
         }
     })
+    .of_kind(Kind::Residual)
+    .stopped(&[], &[libc::EACCES, libc::ENOENT])
     .tries("open as soon as it is there", "a sensitive place that appears in a granted home later"),
 ];
 

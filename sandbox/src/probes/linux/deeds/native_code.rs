@@ -131,6 +131,8 @@ pub(super) const PROBES: &[Probe] = &[
         let file = memfd(0, &fs::read(mapped("libgcc_s").or_else(|_| mapped("libm.so"))?)?)?;
         load(Path::new(&format!("/proc/self/fd/{}", file.as_raw_fd())))
     })
+    .of_kind(Kind::Residual)
+    .stopped(&[], &[])
     .tries("memfd_create, dlopen(/proc/self/fd)", "a library in memory"),
     memory("G9-memfd-mmap", |_| {
         let file = memfd(0, &tiny_elf::bytes())?;
@@ -138,6 +140,8 @@ pub(super) const PROBES: &[Probe] = &[
         Mapping::new(file.as_raw_fd(), 4096, access, libc::MAP_PRIVATE)?;
         Ok(Seen::Done)
     })
+    .of_kind(Kind::Residual)
+    .stopped(&[], &[])
     .tries("memfd_create, mmap(PROT_EXEC)", MEMORY),
     Probe::new(Guarantee::NativeCode, "G9-interpreter", |scene| {
         let script = scene.own().join("script");
@@ -148,7 +152,7 @@ pub(super) const PROBES: &[Probe] = &[
             shell
         })
     })
-    .of_kind(Kind::NeverCovered)
+    .of_kind(Kind::Residual)
     .tries("an interpreter that is granted", "a script that the server wrote"),
     Probe::new(Guarantee::NativeCode, "G9-anonymous-memory", |_| {
         let access = libc::PROT_READ | libc::PROT_WRITE;
@@ -161,7 +165,7 @@ pub(super) const PROBES: &[Probe] = &[
             other => Err(Failed::Odd(format!("it gave {other}"))),
         }
     })
-    .of_kind(Kind::NeverCovered)
+    .of_kind(Kind::Residual)
     .tries("mmap(MAP_ANONYMOUS), mprotect(PROT_EXEC)", "code without a file, as every JIT compiler makes it"),
 ];
 
