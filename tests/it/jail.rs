@@ -326,7 +326,10 @@ fn the_session_is_on_record_as_one_without_a_mediator() {
     assert_eq!((&end["exit"], &end["bytes"][1]), (&json!(5), &json!(5)), "{end:#}");
     assert_eq!(end["server"], "exit status 5", "{end:#}");
     // Its temporary directory is gone.
-    let left =
-        Command::new("find").arg(world.state()).args(["-path", "*/servers/*/tmp/*"]).output().expect("find runs");
+    let left = Command::new("find")
+        .arg(world.state())
+        .args(["-path", "*/servers/*/tmp/*"])
+        .output()
+        .expect("find runs");
     assert_eq!(String::from_utf8_lossy(&left.stdout), "");
 }

@@ -16,7 +16,8 @@ use crate::plan::Plan;
 
 pub use denied::{Denied, DeniedLost, JailEnd};
 pub use network::{
-    BrowserPage, CallLine, CallsInFlight, NetConnect, NetDnsFailed, NetFirstSeen, NetInbound, NetRefused, NetSummary, NetworkEvent,
+    BrowserPage, CallLine, CallsInFlight, NetConnect, NetDnsFailed, NetFirstSeen, NetInbound, NetRefused,
+    NetSummary, NetworkEvent,
 };
 
 /// Version of the event schema; raised when a field changes its meaning.

@@ -6,10 +6,11 @@ mod read;
 mod segment;
 
 pub use events::{
-    ClientClaim, Common, Denied, DeniedLost, JailEnd, SessionEnd, SessionRefused, SessionStart,
+    BrowserPage, CallLine, CallsInFlight, NetConnect, NetDnsFailed, NetFirstSeen, NetInbound, NetRefused,
+    NetSummary, NetworkEvent,
 };
 pub use events::{
-    BrowserPage, CallLine, CallsInFlight, NetConnect, NetDnsFailed, NetFirstSeen, NetInbound, NetRefused, NetSummary, NetworkEvent,
+    ClientClaim, Common, Denied, DeniedLost, JailEnd, SessionEnd, SessionRefused, SessionStart,
 };
 pub use log::{EventLog, Stopped};
 pub use read::{Reader, StoredEvent};

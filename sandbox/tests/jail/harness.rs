@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode};
 use super::jail::{self, Backend};
 use super::{
     doors, environment, files, kernel_surface, limits, network, notify, processes, race, refusals,
-    start_cost, supervised, tree, view,
+    start_cost, suite, supervised, tree, view,
 };
 
 /// A test of one backend.
@@ -69,6 +69,7 @@ fn tests() -> Vec<Case> {
         tree::TESTS,
         refusals::TESTS,
         start_cost::TESTS,
+        suite::TESTS,
     ];
     let mut all = Vec::new();
     for backend in [Backend::Namespaces, Backend::Notify, Backend::Static] {

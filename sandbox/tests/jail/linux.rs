@@ -21,6 +21,7 @@ mod race;
 mod refusals;
 mod sockets;
 mod start_cost;
+mod suite;
 mod supervised;
 #[expect(unsafe_code, reason = "raw system calls are what the probes try")]
 mod sys;
@@ -33,6 +34,7 @@ pub(crate) fn main() -> ExitCode {
     match words.split_first() {
         Some((role, rest)) if role == "__jail" => launcher::run(rest),
         Some((role, rest)) if role == "__probe" => probe::run(rest),
+        Some((role, rest)) if role == "__prove" => suite::part(rest),
         Some((role, _)) if role == "__host" => launcher::host(),
         Some((role, rest)) if role == "__careless" => race::careless(rest),
         _ => harness::run(&words),
