@@ -163,7 +163,7 @@ impl Recorder {
         };
         let mask = |text: &str| self.engine.mask(text).into_owned();
         for entry in entries {
-            book.denied(&Denied { during: during.clone(), ..entry.event(&mask, court.places()) });
+            book.denied(&entry.event(&mask, during, court.places()));
         }
         let count = ledger.take_lost();
         if count > 0 {
