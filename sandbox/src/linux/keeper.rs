@@ -190,7 +190,10 @@ impl Tree {
         };
         drop(status_theirs);
         match until_exec(&status, backend, ends.launcher) {
-            Ok(birth) => Ok((Self { backend, root, server: birth.server, report, room }, birth)),
+            Ok(mut birth) => {
+                let (server, segments) = (birth.server, birth.segments.take());
+                Ok((Self { backend, root, server, report, room, segments }, birth))
+            }
             Err(failure) => {
                 let _ = kill(Pid::from_raw(root), Signal::SIGKILL);
                 let _ = sys::wait(root, 0);
@@ -213,18 +216,21 @@ struct Birth {
     /// Indices of grants.
     skipped: Vec<u16>,
     doors: Option<(DoorCounts, Vec<OwnedFd>)>,
+    /// The System V segments of its namespace.
+    segments: Option<OwnedFd>,
 }
 
 /// Hears the server's process until it closes its end, which execve does for it. The listener is passed on at once: execve
 /// itself may ask it.
 fn until_exec(status: &OwnedFd, backend: Backend, launcher: &OwnedFd) -> Result<Birth, Failure> {
-    let mut birth = Birth { server: 0, skipped: Vec::new(), doors: None };
+    let mut birth = Birth { server: 0, skipped: Vec::new(), doors: None, segments: None };
     loop {
         let letter = hear_long::<Status>(status).at(Step::Socket)?;
         match letter.heard {
             Heard::Message(Status::Hello) => birth.server = letter.pid,
             Heard::Message(Status::Skipped(indices)) => birth.skipped = indices,
             Heard::Message(Status::Failed(failure)) => return Err(failure),
+            Heard::Message(Status::Segments) => birth.segments = letter.fds.into_iter().next(),
             Heard::Message(Status::Doors(counts)) => birth.doors = Some((counts, letter.fds)),
             Heard::Message(Status::Listener) => {
                 let fds: Vec<_> = letter.fds.iter().map(AsFd::as_fd).collect();

@@ -81,6 +81,8 @@ pub(crate) enum Status {
     Doors(DoorCounts),
     /// From the server's process, with one descriptor: the listener of its filter.
     Listener,
+    /// From PID 1, with one descriptor: the list of the System V segments of its namespace.
+    Segments,
 }
 
 /// No message is longer: 1 byte a tag, 16 of `Started`, and two a skipped path.
@@ -267,6 +269,7 @@ impl Message for Status {
             }
             Self::Doors(counts) => vec![4, counts.tcp, counts.dns_udp, counts.dns_tcp],
             Self::Listener => vec![5],
+            Self::Segments => vec![6],
         }
     }
 
@@ -280,6 +283,7 @@ impl Message for Status {
                 Some(Self::Doors(DoorCounts { tcp: *tcp, dns_udp: *dns_udp, dns_tcp: *dns_tcp }))
             }
             [5] => Some(Self::Listener),
+            [6] => Some(Self::Segments),
             _ => None,
         }
     }
@@ -454,6 +458,7 @@ mod tests {
         survives(Outcome::Doors(counts));
         survives(Status::Doors(counts));
         survives(Status::Listener);
+        survives(Status::Segments);
         survives(Order::Terminate);
         survives(Order::Kill);
         assert_eq!(Order::decode(&[]), None);

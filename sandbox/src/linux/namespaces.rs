@@ -12,7 +12,7 @@ use super::child::{self, Launch, ServerEnds};
 use super::link::{Status, tell, tell_with};
 use super::step::{At, Failure, Step};
 use super::sys::{self, Side, SingleThreaded, Waited};
-use super::{capabilities, keeper, netns, view};
+use super::{capabilities, keeper, limits, netns, view};
 use crate::{Backend, InwardFamily, Network};
 
 /// What PID 1 is given.
@@ -38,7 +38,12 @@ pub(crate) fn flags(network: &Network) -> i32 {
 /// What PID 1 does: builds the jail around itself, starts the server, reaps, and ends with it. The kernel then kills
 /// whatever is left in the namespace.
 pub(crate) fn run_init(launch: &Launch, ends: &InitEnds<'_>, proof: &SingleThreaded) -> ! {
-    let started = settle(launch, ends.status).and_then(|()| sys::fork(proof).at(Step::ForkServer));
+    let started = settle(launch, ends.status).and_then(|()| {
+        if launch.limits.memory_bytes.is_some() {
+            limits::show_segments(ends.status);
+        }
+        sys::fork(proof).at(Step::ForkServer)
+    });
     match started {
         Ok(Side::Child) => child::become_server(launch, Backend::Namespaces, ends.server, ends.status),
         Ok(Side::Parent(server)) => reap(server, ends.report),

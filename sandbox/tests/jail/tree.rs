@@ -308,8 +308,8 @@ fn keeper_killed(backend: Backend) {
 }
 
 fn both_killed(backend: Backend) {
-    if backend == Backend::Static {
-        // The named residual of `static`: nobody is left who could kill a process that left the session.
+    if backend != Backend::Namespaces {
+        // The named residual of the other backends: nobody is left who could kill a process that left the session.
         return;
     }
     let mark = mark();

@@ -29,6 +29,8 @@ pub(super) struct Tree {
     pub(super) report: Option<OwnedFd>,
     /// Its cgroup, if it has one.
     pub(super) room: Room,
+    /// The System V segments of its namespace, if they have to be measured.
+    pub(super) segments: Option<OwnedFd>,
 }
 
 /// Why a tree comes to its end.
@@ -48,7 +50,7 @@ impl Tree {
         let mut mask = SigSet::empty();
         mask.add(Signal::SIGCHLD);
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        let mut guard = Guard::new(launch, self.backend, self.room.leaf());
+        let mut guard = Guard::new(launch, self.backend, self.room.leaf(), self.segments.as_ref());
         loop {
             if let Some(end) = self.ended()? {
                 if let Some(limit) = guard.behind(end) {
