@@ -15,7 +15,7 @@ use super::link::{Status, tell, tell_with};
 use super::netns::inward::{self, Line};
 use super::step::{At, Failure, Step};
 use super::sys::{self, Side, SingleThreaded, Waited};
-use super::{capabilities, keeper, netns, view};
+use super::{capabilities, keeper, limits, netns, view};
 use crate::{Backend, Network};
 
 /// What PID 1 is given.
@@ -41,8 +41,12 @@ pub(crate) fn flags(network: &Network) -> i32 {
 /// What PID 1 does: builds the jail around itself, starts the server, reaps, and ends with it. The kernel then kills
 /// whatever is left in the namespace.
 pub(crate) fn run_init(launch: &Launch, ends: &InitEnds<'_>, proof: &SingleThreaded) -> ! {
-    let settled = settle(launch, ends.status);
-    let started = settled.and_then(|inward| Ok((sys::fork(proof).at(Step::ForkServer)?, inward)));
+    let started = settle(launch, ends.status).and_then(|inward| {
+        if launch.limits.memory_bytes.is_some() {
+            limits::show_segments(ends.status);
+        }
+        Ok((sys::fork(proof).at(Step::ForkServer)?, inward))
+    });
     match started {
         Ok((Side::Child, _)) => child::become_server(launch, Backend::Namespaces, ends.server, ends.status),
         Ok((Side::Parent(server), inward)) => Init { server, report: ends.report }.reap(inward),
