@@ -187,7 +187,7 @@ fn filter(
 ) -> Result<Vec<Instruction>, SpawnError> {
     let filter = Filter {
         sockets: Sockets::of(&ruleset.network, backend),
-        unix: if ruleset.unix.is_empty() { UnixSockets::None } else { UnixSockets::Supervised },
+        unix: UnixSockets::of(&ruleset.unix, backend),
         host_ipc: if backend == Backend::Namespaces { HostIpc::Private } else { HostIpc::Shared },
         truncate: match facts.landlock_abi() {
             1 | 2 if ruleset.files.is_some() => Truncate::Filter,

@@ -9,6 +9,7 @@ use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset,
     RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::Mode;
 
@@ -189,24 +190,24 @@ pub(crate) fn open_in(root: File, path: &Path) -> io::Result<File> {
 /// With O_NOFOLLOW, O_PATH opens a link itself, which is no directory to the next name (ENOTDIR).
 pub(crate) const AS_IT_IS: OFlag = OFlag::O_PATH.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
-/// As [`open_in`]; the last name may be a link, which is opened itself.
+/// As [`open`], from a root of the caller's; the last name may be a link, which is opened itself.
 pub(crate) fn walk(root: File, path: &Path) -> io::Result<File> {
     let below = path.strip_prefix("/").unwrap_or(path);
     if below.as_os_str().is_empty() {
         return Ok(root);
     }
+    // Linux 5.6. A jail inside of a jail has no openat2.
     let how = OpenHow::new().flags(AS_IT_IS).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
     match openat2(&root, below, how) {
-        Ok(file) => Ok(File::from(file)),
-        // A jail inside of a jail has no openat2: name by name then.
-        Err(nix::errno::Errno::ENOSYS) => step_by_step(root, below),
-        Err(error) => Err(error.into()),
+        Err(Errno::ENOSYS) => walk_by_name(root, below),
+        other => Ok(File::from(other?)),
     }
 }
 
-fn step_by_step(root: File, below: &Path) -> io::Result<File> {
+/// What openat2(2) does with RESOLVE_NO_SYMLINKS, name by name.
+fn walk_by_name(root: File, path: &Path) -> io::Result<File> {
     let mut file = root;
-    for name in below.components() {
+    for name in path.components() {
         file = File::from(openat(&file, name.as_os_str(), AS_IT_IS, Mode::empty())?);
     }
     Ok(file)
@@ -278,6 +279,10 @@ mod tests {
         for name in ["link", "link/", "link/key", "link/.", "link/../secret/key", "relative"] {
             let error = open(&root.join(name)).expect_err(name);
             assert!(is_unreachable(&error), "{name}: {error}");
+            let host = File::from(nix::fcntl::open("/", AS_IT_IS, Mode::empty()).expect("/"));
+            let below = root.strip_prefix("/").expect("absolute").join(name);
+            let walked = walk_by_name(host, &below).and_then(|file| file.metadata());
+            assert!(walked.is_err() || walked.is_ok_and(|file| file.is_symlink()), "{name}");
         }
         assert!(open(Path::new("/proc/self/root")).is_err_and(|error| is_unreachable(&error)));
         for name in ["secret", "secret/key", "secret/../secret/key"] {

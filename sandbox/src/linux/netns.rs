@@ -32,6 +32,11 @@ pub(crate) struct Opened {
 
 const DNS_PORT: u16 = 53;
 
+/// Addresses of the loopback's own, beside 127.0.0.1 and ::1. AI_ADDRCONFIG asks for one that is not a loopback
+/// address, or else looks no name up. Both lie in ranges that lead nowhere (RFC 2544, RFC 5180).
+const OWN_ADDRESSES: (Ipv4Addr, Ipv6Addr) =
+    (Ipv4Addr::new(198, 18, 0, 1), Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 1));
+
 /// Brings up the loopback and opens the doors; needs CAP_NET_ADMIN and CAP_NET_BIND_SERVICE in this namespace.
 ///
 /// TCP port 53 is the name server's whether it is granted or not. IPv6 is best effort: a host may have none.
@@ -117,8 +122,3 @@ impl Family {
         Ok(socket)
     }
 }
-
-/// Addresses of the loopback's own, beside 127.0.0.1 and ::1. AI_ADDRCONFIG asks for one that is not a loopback
-/// address, or else looks no name up. Both lie in ranges that lead nowhere (RFC 2544, RFC 5180).
-pub(crate) const OWN_ADDRESSES: (Ipv4Addr, Ipv6Addr) =
-    (Ipv4Addr::new(198, 18, 0, 1), Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 1));

@@ -10,7 +10,7 @@ mod files;
 mod sockets;
 
 use super::bpf::{Action, AssembleError, Case, Instruction, Rule, Table, Test, assemble};
-use crate::{Backend, Network, Observe};
+use crate::{Backend, Network, Observe, UnixRule};
 use crate::weaken::{self, Weakness};
 
 pub(crate) use calls::name;
@@ -39,8 +39,21 @@ pub(crate) struct Filter {
 pub(crate) enum UnixSockets {
     /// None.
     None,
-    /// The supervisor connects to granted ones.
+    /// The supervisor connects to granted ones. Listening is the server's own affair, in namespaces of its own.
+    Connected,
+    /// The supervisor also gives them their names, which are the host's.
     Supervised,
+}
+
+impl UnixSockets {
+    pub(crate) fn of(granted: &[UnixRule], backend: Backend) -> Self {
+        match backend {
+            _ if granted.is_empty() => Self::None,
+            Backend::Namespaces => Self::Connected,
+            Backend::Notify => Self::Supervised,
+            Backend::Static => Self::None,
+        }
+    }
 }
 
 /// Whether a supervisor answers notifications.
@@ -122,11 +135,14 @@ impl Filter {
 
     /// Whether the supervisor performs every connect(2).
     fn connects_are_asked(self) -> bool {
-        match self.sockets {
-            Sockets::Supervised => true,
-            Sockets::None | Sockets::OwnNamespace => self.unix() == UnixSockets::Supervised,
-            Sockets::Host => false,
-        }
+        self.sockets == Sockets::Supervised
+            || self.unix() != UnixSockets::None && self.sockets != Sockets::Host
+    }
+
+    /// Whether it performs every bind(2) and listen(2).
+    fn binds_are_asked(self) -> bool {
+        self.sockets == Sockets::Supervised
+            || self.unix() == UnixSockets::Supervised && self.sockets != Sockets::Host
     }
 }
 

@@ -1,7 +1,8 @@
 //! The processes below one, as /proc shows them: counted, and killed until none is left.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::thread;
 use std::time::Duration;
 
@@ -16,9 +17,18 @@ use super::sys::{self, Waited};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Process {
     pub(crate) pid: i32,
-    parent: i32,
+    pub(crate) parent: i32,
     group: i32,
     pub(crate) threads: u64,
+    pub(crate) life: Life,
+}
+
+/// Whether a process still runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    Alive,
+    /// Its parent has not heard of its end yet.
+    Zombie,
 }
 
 /// Everything below `root`, without it and without what stands below one of `except`.
@@ -168,13 +178,25 @@ impl Listing {
 
 /// proc_pid_task(5) keeps one list a thread.
 fn kernel_children(parent: i32) -> Vec<i32> {
+    /// The list of a process that inherits the dead of fork chains grows as fast as it is read. This is room for some
+    /// eight thousand; whoever looks comes back.
+    const LIST_BYTES_MAX: u64 = 64 * 1024;
     let mut children = Vec::new();
     for task in fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten() {
-        if let Ok(list) = fs::read_to_string(task.path().join("children")) {
-            children.extend(list.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+        let mut list = String::new();
+        let read = File::open(task.path().join("children"))
+            .and_then(|file| file.take(LIST_BYTES_MAX).read_to_string(&mut list));
+        if read.is_ok() {
+            children.extend(listed(&list));
         }
     }
     children
+}
+
+/// Each pid has a space behind it; one without is cut, and would be another process's.
+fn listed(list: &str) -> impl Iterator<Item = i32> {
+    let whole = list.rsplit_once(' ').map_or("", |(whole, _)| whole);
+    whole.split_ascii_whitespace().filter_map(|pid| pid.parse().ok())
 }
 
 fn process(pid: i32) -> Option<Process> {
@@ -187,6 +209,7 @@ fn parse_stat(pid: i32, stat: &str) -> Option<Process> {
     let fields: Vec<&str> = rest.split_ascii_whitespace().take(18).collect();
     Some(Process {
         pid,
+        life: if fields.first() == Some(&"Z") { Life::Zombie } else { Life::Alive },
         parent: fields.get(1)?.parse().ok()?,
         group: fields.get(2)?.parse().ok()?,
         threads: fields.get(17)?.parse().ok()?,
@@ -200,10 +223,20 @@ mod tests {
     #[test]
     fn a_process_name_with_parentheses_does_not_move_the_fields() {
         let stat = "42 (a) R 1 (b)) S 7 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 3 0 99 0 0";
-        let expected = Process { pid: 42, parent: 7, group: 42, threads: 3 };
+        let expected = Process { pid: 42, parent: 7, group: 42, threads: 3, life: Life::Alive };
         assert_eq!(parse_stat(42, stat), Some(expected));
+        let zombie = parse_stat(42, &stat.replace(") S ", ") Z ")).expect("a process");
+        assert_eq!(zombie.life, Life::Zombie);
         assert_eq!(parse_stat(42, "42 (cut"), None);
         assert_eq!(parse_stat(42, "42 (cut) S 1"), None);
+    }
+
+    #[test]
+    fn a_pid_that_is_cut_off_is_nobody() {
+        assert!(listed("12 345 6789 ").eq([12, 345, 6789]));
+        assert!(listed("12 345 67").eq([12, 345]));
+        assert!(listed("12").eq([]));
+        assert!(listed("").eq([]));
     }
 
     #[test]

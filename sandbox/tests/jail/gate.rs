@@ -17,14 +17,18 @@ pub(crate) struct Gate {
     /// Every address is itself.
     open: bool,
     names: BTreeMap<String, Vec<IpAddr>>,
+    panics: bool,
+    quiet: bool,
 }
 
 impl Gate {
     /// `--way 10.9.8.7:80=direct:127.0.0.1:4711`, `relay:…`, `refused:13`, or `open`; `--name HOST=IP`
     pub(crate) fn learn(&mut self, option: &str, word: &str) {
-        if word == "open" {
-            self.open = true;
-            return;
+        match word {
+            "open" => return self.open = true,
+            "panic" => return self.panics = true,
+            "quiet" => return self.quiet = true,
+            _ => {}
         }
         let (from, to) = word.split_once('=').expect("a pair");
         if option == "--name" {
@@ -40,6 +44,12 @@ impl Gate {
             other => panic!("unknown way {other}"),
         };
         self.ways.insert(from.parse().expect("an address"), way);
+    }
+
+    fn say(&self, line: &str) {
+        if !self.quiet {
+            say(line);
+        }
     }
 
     /// A name server's answer to a query for A or AAAA; NXDOMAIN for unknown names (RFC 1035).
@@ -110,8 +120,9 @@ impl Gate {
 
 impl Gatekeeper for Gate {
     fn connect(&self, wish: &Wish) -> Way {
+        assert!(!self.panics, "as it was told to");
         let path = wish.program.path.clone().unwrap_or_default();
-        say(&format!("@wish {} {} {}", wish.to, wish.program.pid, path.display()));
+        self.say(&format!("@wish {} {} {}", wish.to, wish.program.pid, path.display()));
         match self.ways.get(&wish.to) {
             Some(way) => *way,
             None if self.open => Way::Direct(wish.to),
@@ -120,7 +131,7 @@ impl Gatekeeper for Gate {
     }
 
     fn relayed(&self, from: SocketAddr, wish: &Wish) {
-        say(&format!("@relayed {from} {}", wish.to));
+        self.say(&format!("@relayed {from} {}", wish.to));
     }
 
     fn resolver(&self, end: OwnedFd) {

@@ -8,8 +8,8 @@ use std::process::{Command, ExitCode};
 
 use super::jail::{self, Backend};
 use super::{
-    doors, environment, files, kernel_surface, limits, network, processes, refusals, start_cost, suite, tree,
-    view,
+    doors, environment, files, kernel_surface, limits, network, notify, processes, race, refusals,
+    start_cost, suite, supervised, tree, view,
 };
 
 /// A test of one backend.
@@ -71,11 +71,18 @@ fn tests() -> Vec<Case> {
         start_cost::TESTS,
         suite::TESTS,
     ];
-    let of_namespaces = [view::ALONE, view::closed::TESTS, doors::TESTS];
     let mut all = Vec::new();
     for backend in [Backend::Namespaces, Backend::Notify, Backend::Static] {
-        let alone = of_namespaces.into_iter().flatten().filter(|_| backend == Backend::Namespaces);
-        for (name, test) in files.into_iter().flatten().chain(alone) {
+        for (name, test) in files.into_iter().flatten() {
+            all.push((backend, *name, *test));
+        }
+        // What only some backends have.
+        let more: &[&[Test]] = match backend {
+            Backend::Namespaces => &[view::ALONE, view::closed::TESTS, doors::TESTS, supervised::TESTS],
+            Backend::Notify => &[supervised::TESTS, notify::TESTS, race::TESTS],
+            Backend::Static => &[],
+        };
+        for (name, test) in more.iter().copied().flatten() {
             all.push((backend, *name, *test));
         }
     }

@@ -11,6 +11,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a daemon that takes too much memory ends the server, with the reason", a_hog_elsewhere),
     ("memory in files that nobody maps counts", hidden_memory),
     ("many processes that take a little each count together", many_small_ones),
+    ("processes that come and go without pause hide no hog", a_storm),
     ("pages that processes share count once", shared_pages),
     ("a server that stays below its limit stays", below_the_limit),
     ("the end by a limit of one process is told as such", limits_of_one_process),
@@ -77,10 +78,15 @@ fn limited(backend: Backend, memory: u64) -> Jail {
 }
 
 #[track_caller]
-fn expect_out_of_memory(run: &Run) {
-    assert_eq!(run.expect("limit"), "hit Memory", "{}", run.printed);
+fn expect_limit(run: &Run, limit: &str) {
+    assert_eq!(run.expect("limit"), format!("hit {limit}"), "{}", run.printed);
     assert_eq!(run.expect("ended"), "Signalled(9)", "{}", run.printed);
     assert_eq!(run.expect("tree"), "gone");
+}
+
+#[track_caller]
+fn expect_out_of_memory(run: &Run) {
+    expect_limit(run, "Memory");
     assert!(!run.printed.contains("@ok"), "{}", run.printed);
     expect_soft_unless_in_cgroup(run);
 }
@@ -129,6 +135,16 @@ fn many_small_ones(backend: Backend) {
     expect_out_of_memory(&run_hog(&limited(backend, 96 * MIB), &["processes", "8", &bytes]));
     let run = run_hog(&limited(backend, 512 * MIB), &["processes", "8", &bytes]);
     assert!(run.printed.contains("@ok") && run.line("limit").is_none(), "{}", run.printed);
+}
+
+fn a_storm(backend: Backend) {
+    let mark = format!("{}.5", 40_000 + std::process::id());
+    let binary = this_binary();
+    let script =
+        format!("{0} __probe hares 8 {mark}; exec {0} __probe hog mapped {1}", binary.display(), 256 * MIB);
+    let jail = limited(backend, 64 * MIB).option("--limit", "processes=1000");
+    expect_limit(&jail.shell(&script), "Memory");
+    assert_eq!(processes_with(&mark), Vec::<i32>::new(), "at the moment it is said to be gone");
 }
 
 fn shared_pages(backend: Backend) {

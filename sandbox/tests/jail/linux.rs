@@ -14,11 +14,15 @@ mod kernel_surface;
 mod launcher;
 mod limits;
 mod network;
+mod notify;
 mod probe;
 mod processes;
+mod race;
 mod refusals;
+mod sockets;
 mod start_cost;
 mod suite;
+mod supervised;
 #[expect(unsafe_code, reason = "raw system calls are what the probes try")]
 mod sys;
 mod tree;
@@ -32,6 +36,7 @@ pub(crate) fn main() -> ExitCode {
         Some((role, rest)) if role == "__probe" => probe::run(rest),
         Some((role, rest)) if role == "__prove" => suite::part(rest),
         Some((role, _)) if role == "__host" => launcher::host(),
+        Some((role, rest)) if role == "__careless" => race::careless(rest),
         _ => harness::run(&words),
     }
 }

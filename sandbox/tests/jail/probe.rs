@@ -28,6 +28,7 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
 
 fn deed(words: &[&str]) -> io::Result<String> {
     match words {
+        ["sockets", rest @ ..] => super::sockets::deed(rest),
         ["syscall", number, arguments @ ..] => {
             let mut all = [0; 6];
             for (place, word) in all.iter_mut().zip(arguments) {

@@ -17,7 +17,14 @@ pub(crate) const TESTS: &[Test] = &[
     ("such a chain ends when the keeper is killed, too", hares_without_keeper),
     ("a program that runs out of its time takes nobody with it", a_timeout),
     ("kill -9 of the launcher leaves nothing", launcher_killed),
+    ("a crash of the launcher leaves nothing", launcher_crashed),
     ("kill -9 of the keeper leaves nothing", keeper_killed),
+    ("stopped processes end with the launcher", stopped_without_launcher),
+    ("stopped processes end with the keeper", stopped_without_keeper),
+    ("processes deaf to every signal end with the launcher", deaf),
+    ("five hundred processes end with the launcher", a_crowd),
+    ("five hundred processes end with the keeper", a_crowd_without_keeper),
+    ("the tree is not said to be gone while a process of it can't die", frozen),
     ("kill -9 of launcher and keeper together leaves nothing in namespaces", both_killed),
     ("kill -9 of the server is its end", server_killed),
     ("the order to kill ends the tree", order_to_kill),
@@ -89,7 +96,16 @@ fn gone(mark: &str, keeper: i32) {
 }
 
 fn is_zombie(pid: i32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
+    state_of(pid) == Some('Z')
+}
+
+fn state_of(pid: i32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+fn pid_of(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).expect("a pid"))
 }
 
 fn daemon_after_end(backend: Backend) {
@@ -148,6 +164,136 @@ fn launcher_killed(backend: Backend) {
     launcher.kill().expect("kill");
     launcher.wait().expect("wait");
     gone(&mark, keeper);
+}
+
+fn launcher_crashed(backend: Backend) {
+    let mark = mark();
+    let (mut launcher, keeper, _) = started(backend, &mark);
+    kill(pid_of(&launcher), Signal::SIGABRT).expect("kill");
+    launcher.wait().expect("wait");
+    gone(&mark, keeper);
+}
+
+/// The server and a daemon of its own session, both stopped.
+fn stopped(backend: Backend, mark: &str) -> (Child, i32, i32) {
+    let script = format!(
+        "setsid sh -c 'kill -STOP $$; sleep {mark}' {mark} </dev/null >/dev/null 2>&1 & \
+         sleep {mark} & sleep 0.2; echo ready; kill -STOP $$; echo unreachable"
+    );
+    let (launcher, keeper, server) = launched(backend, &script);
+    assert!(eventually(|| state_of(server) == Some('T')), "the server is stopped");
+    assert!(processes_with(mark).len() >= 2, "the daemons live");
+    (launcher, keeper, server)
+}
+
+fn stopped_without_launcher(backend: Backend) {
+    let mark = mark();
+    let (mut launcher, keeper, _) = stopped(backend, &mark);
+    launcher.kill().expect("kill");
+    launcher.wait().expect("wait");
+    gone(&mark, keeper);
+}
+
+fn stopped_without_keeper(backend: Backend) {
+    let mark = mark();
+    let (mut launcher, keeper, _) = stopped(backend, &mark);
+    kill(Pid::from_raw(keeper), Signal::SIGKILL).expect("kill");
+    assert_eq!(first_line(&mut launcher, "keeper-lost"), "yes");
+    assert_eq!(processes_with(&mark), Vec::<i32>::new(), "at the moment the loss is told");
+    launcher.kill().expect("kill");
+    launcher.wait().expect("wait");
+}
+
+fn deaf(backend: Backend) {
+    let mark = mark();
+    let deaf = "trap \"\" HUP INT QUIT TERM USR1 USR2 PIPE ALRM TSTP TTIN TTOU; ";
+    let script = format!(
+        "{deaf} setsid sh -c '{deaf} while :; do sleep {mark}; done' {mark} & sleep 0.2; echo ready; \
+         while :; do sleep {mark}; done"
+    );
+    let (mut launcher, keeper, server) = launched(backend, &script);
+    for victim in processes_with(&mark).into_iter().chain([server]) {
+        kill(Pid::from_raw(victim), Signal::SIGTERM).expect("kill");
+    }
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    assert!(processes_with(&mark).len() >= 2, "SIGTERM ends none of them");
+    launcher.kill().expect("kill");
+    launcher.wait().expect("wait");
+    gone(&mark, keeper);
+}
+
+/// Half of them in sessions of their own, a quarter orphaned.
+fn crowd(backend: Backend, mark: &str) -> (Child, i32, i32) {
+    let script = format!(
+        "i=0; while [ $i -lt 125 ]; do \
+             sleep {mark} & setsid sleep {mark} & (sleep {mark} &) ; (setsid sleep {mark} &) ; i=$((i+1)); \
+         done; sleep 0.3; echo ready; sleep {mark}"
+    );
+    let started = launched(backend, &script);
+    assert!(eventually(|| processes_with(mark).len() >= 500), "{}", processes_with(mark).len());
+    started
+}
+
+fn a_crowd(backend: Backend) {
+    let mark = mark();
+    let (mut launcher, keeper, _) = crowd(backend, &mark);
+    launcher.kill().expect("kill");
+    launcher.wait().expect("wait");
+    gone(&mark, keeper);
+}
+
+fn a_crowd_without_keeper(backend: Backend) {
+    let mark = mark();
+    let (mut launcher, keeper, _) = crowd(backend, &mark);
+    kill(Pid::from_raw(keeper), Signal::SIGKILL).expect("kill");
+    assert_eq!(first_line(&mut launcher, "keeper-lost"), "yes");
+    assert_eq!(processes_with(&mark), Vec::<i32>::new(), "at the moment the loss is told");
+    launcher.kill().expect("kill");
+    launcher.wait().expect("wait");
+}
+
+/// A process in uninterruptible sleep, as the freezer of cgroup version 1 makes it: SIGKILL works when it wakes up.
+fn frozen(backend: Backend) {
+    let freezer = Freezer::new();
+    let Some(freezer) = freezer else {
+        super::harness::say("  no freezer of cgroup version 1 here, or not root's: nothing tried");
+        return;
+    };
+    let mark = mark();
+    let (mut launcher, keeper, _) = started(backend, &mark);
+    let victim = *processes_with(&mark).first().expect("a daemon");
+    freezer.freeze(victim);
+    launcher.kill().expect("kill");
+    launcher.wait().expect("wait");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(processes_with(&mark), [victim], "all others are dead");
+    assert!(!is_zombie(keeper) && kill(Pid::from_raw(keeper), None).is_ok(), "the keeper waits for it");
+    drop(freezer);
+    gone(&mark, keeper);
+}
+
+struct Freezer(std::path::PathBuf);
+
+impl Freezer {
+    fn new() -> Option<Self> {
+        let path =
+            std::path::PathBuf::from(format!("/sys/fs/cgroup/freezer/stockade-test-{}", std::process::id()));
+        std::fs::create_dir(&path).ok()?;
+        // Elsewhere this is an ordinary directory, or there is another kind of cgroup.
+        if path.join("freezer.state").exists() { Some(Self(path)) } else { None }
+    }
+
+    fn freeze(&self, pid: i32) {
+        std::fs::write(self.0.join("cgroup.procs"), pid.to_string()).expect("moved");
+        std::fs::write(self.0.join("freezer.state"), "FROZEN").expect("frozen");
+    }
+}
+
+impl Drop for Freezer {
+    fn drop(&mut self) {
+        let _ = std::fs::write(self.0.join("freezer.state"), "THAWED");
+        assert!(eventually(|| std::fs::remove_dir(&self.0).is_ok()), "the freezer is empty");
+    }
 }
 
 fn keeper_killed(backend: Backend) {

@@ -37,6 +37,7 @@ pub(crate) const ALONE: &[Test] = &[
     ("tmp is the server's own, with the grants in it", temporary_files),
     ("a brokered network comes with an etc hosts of its own", hosts),
     ("no mount can be changed from inside", mounts),
+    ("where proc is masked, as in containers, namespaces are given up with the reason", masked_proc),
 ];
 
 /// A directory of the test's own, without links in its path.
@@ -290,6 +291,9 @@ fn temporary_files(backend: Backend) {
     // Without a directory of its own there is none.
     assert_eq!(jail.probe(&["read", &mark]), Answer::Errno(libc::ENOENT));
     assert!(!jail.probe(&["create", "/tmp/new"]).is_ok());
+    assert!(jail.probe(&["stat", "/var/tmp"]).is_ok());
+    assert_eq!(exact(Jail::new(backend)).probe(&["stat", &mark]), Answer::Errno(libc::ENOENT));
+    assert!(exact(Jail::new(backend)).probe(&["list", "/tmp"]).is_ok());
 
     let jail = jail.option("--scratch", place.at("scratch"));
     assert_eq!(jail.probe(&["read", &mark]), Answer::Errno(libc::ENOENT));
@@ -384,6 +388,31 @@ fn mounts(backend: Backend) {
     }
     assert_eq!(exact(jail).probe(&["write", &place.at("seen/text")]), Answer::Errno(libc::EROFS));
     assert!(outside(&["write", &place.at("seen/text")]).is_ok());
+}
+
+fn masked_proc(backend: Backend) {
+    // Only root can mask it.
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let jail = Jail::bare("auto")
+        .exec("/usr")
+        .exec("/bin")
+        .exec("/lib")
+        .exec("/lib64")
+        .option("--require", "nothing");
+    let run = |jail: &Jail, before: &str| {
+        let launcher = jail.launcher(&["/bin/true"]);
+        let script = format!("{before} exec \"$@\"");
+        let mut command = Command::new("/usr/bin/unshare");
+        command.args(["-m", "--propagation", "private", "/bin/sh", "-c", &script, "sh"]);
+        let output = command.arg(launcher.get_program()).args(launcher.get_args()).output();
+        super::jail::Run::from(output.expect("starts"))
+    };
+    let masked = run(&jail, "mount -t tmpfs none /proc/bus &&");
+    assert_ne!(masked.expect("backend"), backend.word());
+    assert!(masked.expect("degree-process").contains("mounting a fresh /proc"), "{}", masked.printed);
+    assert_eq!(run(&jail, "").expect("backend"), backend.word());
 }
 
 /// The probes of this file.

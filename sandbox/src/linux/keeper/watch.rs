@@ -53,7 +53,8 @@ impl Tree {
         launch: &Launch,
         proof: &SingleThreaded,
     ) -> io::Result<()> {
-        let mut places = Watch::new(&self.view, launch.scene().as_ref());
+        let scene = if self.view.is_empty() { None } else { launch.scene() };
+        let mut places = Watch::new(&self.view, scene.as_ref());
         let mut mask = SigSet::empty();
         mask.add(Signal::SIGCHLD);
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;

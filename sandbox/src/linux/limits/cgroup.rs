@@ -40,7 +40,8 @@ impl Room {
     }
 
     /// Forks, into CLONE_NEW* namespaces if there are flags for them. Where the kernel (before Linux 5.7) or a filter
-    /// above us can't start a process in another cgroup, it goes on without.
+    /// above us can't start a process in another cgroup, it goes on without: to move one that runs takes 11 ms (measured
+    /// on 6.18; a grace period of RCU), to start it there nothing.
     pub(crate) fn fork(&mut self, proof: &SingleThreaded, flags: i32) -> io::Result<Side> {
         let failed = match &self.leaf {
             Some(leaf) => match sys::fork_into_cgroup(proof, flags, leaf.directory.as_fd()) {

@@ -19,6 +19,9 @@ use watchdog::Watchdog;
 use super::child::Launch;
 use crate::{Backend, End, TreeLimit};
 
+/// The kernel wakes nobody when a cgroup loses its controllers (tried on Linux 6.12), so this is looked for.
+const LEAF_CHECK_MS: u16 = 5_000;
+
 /// What has to be bounded beyond what rlimits hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bounds {
@@ -99,9 +102,10 @@ impl<'a> Guard<'a> {
 
     /// How long to wait for news before the next [`Guard::look`].
     pub(crate) fn timeout(&self) -> PollTimeout {
-        match &self.watchdog {
-            Some(watchdog) => watchdog.timeout(Instant::now()),
-            None => PollTimeout::NONE,
+        match (&self.watchdog, self.leaf) {
+            (Some(watchdog), _) => watchdog.timeout(Instant::now()),
+            (None, Some(_)) => PollTimeout::from(LEAF_CHECK_MS),
+            (None, None) => PollTimeout::NONE,
         }
     }
 

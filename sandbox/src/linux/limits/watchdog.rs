@@ -7,7 +7,7 @@ use nix::poll::PollTimeout;
 use super::Bounds;
 use super::memory::Gauge;
 use crate::TreeLimit;
-use crate::os::tree;
+use crate::os::tree::{self, Life, Process};
 
 /// While far below every limit: what an idle session costs.
 const FAR: Duration = Duration::from_secs(1);
@@ -47,7 +47,7 @@ impl Watchdog {
         let processes = tree::descendants(root, &[]);
         let mut percent = 0;
         if let Some(limit) = self.bounds.tasks {
-            let tasks = processes.iter().map(|process| process.threads).sum();
+            let tasks = tasks(&processes, root);
             if tasks > limit {
                 return Some(TreeLimit::Processes);
             }
@@ -65,6 +65,12 @@ impl Watchdog {
         self.percent = percent;
         None
     }
+}
+
+/// Threads. Zombies count, since the machine has so many pids and no more, but not those that wait for us or our PID 1.
+fn tasks(processes: &[Process], root: i32) -> u64 {
+    let ours = |process: &&Process| process.life == Life::Zombie && process.parent == root;
+    processes.iter().filter(|process| !ours(process)).map(|process| process.threads).sum()
 }
 
 fn percent_of(used: u64, limit: u64) -> u64 {

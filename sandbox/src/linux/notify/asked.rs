@@ -36,6 +36,8 @@ pub(super) enum Asked {
     Connect,
     Bind,
     Listen,
+    /// setsockopt(2)
+    Set,
     MemoryFile,
     /// The kernel only fills the caller's memory.
     Receive(Receive),
@@ -101,6 +103,7 @@ impl Asked {
             libc::SYS_connect => Self::Connect,
             libc::SYS_bind => Self::Bind,
             libc::SYS_listen => Self::Listen,
+            libc::SYS_setsockopt => Self::Set,
             libc::SYS_memfd_create => Self::MemoryFile,
             libc::SYS_getsockname => receive(Received::LocalName),
             libc::SYS_getpeername => receive(Received::PeerName),

@@ -12,6 +12,7 @@ use nix::sys::signal::SigSet;
 use super::asked::{Asked, Notification};
 use super::bound::Bound;
 use super::faces::Faces;
+use super::observe::Untold;
 use super::pending::{Advance, Pending};
 use super::reply::{self, Reply};
 use super::target::{Target, Trouble};
@@ -59,12 +60,18 @@ pub(super) enum Masks {
 pub(super) struct Memories {
     pub(super) faces: Faces,
     pub(super) bound: Bound,
+    untold: Untold,
 }
 
 impl Grounds {
     /// Whether the network is the host's, and every connection the supervisor's.
     pub(super) fn host_network(&self) -> bool {
-        self.backend == Backend::Notify && self.listen.is_some()
+        self.on_host() && self.listen.is_some()
+    }
+
+    /// Whether names of sockets are the host's.
+    pub(super) fn on_host(&self) -> bool {
+        self.backend == Backend::Notify
     }
 }
 
@@ -92,6 +99,7 @@ pub(super) fn run(post: Post, gatekeeper: Arc<dyn Gatekeeper>) {
     let (memories, pending) = (Memories::default(), Vec::new());
     let mut desk = Desk { listener, grounds, memories, pending, look: Instant::now() };
     while desk.turn() {}
+    desk.memories.untold.tell_all(&*desk.grounds.gatekeeper);
 }
 
 impl Desk {
@@ -103,6 +111,7 @@ impl Desk {
             Err(_) => return false,
         };
         self.advance(&ready);
+        self.memories.untold.tell(&*self.grounds.gatekeeper);
         if listener.contains(PollFlags::POLLIN) {
             match sys::receive(self.listener.as_fd()) {
                 Ok(notification) => self.answer(notification),
@@ -128,16 +137,15 @@ impl Desk {
         Ok((fds.first().map_or(PollFlags::POLLERR, events), ready))
     }
 
-    /// Until something has to be done without an event; for ever if nobody waits.
+    /// Until something has to be done without an event; for ever if there is nothing.
     fn timeout(&self) -> PollTimeout {
-        if self.pending.is_empty() {
-            return PollTimeout::NONE;
-        }
-        let next = self.pending.iter().filter_map(Pending::due).min();
-        let left =
-            next.map_or(self.look, |next| next.min(self.look)).saturating_duration_since(Instant::now());
-        // Rounded up, lest the last millisecond be spent in turning round.
-        PollTimeout::try_from(left + Duration::from_micros(999)).unwrap_or(PollTimeout::ZERO)
+        let look = (!self.pending.is_empty()).then_some(self.look);
+        let due = self.pending.iter().filter_map(Pending::due).chain(look).chain(self.memories.untold.due());
+        due.min().map_or(PollTimeout::NONE, |due| {
+            // Rounded up, lest the last millisecond be spent in turning round.
+            let left = due.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
+            PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO)
+        })
     }
 
     fn advance(&mut self, ready: &[bool]) {
@@ -196,19 +204,17 @@ impl Desk {
             Asked::Socket if grounds.host_network() && datagram::is_meant(notification) => {
                 datagram::socket(grounds, &mut memories.faces, notification)?
             }
-            Asked::Bind if grounds.host_network() => listen::bind(grounds, memories, &target, notification)?,
-            Asked::Listen if grounds.host_network() => listen::listen(grounds, &target, notification)?,
+            Asked::Bind if grounds.on_host() => listen::bind(grounds, memories, &target, notification)?,
+            Asked::Listen if grounds.on_host() => listen::listen(grounds, &target, notification)?,
+            Asked::Set if grounds.host_network() && listen::is_ipv6_only(notification) => {
+                listen::set_ipv6_only(memories, &target, notification)?
+            }
             Asked::MemoryFile if memory::can_be_sealed(notification) => memory::create(notification)?,
             Asked::File(call) => {
-                let seen = observe::see(&target, notification, &call);
-                reply::send(self.listener.as_fd(), notification.id, &observe::go_on(&call));
-                // Told afterwards: nobody need wait for that.
-                if let Some(seen) = seen {
-                    grounds.gatekeeper.opened(seen.opened());
-                }
-                return Err(Trouble::Gone);
+                memories.untold.extend(observe::see(&target, notification, &call));
+                observe::go_on(&call)
             }
-            Asked::Socket | Asked::Bind | Asked::Listen | Asked::MemoryFile | Asked::Told => {
+            Asked::Socket | Asked::Bind | Asked::Listen | Asked::Set | Asked::MemoryFile | Asked::Told => {
                 told::refuse(grounds, &target, notification)
             }
         };

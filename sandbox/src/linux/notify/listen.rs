@@ -81,6 +81,31 @@ pub(super) fn listen(
     Ok(Reply::Value(0))
 }
 
+/// Whether a setsockopt(2) is about IPV6_V6ONLY: the filter asks about refused ones too.
+pub(super) fn is_ipv6_only(notification: &Notification) -> bool {
+    (notification.int(1), notification.int(2)) == (libc::IPPROTO_IPV6, libc::IPV6_V6ONLY)
+}
+
+/// Answers it. What only seems to be a UDP socket has no such option, and needs none.
+pub(super) fn set_ipv6_only(
+    memories: &Memories,
+    target: &Target<'_>,
+    notification: &Notification,
+) -> Result<Reply, Trouble> {
+    let value = match notification.int(4) {
+        // As much as an int, of which the kernel reads no more.
+        4..=i32::MAX => target.read(notification.pointer(3), 4)?,
+        _ => return Err(Trouble::Errno(libc::EINVAL)),
+    };
+    let value = value.first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes));
+    let socket = target.descriptor(notification.int(0))?;
+    match memories.faces.get(sys::cookie(socket.as_fd())?) {
+        Some(Face::Datagram(_)) => {}
+        Some(Face::Relayed(_)) | None => sys::set_ipv6_only(socket.as_fd(), value)?,
+    }
+    Ok(Reply::Value(0))
+}
+
 fn granted(grounds: &Grounds, port: u16) -> bool {
     port != 0 && grounds.listen.as_ref().is_some_and(|ports| ports.contains(&port))
 }

@@ -160,6 +160,14 @@ pub(super) fn is_ipv6_only(socket: BorrowedFd<'_>) -> bool {
     get_option(socket, (libc::IPPROTO_IPV6, libc::IPV6_V6ONLY), 0i32).is_ok_and(|only| only != 0)
 }
 
+/// IPV6_V6ONLY
+pub(super) fn set_ipv6_only(socket: BorrowedFd<'_>, value: i32) -> io::Result<()> {
+    let (from, length) = ((&raw const value).cast(), mem::size_of::<i32>() as libc::socklen_t);
+    let (fd, level, name) = (socket.as_raw_fd(), libc::IPPROTO_IPV6, libc::IPV6_V6ONLY);
+    // SAFETY: the kernel reads `length` bytes, the size of `value`, which lives through the call.
+    cerr(i64::from(unsafe { libc::setsockopt(fd, level, name, from, length) })).map(drop)
+}
+
 /// SO_COOKIE: a number that no other socket has had since boot.
 pub(super) fn cookie(socket: BorrowedFd<'_>) -> io::Result<u64> {
     const SO_COOKIE: i32 = 57;

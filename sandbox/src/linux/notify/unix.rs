@@ -171,7 +171,7 @@ const FOUND: OFlag = OFlag::O_PATH.union(OFlag::O_CLOEXEC);
 
 /// What a path leads to in the program's own root. Links are followed in there: it is decided about what is found, not
 /// about the way. Without openat2 (in a jail inside of a jail) there must be none.
-fn find(target: &Target<'_>, path: &Path) -> io::Result<File> {
+pub(super) fn find(target: &Target<'_>, path: &Path) -> io::Result<File> {
     let trouble = |trouble| match trouble {
         Trouble::Errno(errno) => io::Error::from_raw_os_error(errno),
         Trouble::Gone => io::ErrorKind::NotFound.into(),

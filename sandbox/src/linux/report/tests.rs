@@ -110,7 +110,10 @@ fn native_code_is_kept_out_by_namespaces_alone() {
     assert_eq!(exec(Ok(7), Backend::Namespaces), Degree::Full);
     for backend in [Backend::Notify, Backend::Static] {
         let degree = exec(Ok(10), backend);
-        assert!(matches!(&degree, Degree::Partial { missing, .. } if missing.contains("ld.so")), "{degree:?}");
+        assert!(
+            matches!(&degree, Degree::Partial { missing, .. } if missing.contains("ld.so")),
+            "{degree:?}"
+        );
         assert!(matches!(exec(Err(libc::ENOSYS), backend), Degree::None { .. }));
     }
 }

@@ -15,6 +15,10 @@ pub(super) fn rules(filter: Filter) -> Vec<Rule> {
     if filter.connects_are_asked() {
         rules.push(asked(filter, libc::SYS_connect));
     }
+    if filter.binds_are_asked() {
+        // Without a bind before it, listen(2) takes any free port on every address.
+        rules.extend([libc::SYS_bind, libc::SYS_listen].map(|call| asked(filter, call)));
+    }
     if filter.sockets == Sockets::Supervised {
         rules.extend(supervised(filter));
     }
@@ -25,7 +29,7 @@ pub(super) fn rules(filter: Filter) -> Vec<Rule> {
 fn socket(filter: Filter) -> Rule {
     let eacces = filter.told(libc::EACCES);
     let mut cases = Vec::new();
-    if filter.unix() == UnixSockets::Supervised {
+    if filter.unix() != UnixSockets::None {
         cases.extend([libc::SOCK_STREAM, libc::SOCK_SEQPACKET].map(|of| {
             // No datagrams: each of them can name another receiver.
             case([family(libc::AF_UNIX), kind(of)], Action::Allow)
@@ -92,9 +96,6 @@ fn no_fast_open() -> [Rule; 3] {
 /// The calls on sockets of the host's network that a supervisor answers.
 fn supervised(filter: Filter) -> Vec<Rule> {
     let mut rules: Vec<Rule> = [
-        libc::SYS_bind,
-        // Without a bind before it, listen(2) takes any free port on every address.
-        libc::SYS_listen,
         // What a program takes for a UDP socket is one end of a pair, which has no such names.
         libc::SYS_getsockname,
         libc::SYS_getpeername,
@@ -110,39 +111,50 @@ fn supervised(filter: Filter) -> Vec<Rule> {
     rules
 }
 
-/// Level and name of socket options.
+const SOL_IPV6: libc::c_int = libc::IPPROTO_IPV6;
+const IP_UNICAST_IF: libc::c_int = 50;
+const IPV6_2292RTHDR: libc::c_int = 5;
+const IPV6_2292PKTOPTIONS: libc::c_int = 6;
+const IPV6_MULTICAST_ALL: libc::c_int = 29;
+const IPV6_UNICAST_IF: libc::c_int = 76;
+const SO_BINDTOIFINDEX: libc::c_int = 62;
+
+/// Options by level and name that TCP has no use for, and that one end of a pair doesn't know. Resolvers and runtimes
+/// set them on their UDP sockets and give up (glibc: on the first) when they can't.
+const WITHOUT_EFFECT: &[(libc::c_int, libc::c_int)] = &[
+    (libc::SOL_IP, libc::IP_RECVERR),
+    (SOL_IPV6, libc::IPV6_RECVERR),
+    (libc::SOL_IP, libc::IP_PKTINFO),
+    (SOL_IPV6, libc::IPV6_RECVPKTINFO),
+    (libc::SOL_IP, libc::IP_MULTICAST_ALL),
+    (SOL_IPV6, IPV6_MULTICAST_ALL),
+    (libc::SOL_IP, libc::IP_MULTICAST_TTL),
+    (SOL_IPV6, libc::IPV6_MULTICAST_HOPS),
+];
+
+/// Options that lead a connection another way than the host would. A source route names hosts that the packets to a
+/// granted address pass first; a device is another network, with another host of that address. IPV6_RTHDR (segment
+/// routing) and SO_BINDTODEVICE (Linux 5.7) may be set without privileges, the others on some kernels.
+const OTHER_ROUTES: &[(libc::c_int, libc::c_int)] = &[
+    (libc::SOL_IP, libc::IP_OPTIONS),
+    (libc::SOL_IP, IP_UNICAST_IF),
+    (SOL_IPV6, libc::IPV6_RTHDR),
+    (SOL_IPV6, IPV6_2292RTHDR),
+    (SOL_IPV6, IPV6_2292PKTOPTIONS),
+    (SOL_IPV6, IPV6_UNICAST_IF),
+    (libc::SOL_SOCKET, libc::SO_BINDTODEVICE),
+    (libc::SOL_SOCKET, SO_BINDTOIFINDEX),
+];
+
 fn options(filter: Filter) -> Vec<Case> {
-    const SOL_IPV6: libc::c_int = libc::IPPROTO_IPV6;
-    const IP_UNICAST_IF: libc::c_int = 50;
-    const IPV6_2292RTHDR: libc::c_int = 5;
-    const IPV6_2292PKTOPTIONS: libc::c_int = 6;
-    const IPV6_UNICAST_IF: libc::c_int = 76;
-    const SO_BINDTOIFINDEX: libc::c_int = 62;
-    let option = |level: libc::c_int, name: libc::c_int, action| {
+    let option = |(level, name): (libc::c_int, libc::c_int), action| {
         case([Test::equals(1, level.cast_unsigned()), Test::equals(2, name.cast_unsigned())], action)
     };
     let refused = filter.told(libc::EPERM);
-    let mut cases = vec![
-        // glibc sends no query when these fail, which on one end of a pair they do. They ask for more errors to be
-        // reported, of which there are none.
-        option(libc::SOL_IP, libc::IP_RECVERR, Action::Errno(0)),
-        option(SOL_IPV6, libc::IPV6_RECVERR, Action::Errno(0)),
-    ];
-    // A source route sends the packets of a connection to a granted address somewhere else first; a device sends them
-    // to another network's host of that address. All of these may be set without privileges (Linux 5.7).
-    cases.extend(
-        [
-            (libc::SOL_IP, libc::IP_OPTIONS),
-            (libc::SOL_IP, IP_UNICAST_IF),
-            (SOL_IPV6, libc::IPV6_RTHDR),
-            (SOL_IPV6, IPV6_2292RTHDR),
-            (SOL_IPV6, IPV6_2292PKTOPTIONS),
-            (SOL_IPV6, IPV6_UNICAST_IF),
-            (libc::SOL_SOCKET, libc::SO_BINDTODEVICE),
-            (libc::SOL_SOCKET, SO_BINDTOIFINDEX),
-        ]
-        .map(|(level, name)| option(level, name, refused)),
-    );
+    let mut cases: Vec<Case> = WITHOUT_EFFECT.iter().map(|&which| option(which, Action::Errno(0))).collect();
+    cases.extend(OTHER_ROUTES.iter().map(|&which| option(which, refused)));
+    // Has an effect on TCP, so that it matters which socket it is: the supervisor looks.
+    cases.push(option((SOL_IPV6, libc::IPV6_V6ONLY), refused));
     cases
 }
 

@@ -22,7 +22,7 @@ pub(crate) use watch::Watch;
 pub(crate) use ways::paths_in;
 
 use plan::What;
-use stage::Stage;
+use stage::{Leaf, Stage};
 
 /// What a view is made for.
 #[derive(Debug)]
@@ -72,6 +72,10 @@ pub(crate) fn enter(scene: &Scene<'_>) -> Result<(), Failure> {
             }
         }
         .at(Step::View)?;
+    }
+    for path in plan::TEMPORARY {
+        // Programs look whether it is there. Empty, if neither it nor something in it was granted.
+        stage.place(path.as_ref(), Leaf::Directory).at(Step::View)?;
     }
     if scene.hosts == Hosts::Localhost {
         ways::own_hosts(&stage).at(Step::View)?;

@@ -89,8 +89,8 @@ pub(crate) struct Plan {
     pub(crate) devices: Vec<PathBuf>,
 }
 
-/// Places that a view makes by itself.
-const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
+/// Where programs put temporary files.
+pub(super) const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
 
 /// Plans the view of `files`. `sockets` are Unix sockets that may be connected to: they are shown.
 pub(crate) fn plan(files: &Files, sockets: &[PathBuf], grain: Grain) -> Plan {

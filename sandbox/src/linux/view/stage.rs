@@ -165,6 +165,16 @@ impl Stage {
 
     /// Opens a place of the view; what is missing on the way is made, in file systems of our own.
     pub(super) fn place(&self, path: &Path, leaf: Leaf) -> io::Result<File> {
+        if path.components().any(|name| name == Component::ParentDir) {
+            return Err(io::Error::from_raw_os_error(libc::ENOENT)); // From the root it would lead to the host's.
+        }
+        match self.look(path) {
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => self.make_way(path, leaf),
+            other => other,
+        }
+    }
+
+    fn make_way(&self, path: &Path, leaf: Leaf) -> io::Result<File> {
         let mut file = File::from(self.root.try_clone()?);
         let mut here = PathBuf::from("/");
         let mut names = path.components().filter(|name| *name != Component::RootDir).peekable();

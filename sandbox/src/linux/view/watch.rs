@@ -65,7 +65,7 @@ impl<'a> Watch<'a> {
             return Ok(());
         }
         // First the watch, then the look: what appears in between is seen by both.
-        self.watched = Some(self.watch()?);
+        self.watch()?;
         match sys::fork(proof)? {
             Side::Child => sys::exit_now(i32::from(self.mask_from_inside().is_err())),
             Side::Parent(child) => match sys::wait(child, 0)? {
@@ -83,7 +83,7 @@ impl<'a> Watch<'a> {
             match watched.inotify.read_events() {
                 Ok(events) => {
                     for event in events {
-                        // Without a name: the queue was too short, or the directory itself is gone.
+                        // Without a name: the queue was too short, or a directory is gone.
                         stale |= event.name.is_none_or(|name| {
                             watched.names.get(&event.wd).is_some_and(|names| names.contains(&name))
                         });
@@ -96,10 +96,17 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn watch(&self) -> io::Result<Watched> {
-        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+    /// Watches every way as far as it goes. What is watched already stays so: to let go of an inotify instance takes the
+    /// kernel a grace period, in which a place would be open.
+    fn watch(&mut self) -> io::Result<()> {
+        let mut watched = match self.watched.take() {
+            Some(watched) => watched,
+            None => Watched {
+                inotify: Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?,
+                names: BTreeMap::new(),
+            },
+        };
         let events = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_ONLYDIR;
-        let mut watched: BTreeMap<WatchDescriptor, BTreeSet<OsString>> = BTreeMap::new();
         for (directory, names) in &self.ways {
             let directory = match open(directory) {
                 Ok(directory) => directory,
@@ -108,13 +115,14 @@ impl<'a> Watch<'a> {
             };
             // By its descriptor, as the path may lead elsewhere by now.
             let path = format!("/proc/self/fd/{}", directory.as_raw_fd());
-            match inotify.add_watch(path.as_str(), events) {
-                Ok(watch) => watched.entry(watch).or_default().extend(names.iter().cloned()),
+            match watched.inotify.add_watch(path.as_str(), events) {
+                Ok(watch) => watched.names.entry(watch).or_default().extend(names.iter().cloned()),
                 Err(Errno::ENOTDIR) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(Watched { inotify, names: watched })
+        self.watched = Some(watched);
+        Ok(())
     }
 
     /// In a process of its own, which enters the view for this.
