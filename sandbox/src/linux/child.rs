@@ -20,8 +20,8 @@ use super::seccomp::{self, Filter, Group, HostIpc, Listener, Sockets, Truncate, 
 use super::step::{At, Failure, Step};
 use super::view::{self, Scene};
 use super::{capabilities, landlock, sys};
-use crate::{Backend, Command, Files, Limits, Network, PathRule, Ruleset, SpawnError, TreeEnd, UnixReach};
 use crate::weaken::{self, Weakness};
+use crate::{Backend, Command, Files, Limits, Network, PathRule, Ruleset, SpawnError, TreeEnd, UnixReach};
 
 /// Everything that the forked processes need, made before the first fork.
 #[derive(Debug)]

@@ -10,8 +10,8 @@ mod files;
 mod sockets;
 
 use super::bpf::{Action, AssembleError, Case, Instruction, Rule, Table, Test, assemble};
-use crate::{Backend, Network, Observe, UnixRule};
 use crate::weaken::{self, Weakness};
+use crate::{Backend, Network, Observe, UnixRule};
 
 pub(crate) use calls::name;
 
