@@ -11,6 +11,8 @@ mod host_report;
 mod jailed;
 pub mod probes;
 mod ruleset;
+#[cfg(target_os = "linux")]
+mod weaken;
 
 #[cfg(target_os = "linux")]
 #[path = "linux/mod.rs"]

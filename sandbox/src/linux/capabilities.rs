@@ -2,6 +2,7 @@
 
 use super::step::{Failure, Step};
 use super::sys::{self, CapabilityData};
+use crate::weaken::{self, Weakness};
 
 // include/uapi/linux/securebits.h, each with its lock one bit above.
 const NOROOT: u64 = 0b11;
@@ -12,6 +13,9 @@ const NO_CAP_AMBIENT_RAISE: u64 = 0b11 << 6;
 /// What is cleared here stays cleared: with no_new_privs, execve gives a process no capability that it didn't have
 /// before (`cap_bprm_creds_from_file`). The bounding set and SECBIT_NOROOT stop it once more, but need CAP_SETPCAP.
 pub(crate) fn give_up() -> Result<(), Failure> {
+    if weaken::is_off(Weakness::Capabilities) {
+        return Ok(());
+    }
     for capability in 0..64 {
         // EINVAL is beyond the last capability of this kernel, EPERM a process that has no CAP_SETPCAP.
         if sys::prctl(libc::PR_CAPBSET_DROP, capability, 0).is_err() {

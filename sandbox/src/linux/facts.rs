@@ -5,6 +5,7 @@ use nix::unistd::{getegid, geteuid};
 
 use super::landlock::ABI_MAX;
 use super::sys;
+use crate::weaken::{self, Weakness};
 
 /// Facts about this host that decide what can be enforced.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +30,7 @@ impl Facts {
             .unwrap_or_else(|_| "of unknown version".to_owned());
         Self {
             kernel,
-            landlock: sys::landlock_abi().map_err(|error| error.raw_os_error().unwrap_or(libc::ENOSYS)),
+            landlock: landlock(),
             seccomp: sys::filter_action_available(libc::SECCOMP_RET_ERRNO)
                 && sys::filter_action_available(libc::SECCOMP_RET_KILL_PROCESS),
             uid: geteuid().as_raw(),
@@ -53,6 +54,13 @@ impl Facts {
         let mut next = || numbers.next().and_then(|number| number.parse().ok()).unwrap_or(0);
         (next(), next())
     }
+}
+
+fn landlock() -> Result<u32, i32> {
+    if weaken::is_off(Weakness::Landlock) {
+        return Err(libc::ENOSYS);
+    }
+    sys::landlock_abi().map_err(|error| error.raw_os_error().unwrap_or(libc::ENOSYS))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use super::netns::inward::{self, Line};
 use super::step::{At, Failure, Step};
 use super::sys::{self, Side, SingleThreaded, Waited};
 use super::{capabilities, keeper, limits, netns, view};
+use crate::weaken::{self, Weakness};
 use crate::{Backend, Network};
 
 /// What PID 1 is given.
@@ -31,7 +32,10 @@ pub(crate) struct InitEnds<'a> {
 
 /// CLONE_NEW* flags of the jail.
 pub(crate) fn flags(network: &Network) -> i32 {
-    let flags = libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC;
+    let mut flags = libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC;
+    if weaken::is_off(Weakness::IpcNamespace) {
+        flags &= !libc::CLONE_NEWIPC;
+    }
     match network {
         Network::None | Network::Brokered(_) => flags | libc::CLONE_NEWNET,
         Network::DangerousHost => flags,
@@ -84,7 +88,7 @@ pub(crate) fn settle(launch: &Launch, keeper: BorrowedFd<'_>) -> Result<Option<O
         tell_with(keeper, &Status::Doors(opened.counts), &fds).at(Step::Doors)?;
         inward = Some(opened.inward);
     }
-    if let Some(scene) = launch.scene() {
+    if let Some(scene) = launch.scene().filter(|_| !weaken::is_off(Weakness::View)) {
         if !scene.files.closed.is_empty() {
             view_for_the_keeper(keeper)?;
         }

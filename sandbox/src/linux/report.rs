@@ -182,6 +182,8 @@ impl Case<'_> {
             };
         }
         match self.facts.landlock_abi() {
+            // The private view shows nothing else, and what may not be written is mounted read-only.
+            0 if self.backend == Backend::Namespaces => Degree::Full,
             0 => Degree::None { why: self.landlock(), remedy: self.landlock_remedy() },
             1 if self.backend != Backend::Namespaces => Degree::Partial {
                 missing: "truncation is closed by the system call filter alone".to_owned(),

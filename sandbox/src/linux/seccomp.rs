@@ -10,6 +10,7 @@ mod files;
 mod sockets;
 
 use super::bpf::{Action, AssembleError, Case, Instruction, Rule, Table, Test, assemble};
+use crate::weaken::{self, Weakness};
 use crate::{Backend, Network, Observe, UnixRule};
 
 pub(crate) use calls::name;
@@ -169,6 +170,7 @@ pub(crate) fn table(filter: Filter) -> Table {
         rules.extend(one_group());
     }
     rules.extend(files::rules(filter));
+    rules.retain(|rule| !weaken::is_off(Weakness::Call(rule.number)));
     Table { audit_arch: AUDIT_ARCH, foreign_from: Some(X32_BIT), rules, otherwise: Action::Allow }
 }
 

@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use super::bpf::Instruction;
+use crate::weaken::{self, Weakness};
 
 /// Proof that this process has one thread, so that a forked copy may do anything (no lock of another thread is held in
 /// it). Only code that starts no threads may keep one.
@@ -165,6 +166,9 @@ fn set_disposition(signal: i32, disposition: libc::sighandler_t) -> io::Result<(
 /// Closes every descriptor from 3 on but those in `keep`. Only for a process that owns nothing else: one that was just
 /// forked and never returns into the code it was forked from.
 pub(crate) fn close_all_but(keep: &[RawFd]) -> io::Result<()> {
+    if weaken::is_off(Weakness::Descriptors) {
+        return Ok(());
+    }
     let mut kept: Vec<u32> = keep.iter().filter_map(|fd| u32::try_from(*fd).ok()).collect();
     kept.sort_unstable();
     let mut first = 3;

@@ -16,6 +16,8 @@ mod here;
 mod here;
 
 pub use guarantee::{Control, Guarantee};
+#[cfg(all(feature = "weaken", target_os = "linux"))]
+pub use here::weakened;
 pub use here::{claims, play, prove, table};
 pub use markdown::{claims_text, measured_text};
 pub use proof::{

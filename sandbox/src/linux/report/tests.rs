@@ -26,7 +26,7 @@ fn a_kernel_without_landlock_is_refused_with_reason_and_remedy() {
         (libc::EOPNOTSUPP, "off at boot", "lsm="),
         (libc::EPERM, "Operation not permitted", "Linux 6.2"),
     ] {
-        for backend in [Backend::Namespaces, Backend::Static] {
+        for backend in [Backend::Notify, Backend::Static] {
             let report = enforcement(&facts(Err(errno)), &ruleset(), backend, None);
             assert_eq!(report.landlock_abi, 0);
             let refused = check(&report, ruleset().required).expect_err("refused");
@@ -38,6 +38,13 @@ fn a_kernel_without_landlock_is_refused_with_reason_and_remedy() {
             assert!(hint.contains(remedy), "{hint}");
         }
     }
+}
+
+#[test]
+fn without_landlock_the_view_of_namespaces_holds_files_metadata_and_native_code() {
+    let report = enforcement(&facts(Err(libc::ENOSYS)), &ruleset(), Backend::Namespaces, None);
+    assert_eq!([&report.fs, &report.metadata, &report.exec], [&Degree::Full; 3]);
+    assert!(check(&report, ruleset().required).is_ok());
 }
 
 #[test]

@@ -12,7 +12,9 @@ use super::probe::{Probe, Said, Setting};
 use super::stage::Stage;
 use crate::Backend;
 use crate::os::facts::Facts;
-use crate::probes::{Bare, Claim, Fenced, Guarantee, LeftOut, Options, Proof, ProveError, Verdict};
+use crate::probes::{
+    Bare, Claim, Fenced, Guarantee, LeftOut, Options, Proof, ProveError, SelfCommand, Verdict,
+};
 
 /// Names under which programs keep secrets; each holds this run's in the environment of the launcher.
 pub(super) const SECRET_VARIABLES: [&str; 6] = [
@@ -34,7 +36,8 @@ pub fn prove(options: &Options) -> Result<Proof, ProveError> {
         options.only.is_empty() || options.only.iter().any(|word| probe.id.contains(word.as_str()))
     };
     let probes: Vec<&'static Probe> = deeds::all().filter(wanted).collect();
-    let bare = match in_place(Place::Bare, &probes, options)? {
+    let at = |place| Site { place, this: &options.this, weak: &[] };
+    let bare = match in_place(at(Place::Bare), &probes)? {
         Tried::Ran { verdicts, .. } => verdicts,
         Tried::Refused(why) => return Err(ProveError::Part { place: "bare".to_owned(), why }),
     };
@@ -43,7 +46,7 @@ pub fn prove(options: &Options) -> Result<Proof, ProveError> {
         if !options.backends.is_empty() && !options.backends.contains(&backend) {
             continue;
         }
-        match in_place(Place::Jail(backend), &probes, options)? {
+        match in_place(at(Place::Jail(backend)), &probes)? {
             Tried::Ran { verdicts, landlock_abi, claims } => {
                 fenced.push(Fenced { backend, landlock_abi, claims, verdicts });
             }
@@ -60,6 +63,25 @@ pub fn prove(options: &Options) -> Result<Proof, ProveError> {
     })
 }
 
+/// Plays these probes in a jail out of which something is taken, and says what came of them.
+///
+/// # Errors
+/// When the stage can't be made, a part can't be played, or there is no such jail.
+#[cfg(feature = "weaken")]
+pub fn weakened(
+    this: &SelfCommand,
+    backend: Backend,
+    weak: &[&str],
+    ids: &[&str],
+) -> Result<Bare, ProveError> {
+    let probes: Vec<&'static Probe> = deeds::all().filter(|probe| ids.contains(&probe.id)).collect();
+    let place = Place::Jail(backend);
+    match in_place(Site { place, this, weak }, &probes)? {
+        Tried::Ran { verdicts, .. } => Ok(verdicts),
+        Tried::Refused(why) => Err(ProveError::Part { place: place.name(), why }),
+    }
+}
+
 /// Where probes are played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -74,6 +96,15 @@ impl Place {
             Self::Jail(backend) => format!("in {}", backend.word()),
         }
     }
+}
+
+/// A place with what is needed to play there.
+#[derive(Clone, Copy, Debug)]
+struct Site<'a> {
+    place: Place,
+    this: &'a SelfCommand,
+    /// What is taken out of the jail.
+    weak: &'a [&'a str],
 }
 
 /// What came of a place.
@@ -101,18 +132,19 @@ enum End {
     LauncherKilled,
 }
 
-fn in_place(place: Place, probes: &[&'static Probe], options: &Options) -> Result<Tried, ProveError> {
+fn in_place(site: Site<'_>, probes: &[&'static Probe]) -> Result<Tried, ProveError> {
     let mut verdicts = Bare::new();
     let (mut landlock_abi, mut claims) = (0, BTreeMap::new());
-    let sessions = sessions(place, probes);
+    let sessions = sessions(site.place, probes);
     // Most of their time they wait, each for limits and ends of its own.
     let results: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> =
-            sessions.iter().map(|session| scope.spawn(move || run(place, session, options))).collect();
+            sessions.iter().map(|session| scope.spawn(move || run(site, session))).collect();
         threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
     });
     for (session, result) in sessions.iter().zip(results) {
-        let panicked = |_| ProveError::Part { place: place.name(), why: "a session was lost".to_owned() };
+        let panicked =
+            |_| ProveError::Part { place: site.place.name(), why: "a session was lost".to_owned() };
         let (stage, ran) = result.map_err(panicked)??;
         if let Some(why) = ran.refused {
             if verdicts.is_empty() {
@@ -166,7 +198,14 @@ fn combine(verdicts: &mut Bare, probe: &'static Probe, new: Verdict) {
         (Verdict::Doubtful { .. }, _) => 2,
         (Verdict::Open { .. }, _) => 3,
     };
-    match verdicts.get(probe.id) {
+    match verdicts.get_mut(probe.id) {
+        Some(Verdict::Stopped { how }) if rank(&new) == 1 => {
+            if let Verdict::Stopped { how: also } = new
+                && *how != also
+            {
+                *how = format!("{how}; with a brokered network {also}");
+            }
+        }
         Some(old) if rank(old) >= rank(&new) => {}
         _ => {
             verdicts.insert(probe.id, new);
@@ -174,20 +213,20 @@ fn combine(verdicts: &mut Bare, probe: &'static Probe, new: Verdict) {
     }
 }
 
-fn run(place: Place, session: &Session, options: &Options) -> Result<(Stage, Ran), ProveError> {
+fn run(site: Site<'_>, session: &Session) -> Result<(Stage, Ran), ProveError> {
     let made = |what| move |source| ProveError::Stage { what, source };
     let end = if session.end == End::LauncherKilled { "killed" } else { "itself" };
-    let extra = [("end", end.to_owned()), ("network", session.network.to_owned())];
-    let stage = Stage::new(&options.this, &session.probes, &extra)
-        .map_err(made("the place where the probes play"))?;
-    let mut launcher =
-        start(place, session, options, &stage).map_err(made("a process that starts the probes"))?;
+    let mut extra = vec![("end", end.to_owned()), ("network", session.network.to_owned())];
+    extra.extend(site.weak.iter().map(|word| ("weak", (*word).to_owned())));
+    let stage =
+        Stage::new(site.this, &session.probes, &extra).map_err(made("the place where the probes play"))?;
+    let mut launcher = start(site, session, &stage).map_err(made("a process that starts the probes"))?;
     let heard = listen(&mut launcher, &stage, session.end);
     let _ = launcher.kill();
     launcher.wait().map_err(made("a process that starts the probes"))?;
     let mut ran = heard.map_err(made("a pipe to the probes"))?;
     if let Some(why) = ran.failed.take() {
-        return Err(ProveError::Part { place: place.name(), why });
+        return Err(ProveError::Part { place: site.place.name(), why });
     }
     // What was sent last has to arrive.
     std::thread::sleep(Duration::from_millis(100));
@@ -195,10 +234,10 @@ fn run(place: Place, session: &Session, options: &Options) -> Result<(Stage, Ran
     Ok((stage, ran))
 }
 
-fn start(place: Place, session: &Session, options: &Options, stage: &Stage) -> io::Result<Child> {
-    let mut command = Command::new(&options.this.program);
-    command.args(&options.this.words);
-    match place {
+fn start(site: Site<'_>, session: &Session, stage: &Stage) -> io::Result<Child> {
+    let mut command = Command::new(&site.this.program);
+    command.args(&site.this.words);
+    match site.place {
         Place::Bare => command.arg("bare"),
         Place::Jail(backend) => command.args(["jail", backend.word(), session.network]),
     };

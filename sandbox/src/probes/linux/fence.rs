@@ -86,6 +86,9 @@ fn jailed_session(backend: &str, network: &str, stage: &Path) -> io::Result<()> 
     let _terminal = be_careless(stage, &facts)?;
     let granted: u16 = facts.number("granted")?;
     let ruleset = ruleset(backend, network, stage, &facts)?;
+    #[cfg(feature = "weaken")]
+    let ruleset =
+        super::weak::weakened(ruleset, facts.0.lines().filter_map(|line| line.strip_prefix("weak ")));
     let (program, words) = facts.program()?;
     let mut argv = vec![program.clone().into_os_string()];
     argv.extend(words.iter().map(Into::into));

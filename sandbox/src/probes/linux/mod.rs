@@ -18,11 +18,15 @@ mod sys;
 mod tiny_elf;
 mod uring;
 mod victim;
+#[cfg(feature = "weaken")]
+mod weak;
 
 use std::ffi::OsString;
 
 pub use claims::claims;
 pub use conductor::prove;
+#[cfg(feature = "weaken")]
+pub use conductor::weakened;
 
 use super::ProbeFacts;
 

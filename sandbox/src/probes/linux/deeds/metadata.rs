@@ -29,7 +29,7 @@ pub(super) const PROBES: &[Probe] = &[
     })
     .seen_by(Witness::Secret)
     .tries("readlink", "a link outside of the grants"),
-    knowing("G1m-getxattr", |scene| get_attribute(scene)).seen_by(Witness::Secret).tries("getxattr", FILE),
+    knowing("G1m-getxattr", get_attribute).seen_by(Witness::Secret).tries("getxattr", FILE),
     knowing("G1m-inotify", |scene| {
         let fd = call(libc::SYS_inotify_init1, [Arg::Int(libc::O_CLOEXEC.into())])?;
         let path = c(scene.foreign())?;
