@@ -45,12 +45,8 @@ pub(crate) fn flags(network: &Network) -> i32 {
 /// What PID 1 does: builds the jail around itself, starts the server, reaps, and ends with it. The kernel then kills
 /// whatever is left in the namespace.
 pub(crate) fn run_init(launch: &Launch, ends: &InitEnds<'_>, proof: &SingleThreaded) -> ! {
-    let started = settle(launch, ends.status).and_then(|inward| {
-        if launch.limits.memory_bytes.is_some() {
-            limits::show_segments(ends.status);
-        }
-        Ok((sys::fork(proof).at(Step::ForkServer)?, inward))
-    });
+    let settled = settle(launch, ends.status);
+    let started = settled.and_then(|inward| Ok((sys::fork(proof).at(Step::ForkServer)?, inward)));
     match started {
         Ok((Side::Child, _)) => child::become_server(launch, Backend::Namespaces, ends.server, ends.status),
         Ok((Side::Parent(server), inward)) => Init { server, report: ends.report }.reap(inward),
@@ -81,6 +77,11 @@ pub(crate) fn settle(launch: &Launch, keeper: BorrowedFd<'_>) -> Result<Option<O
     // A program in memory is one that was written: memfd_create(2) gives files that can't be executed (Linux 6.3, and for
     // this pid namespace alone). They can still be mapped so. Only uid 0 of the host may write this, whatever it holds here.
     let _ = fs::write("/proc/sys/vm/memfd_noexec", "2");
+    // While there is a whole /proc: the view may have none.
+    child::first_to_go();
+    if launch.limits.memory_bytes.is_some() {
+        limits::show_segments(keeper);
+    }
     let mut inward = None;
     if let Network::Brokered(doors) = &launch.network {
         let opened = netns::open(doors)?;
