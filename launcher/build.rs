@@ -53,7 +53,7 @@ fn tables() -> Fallible<String> {
     }
     let mut out = String::from(
         "use std::borrow::Cow;\n\
-         use stockade_policy::document::profile::{EnvSet, ListenGrant, NetGrant, OpenGrant};\n\
+         use stockade_policy::document::profile::{AddressClass, EnvSet, ListenGrant, NetGrant, OpenGrant};\n\
          use stockade_policy::document::profile::{PathGrant, Profile, ProfileLimits, Require};\n",
     );
     // Writing to a String cannot fail.
@@ -94,6 +94,7 @@ fn write_profiles(out: &mut String, profiles: &[Profile]) -> std::fmt::Result {
         write_grants(out, &format!("READ_{n}"), &profile.read)?;
         write_grants(out, &format!("WRITE_{n}"), &profile.write)?;
         write_grants(out, &format!("EXEC_{n}"), &profile.exec)?;
+        write_grants(out, &format!("CLOSED_{n}"), &profile.closed)?;
         write!(out, "static SET_{n}: [EnvSet; {}] = [", profile.env_set.len())?;
         for set in profile.env_set.iter() {
             let (name, value) = (&set.name, &set.value);
@@ -150,7 +151,8 @@ fn write_profile(out: &mut String, n: usize, profile: &Profile) -> std::fmt::Res
     writeln!(out, "        name: Cow::Borrowed({name:?}), description: Cow::Borrowed({description:?}),")?;
     writeln!(out, "        bases: Cow::Borrowed(&BASES_{n}), identity: Cow::Borrowed(&IDENTITY_{n}),")?;
     writeln!(out, "        read: Cow::Borrowed(&READ_{n}), write: Cow::Borrowed(&WRITE_{n}),")?;
-    writeln!(out, "        exec: Cow::Borrowed(&EXEC_{n}),")?;
+    writeln!(out, "        exec: Cow::Borrowed(&EXEC_{n}), closed: Cow::Borrowed(&CLOSED_{n}),")?;
+    writeln!(out, "        strict: {:?},", profile.strict)?;
     writeln!(out, "        net_allow: Cow::Borrowed(&ALLOW_{n}), net_listen: Cow::Borrowed(&LISTEN_{n}),")?;
     writeln!(out, "        net_open: Cow::Borrowed(&OPEN_{n}), unix_allow: Cow::Borrowed(&UNIX_{n}),")?;
     writeln!(out, "        unix_private: {:?},", profile.unix_private)?;

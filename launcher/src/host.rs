@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Failure, Kind};
+use crate::plan::EntryKind;
 
 /// Facts read once at start.
 #[derive(Clone, Debug)]
@@ -123,6 +124,28 @@ impl crate::plan::Tree for FileTree {
             .collect();
         children.sort();
         children
+    }
+
+    fn kind(&self, path: &Path) -> Option<EntryKind> {
+        std::fs::symlink_metadata(path).ok().map(|facts| kind(facts.file_type()))
+    }
+
+    fn entries(&self, path: &Path, most: usize) -> Vec<(PathBuf, EntryKind)> {
+        let listed = std::fs::read_dir(path).into_iter().flatten().flatten().take(most);
+        let mut entries: Vec<_> =
+            listed.filter_map(|entry| Some((entry.path(), kind(entry.file_type().ok()?)))).collect();
+        // As bytes: comparing paths part by part takes longer than reading the directory.
+        entries.sort_by(|a, b| a.0.as_os_str().cmp(b.0.as_os_str()));
+        entries
+    }
+}
+
+fn kind(found: std::fs::FileType) -> EntryKind {
+    match found {
+        found if found.is_dir() => EntryKind::Directory,
+        found if found.is_file() => EntryKind::File,
+        found if found.is_symlink() => EntryKind::Link,
+        _ => EntryKind::Other,
     }
 }
 

@@ -8,12 +8,14 @@ use stockade_policy::document::profile::Profile;
 use stockade_policy::mediator::{Mediator, SessionFacts, Without};
 use stockade_policy::rules::{Item, Policy};
 use stockade_policy::verdict::Access;
-use stockade_sandbox::{ClosedGate, Jailed};
+use stockade_sandbox::{Jailed, Observe, Supervisor};
 
-use crate::cli::{JailArgs, Protection, StartingPolicy};
+use crate::cli::{BackendArg, JailArgs, Protection, StartingPolicy};
+use crate::denials::{Court, Fence, HostFiles, Ledger, Watch};
+use crate::egress::{Egress, Inbound, Served, Shim};
 use crate::error::{Failure, Kind};
 use crate::host::{self, Facts};
-use crate::plan::{self, Plan};
+use crate::plan::{self, ClosedPlaces, Plan};
 use crate::telemetry::{ClientClaim, Common, EventLog, SessionRefused, SessionStart};
 use crate::{clients, identity, policies, profiles, state};
 
@@ -49,6 +51,8 @@ pub struct Request {
     pub policy: PolicySource,
     /// Protection taken away: `demo` only.
     pub without: Option<Protection>,
+    /// What is told of what the jail refuses.
+    pub observe: Observe,
 }
 
 /// Everything decided, nothing started.
@@ -79,6 +83,10 @@ pub struct Session {
     pub mediator: Mediator,
     /// Where decisions go.
     pub log: EventLog,
+    /// What the jail refuses.
+    pub denials: Denials,
+    /// What leads out of the jail, and in.
+    pub network: Served,
 }
 
 /// Reads files and computes the plan. Starts and writes nothing.
@@ -113,8 +121,39 @@ pub fn prepare(request: Request, facts: &Facts) -> Result<Prepared, Failure> {
         tmp_name: &uuid::Uuid::new_v4().to_string(),
         without: request.without,
     };
-    let plan = Plan::make(&input, &host::FileTree)?;
+    let mut plan = Plan::make(&input, &host::FileTree)?;
+    plan.ruleset.observe = request.observe;
     Ok(Prepared { request, plan, policy: Arc::new(policy), session })
+}
+
+/// A program in its jail, with its events on record and nobody at its pipes yet.
+#[derive(Debug)]
+pub struct Fenced {
+    /// The plan that was carried out.
+    pub plan: Plan,
+    /// The policy in force.
+    pub policy: Arc<Policy>,
+    /// The detectors.
+    pub engine: Arc<Engine>,
+    /// The program in its jail, with the [`stockade_sandbox::Enforcement`].
+    pub jailed: Jailed,
+    /// Where decisions go.
+    pub log: EventLog,
+    /// What the jail refuses.
+    pub denials: Denials,
+    /// What leads out of the jail, and in.
+    pub network: Served,
+}
+
+/// What was heard of refusals, and who judges it.
+#[derive(Debug)]
+pub struct Denials {
+    /// What was heard.
+    pub ledger: Arc<Ledger>,
+    /// What the fence says to what was opened.
+    pub court: Court,
+    /// The thread that tells.
+    pub supervisor: Option<Supervisor>,
 }
 
 /// Carries the plan out: private directories, event log, jail. Must be called before any thread (and so before any
@@ -123,27 +162,43 @@ pub fn prepare(request: Request, facts: &Facts) -> Result<Prepared, Failure> {
 /// # Errors
 /// When a directory cannot be made, the log cannot be opened, or the jail is refused.
 pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
-    let Prepared { request, plan, policy, session } = prepared;
+    let without = prepared.request.without;
+    let Fenced { plan, policy, engine, jailed, mut log, denials, network } = fence(prepared, facts)?;
+    let names = SessionFacts { identities: plan.identities.clone(), server_name: plan.server_name.clone() };
+    let seed = *uuid::Uuid::new_v4().as_bytes();
+    let mut mediator = Mediator::new(Arc::clone(&policy), Arc::clone(&engine), names, seed);
+    mediator.dangerously_without(match without {
+        Some(Protection::Wire) => Without::Wire,
+        Some(Protection::Dlp) => Without::Dlp,
+        _ => Without::Nothing,
+    });
+    record_start(&mut log, SessionStart::new(&plan, &policy, &jailed.enforcement))?;
+    Ok(Session { plan, policy, engine, jailed, mediator, log, denials, network })
+}
+
+/// As [`start`], without a mediator: `jail`.
+///
+/// # Errors
+/// As for [`start`].
+pub fn start_unmediated(prepared: Prepared, facts: &Facts) -> Result<Fenced, Failure> {
+    let mut fenced = fence(prepared, facts)?;
+    let start = SessionStart::new(&fenced.plan, &fenced.policy, &fenced.jailed.enforcement);
+    record_start(&mut fenced.log, SessionStart { mediated: false, ..start })?;
+    Ok(fenced)
+}
+
+fn fence(prepared: Prepared, facts: &Facts) -> Result<Fenced, Failure> {
+    let Prepared { mut plan, policy, session, .. } = prepared;
     stockade_sandbox::limit_retained_memory();
     let key = state::open(&facts.state_dir)?;
     for dir in &plan.private_dirs {
         state::make_private(dir)?;
     }
-    let common = Common {
-        session,
-        user: facts.user.clone(),
-        client: ClientClaim { id: plan.client_name.clone(), says: None, processes: Vec::new() },
-        server: plan.server_name.clone(),
-        identity: plan.identities.clone(),
-        profile: plan.profile.clone(),
-        policy: plan.policy_hash.clone(),
-    };
-    let mut log = EventLog::open(&facts.state_dir, common, policy.full_disk()).map_err(|error| {
-        Failure::new(Kind::Permission, format!("cannot record events in {}", facts.state_dir.display()))
-            .because(&error)
-            .hint("make room or mend the permissions there; nothing was started, because nothing could have been recorded")
-    })?;
-    let jailed = match stockade_sandbox::spawn(&plan.command, &plan.ruleset, Arc::new(ClosedGate)) {
+    let mut log = open_log(&plan, &policy, session, facts)?;
+    let (egress, shim) = ways_out(&mut plan, facts)?;
+    let ledger = Arc::new(Ledger::default());
+    let gate = Watch::new(egress.gate(), Arc::clone(&ledger));
+    let mut jailed = match stockade_sandbox::spawn(&plan.command, &plan.ruleset, Arc::new(gate)) {
         Ok(jailed) => jailed,
         Err(error) => {
             let failure = Failure::from(error);
@@ -158,25 +213,58 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
             .because(&error)
             .hint("make them smaller")
     })?;
-    let engine = Arc::new(engine);
-    let facts = SessionFacts { identities: plan.identities.clone(), server_name: plan.server_name.clone() };
-    let seed = *uuid::Uuid::new_v4().as_bytes();
-    let mut mediator = Mediator::new(Arc::clone(&policy), Arc::clone(&engine), facts, seed);
-    mediator.dangerously_without(match request.without {
-        Some(Protection::Wire) => Without::Wire,
-        Some(Protection::Dlp) => Without::Dlp,
-        _ => Without::Nothing,
-    });
+    let fence = Fence::new(plan.ruleset.files.clone(), jailed.enforcement.backend);
+    let court = Court::new(fence, ClosedPlaces::of(facts, &host::FileTree), Box::new(HostFiles));
+    let denials = Denials { ledger, court, supervisor: jailed.supervisor.take() };
+    let doors = jailed.doors.take();
+    // Without doors the server listens on the host's loopback itself, if it may listen at all.
+    let ports = if doors.is_some() { plan.egress.listen.as_slice() } else { &[] };
+    let inbound = Inbound::bind(ports).inspect_err(|_| {
+        let _ = std::fs::remove_dir_all(&plan.session_tmp);
+    })?;
+    let network = Served { egress, doors, inbound, shim: Some(shim) };
+    Ok(Fenced { plan, policy, engine: Arc::new(engine), jailed, log, denials, network })
+}
+
+/// What stands between the jail and the outside, and what the server calls to have a page opened.
+fn ways_out(plan: &mut Plan, facts: &Facts) -> Result<(Egress, Shim), Failure> {
+    let egress = Egress::new(plan.egress.clone(), &facts.env).map_err(|error| {
+        Failure::new(Kind::Software, "the addresses of this machine cannot be told").because(&error)
+    })?;
+    // Beside the session's own directory, which the server may write.
+    let own = plan.session_tmp.ancestors().nth(2).unwrap_or(&facts.state_dir);
+    let browser = facts.var("BROWSER").cloned();
+    let shim = Shim::place(&own.join("shim"), &plan.session_tmp, browser, &mut plan.ruleset)?;
+    plan.reasons.push("hands web pages to the browser outside".to_owned());
+    Ok((egress, shim))
+}
+
+fn open_log(plan: &Plan, policy: &Policy, session: String, facts: &Facts) -> Result<EventLog, Failure> {
+    let common = Common {
+        session,
+        user: facts.user.clone(),
+        client: ClientClaim { id: plan.client_name.clone(), says: None, processes: Vec::new() },
+        server: plan.server_name.clone(),
+        identity: plan.identities.clone(),
+        profile: plan.profile.clone(),
+        policy: plan.policy_hash.clone(),
+    };
+    EventLog::open(&facts.state_dir, common, policy.full_disk()).map_err(|error| {
+        Failure::new(Kind::Permission, format!("cannot record events in {}", facts.state_dir.display()))
+            .because(&error)
+            .hint("make room or mend the permissions there; nothing was started, because nothing could have been recorded")
+    })
+}
+
+fn record_start(log: &mut EventLog, start: SessionStart) -> Result<(), Failure> {
     log.started_by(host::ancestors());
-    log.append("session.start", &SessionStart::new(&plan, &policy, &jailed.enforcement)).map_err(
-        |stopped| {
-            Failure::new(Kind::Software, "the start of the session cannot be recorded")
-                .because(&stopped)
-                .hint("make room for events")
-        },
-    )?;
+    log.append("session.start", &start).map_err(|stopped| {
+        Failure::new(Kind::Software, "the start of the session cannot be recorded")
+            .because(&stopped)
+            .hint("make room for events")
+    })?;
     log.prune();
-    Ok(Session { plan, policy, engine, jailed, mediator, log })
+    Ok(())
 }
 
 /// May the server start at all?
@@ -197,17 +285,30 @@ fn admit(policy: &Policy, identities: &[String]) -> Result<(), Failure> {
 }
 
 fn flags_allowed(policy: &Policy, jail: &JailArgs) -> Result<(), Failure> {
+    let widening = [
+        ("--grant-read", !jail.grant_read.is_empty()),
+        ("--grant-write", !jail.grant_write.is_empty()),
+        ("--grant-net", !jail.grant_net.is_empty()),
+        ("--env", !jail.env.is_empty()),
+        ("--backend", matches!(jail.backend, BackendArg::Notify | BackendArg::Static)),
+    ];
+    match widening.into_iter().find(|(_, asked)| *asked) {
+        Some((flag, _)) => flag_allowed(policy, flag),
+        None => Ok(()),
+    }
+}
+
+fn flag_allowed(policy: &Policy, flag: &str) -> Result<(), Failure> {
     let ruling = policy.grants_by_flag();
-    let asked = !jail.grant_read.is_empty() || !jail.grant_write.is_empty();
-    if !asked || ruling.verdict == Access::Allow {
+    if ruling.verdict == Access::Allow {
         return Ok(());
     }
-    let mut failure =
-        Failure::new(Kind::Permission, "the policy in force forbids `--grant-read` and `--grant-write`");
+    let mut failure = Failure::new(Kind::Permission, format!("the policy in force forbids `{flag}`"));
     if let Some(reason) = ruling.reason {
         failure = failure.cause(format!("{} (rule `{}`, {})", reason.text, reason.rule, reason.layer));
     }
-    Err(failure.hint("put the grant into a profile: `stockade profile show default` shows the form"))
+    Err(failure
+        .hint("put what the server needs into a profile: `stockade profile show default` shows the form"))
 }
 
 fn choose_profile<'p>(
@@ -216,11 +317,15 @@ fn choose_profile<'p>(
     jail: &JailArgs,
     identities: &[String],
 ) -> Result<(&'p Profile, String), Failure> {
-    if let Some(name) = &jail.profile {
-        return Ok((available.named(name)?, "--profile".to_owned()));
+    let (profile, why) = match available.for_identities(identities) {
+        Some(profile) => (profile, "matches the identity".to_owned()),
+        None => (available.named(policy.default_profile())?, "the policy's default".to_owned()),
+    };
+    match &jail.profile {
+        Some(name) if *name != profile.name => {
+            flag_allowed(policy, "--profile")?;
+            Ok((available.named(name)?, "--profile".to_owned()))
+        }
+        _ => Ok((profile, why)),
     }
-    if let Some(profile) = available.for_identities(identities) {
-        return Ok((profile, "matches the identity".to_owned()));
-    }
-    Ok((available.named(policy.default_profile())?, "the policy's default".to_owned()))
 }

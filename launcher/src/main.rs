@@ -4,6 +4,8 @@
 mod cli;
 mod clients;
 mod commands;
+mod denials;
+mod egress;
 mod error;
 mod exit;
 mod host;

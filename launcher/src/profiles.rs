@@ -10,6 +10,7 @@ use stockade_policy::document::Mistakes;
 use stockade_policy::document::profile::{Profile, Source, parse_all};
 
 use crate::error::{Failure, Kind};
+use crate::host::Facts;
 
 mod tables {
     //! Written by `build.rs`.
@@ -38,6 +39,43 @@ pub(crate) struct Available {
     system: Vec<Loaded>,
     /// From the user's configuration directory: these come before the embedded ones.
     user: Vec<Loaded>,
+}
+
+/// Where a profile is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Home<'f> {
+    /// This file below `/etc/stockade`.
+    Organisation(&'f str),
+    /// This file below the user's configuration directory.
+    Yours(&'f str),
+    /// The binary.
+    BuiltIn,
+}
+
+impl<'f> Home<'f> {
+    /// The words of [`Home::word`].
+    pub(crate) const ORGANISATION: &'static str = "organisation";
+    /// See [`Home::ORGANISATION`].
+    pub(crate) const YOURS: &'static str = "user";
+    /// See [`Home::ORGANISATION`].
+    pub(crate) const BUILT_IN: &'static str = "built-in";
+
+    /// In a word.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Organisation(_) => Self::ORGANISATION,
+            Self::Yours(_) => Self::YOURS,
+            Self::BuiltIn => Self::BUILT_IN,
+        }
+    }
+
+    /// Its file, if it has one.
+    pub(crate) fn file(self) -> Option<&'f str> {
+        match self {
+            Self::Organisation(file) | Self::Yours(file) => Some(file),
+            Self::BuiltIn => None,
+        }
+    }
 }
 
 /// A profile from a file.
@@ -93,6 +131,19 @@ impl Available {
         self.all().map(|profile| profile.name.as_ref()).collect()
     }
 
+    /// All profiles with where they are from, those first that come before others.
+    pub(crate) fn listed(&self) -> impl Iterator<Item = (&Profile, Home<'_>)> {
+        let home = |profile: &Profile| {
+            let by_name = |loaded: &&Loaded| loaded.profile.name == profile.name;
+            match (self.system.iter().find(by_name), self.user.iter().find(by_name)) {
+                (Some(loaded), _) => Home::Organisation(&loaded.source.file),
+                (None, Some(loaded)) => Home::Yours(&loaded.source.file),
+                (None, None) => Home::BuiltIn,
+            }
+        };
+        self.all().map(move |profile| (profile, home(profile)))
+    }
+
     /// The profile that is for a server with these identities. The organisation's come before all others; among the
     /// user's and the embedded ones the most specific pattern wins, and the user's where both are equally specific.
     pub(crate) fn for_identities(&self, identities: &[String]) -> Option<&Profile> {
@@ -107,6 +158,22 @@ impl Available {
         let replaced = move |profile: &Profile| files().any(|file| file.name == profile.name);
         files().chain(embedded().iter().filter(move |profile| !replaced(profile)))
     }
+}
+
+/// What a file that is to be looked at may extend: every profile but those of the files themselves. One with mistakes is
+/// left out, for it is not what was asked about.
+///
+/// # Errors
+/// A file or directory of profiles that others could have written.
+pub(crate) fn known_beside(facts: &Facts, files: &[&Path]) -> Result<Vec<Profile>, Failure> {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    let asked: Vec<PathBuf> = files.iter().filter_map(|file| real(file)).collect();
+    let mut sources = read_folder(&facts.system_dir.join(FOLDER), 0)?;
+    sources.extend(read_folder(&facts.config_dir.join(FOLDER), facts.uid)?);
+    sources.retain(|source| real(Path::new(&source.file)).is_none_or(|path| !asked.contains(&path)));
+    let (mut profiles, _) = parse_all(&sources, &|name| find(embedded(), name).cloned());
+    profiles.extend(embedded().iter().cloned());
+    Ok(profiles)
 }
 
 fn find<'p>(profiles: &'p [Profile], name: &str) -> Option<&'p Profile> {

@@ -336,8 +336,10 @@ fn every_kind_of_mistake_in_a_profile_is_told() {
         (read("/srv/${home}"), "the path `/srv/${home}` has a variable in its middle"),
         (read("${cwd}x"), "the path `${cwd}x` continues right behind its variable"),
         (read("${stat}/x"), "there is no variable `${stat}`"),
-        (read("${workspace}"), "`${workspace}` is not supported by this version yet"),
-        (read("${args.1}"), "`${args.1}` is not supported by this version yet"),
+        (read("${args.0}"), "there is no argument `${args.0}`"),
+        (read("${args.01}"), "there is no argument `${args.01}`"),
+        (read("${args.100}"), "there is no argument `${args.100}`"),
+        (read("${args.path}"), "there is no variable `${args.path}`"),
         (read("${state"), "`${state` has a `${` without its `}`"),
         (profile("[env]\npass = [\"*\"]"), "`pass` cannot hold `*`"),
         (profile("[env]\npass = [\"A=B\"]"), "`pass` cannot hold `A=B`"),
@@ -351,15 +353,13 @@ fn every_kind_of_mistake_in_a_profile_is_told() {
         (profile("[limits]\nopen_files = 0"), "`open_files` must lie between 16 and 1048576"),
         (profile("[limits]\nmemory = \"lots\""), "`memory` cannot be `lots`"),
         (profile("[require]\nfs = \"mostly\""), "`fs` cannot be `mostly`"),
-        (
-            profile("[net]\nallow = [{ host = \"api.github.com\", port = 443, reason = \"API\" }]"),
-            "network grants (`[net] allow`) are not supported by this version yet",
-        ),
-        (
-            profile("[net]\nlisten = [{ port = 1 }]"),
-            "network grants (`[net] listen`) are not supported by this version yet",
-        ),
-        (profile("[unix]\nsockets = []"), "`unix` in the file is not supported by this version yet"),
+        (profile("[unix]\nsockets = []"), "[unix] has no key `sockets`"),
+        (profile("[unix]\nprivate = \"yes\""), "`private` must be true or false, not a string"),
+        (profile("[unix]\nallow = [\"/run/x\"]"), "this grant in `allow` has no reason"),
+        (profile("strict = 1"), "`strict` must be true or false, not a whole number"),
+        (profile("[fs]\nclosed = [\"/srv/keys\"]"), "this grant in `closed` has no reason"),
+        (profile("[limits]\nupload = \"1MB\""), "`upload` cannot be `1MB`"),
+        (profile("[require]\nunix = \"full\""), "`unix` in [require] is not supported by this version yet"),
         (profile("identity = [\"server\"]"), "`server` is no identity"),
         (profile("match = [\"pkg:npm/x@1\"]"), "no pattern of `identity` matches `pkg:npm/x@1`"),
         (
@@ -495,7 +495,7 @@ fn the_starting_policies_do_what_their_first_lines_say() {
     assert!(reason.contains("effect = \"allow\"") && reason.contains("policy file"), "{reason}");
     assert_eq!(strict.grants_by_flag().verdict, Access::Deny);
     assert_eq!((strict.unknown_methods(), strict.full_disk()), (UnknownMethods::Deny, FullDisk::Stop));
-    assert_eq!(strict.default_profile(), "default");
+    assert_eq!(strict.default_profile(), "offline");
     let approval = "\n[[rule]]\nid = \"approved\"\neffect = \"allow\"\nservers = [\"pkg:npm/unknown\"]\nreason = \"r\"\n";
     let approved = compose("strict", approval);
     assert_eq!(approved.access(&unknown, Item::Server).verdict, Access::Allow);

@@ -53,8 +53,10 @@ pub struct Enforcement {
     pub backend: Backend,
     /// Landlock ABI in force (0: none).
     pub landlock_abi: u32,
-    /// Files outside of the grants.
+    /// Files outside of the grants: what is in them, and which there are in a directory.
     pub fs: Degree,
+    /// Their modes, owners, times and attributes, and whether a path exists.
+    pub metadata: Degree,
     /// Network.
     pub net: Degree,
     /// Unix sockets.
@@ -76,9 +78,10 @@ pub struct Enforcement {
 impl Enforcement {
     /// Guarantees by name, in the order in which they are shown.
     #[must_use]
-    pub fn guarantees(&self) -> [(&'static str, &Degree); 8] {
+    pub fn guarantees(&self) -> [(&'static str, &Degree); 9] {
         [
             ("fs", &self.fs),
+            ("metadata", &self.metadata),
             ("net", &self.net),
             ("unix", &self.unix),
             ("process", &self.process),

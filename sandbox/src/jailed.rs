@@ -63,7 +63,8 @@ pub struct OpenDoors {
 pub struct Inward(pub(crate) OwnedFd);
 
 impl Inward {
-    /// A TCP socket that, connected to 127.0.0.1 (or ::1), reaches the server's own listener.
+    /// A non-blocking TCP socket that, connected to 127.0.0.1 (or ::1), reaches the server's own listener. Waits for PID 1
+    /// to make it, microseconds as a rule and a second at most.
     ///
     /// # Errors
     /// When PID 1 is gone, or out of descriptors.

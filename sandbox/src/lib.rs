@@ -9,6 +9,7 @@ mod error;
 mod gate;
 mod host_report;
 mod jailed;
+pub mod probes;
 mod ruleset;
 
 #[cfg(target_os = "linux")]

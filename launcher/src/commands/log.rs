@@ -1,5 +1,8 @@
 //! `stockade log`: what was decided, as a table or as the stored lines.
 
+mod denied;
+mod network;
+
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
@@ -23,23 +26,22 @@ pub fn log(args: LogArgs) -> Result<Exit, Failure> {
             .hint(format!("one of: {}", VERDICTS.join(", "))));
     }
     let facts = Facts::gather()?;
+    if args.part.denied {
+        return denied::show(&args, &facts);
+    }
     let mut reader = Reader::new(&facts.state_dir);
     let mut out = io::stdout().lock();
     let colour = io::stdout().is_terminal() && facts.var("NO_COLOR").is_none_or(|value| value.is_empty());
     let mut headed = args.json;
     loop {
-        let events = reader.poll().map_err(|error| {
-            Failure::new(Kind::Permission, format!("cannot read the events in {}", facts.state_dir.display()))
-                .because(&error)
-                .hint("the directory has to belong to you and be readable (mode 0700)")
-        })?;
+        let events = reader.poll().map_err(|error| unreadable(&facts, &error))?;
         for event in events.iter().filter(|event| matches(event, &args)) {
             if !std::mem::replace(&mut headed, true) {
                 write_line(&mut out, &head())?;
             }
             write_line(&mut out, &if args.json { event.line.clone() } else { row(event, colour) })?;
         }
-        if !args.follow {
+        if !args.part.follow {
             break;
         }
         let _ = out.flush();
@@ -48,10 +50,20 @@ pub fn log(args: LogArgs) -> Result<Exit, Failure> {
     if !headed {
         let _ = writeln!(io::stderr(), "no such events in {}", facts.state_dir.join("events").display());
     }
+    warn_of_damage(&reader);
+    Ok(Exit::Ok)
+}
+
+fn warn_of_damage(reader: &Reader) {
     if reader.damaged() > 0 {
         let _ = writeln!(io::stderr(), "warning: {} damaged records were left out", reader.damaged());
     }
-    Ok(Exit::Ok)
+}
+
+fn unreadable(facts: &Facts, error: &io::Error) -> Failure {
+    Failure::new(Kind::Permission, format!("cannot read the events in {}", facts.state_dir.display()))
+        .because(error)
+        .hint("the directory has to belong to you and be readable (mode 0700)")
 }
 
 /// A reader that goes away (`| head`) ends us without a word, like any tool that prints.
@@ -64,13 +76,17 @@ fn write_line(out: &mut impl Write, line: &str) -> Result<(), Failure> {
 
 fn matches(event: &StoredEvent, args: &LogArgs) -> bool {
     let verdict = args.verdict.as_deref().is_none_or(|verdict| event.what("verdict") == verdict);
-    let server = args.server.as_deref().is_none_or(|text| {
+    verdict && is_of(event, args.server.as_deref())
+}
+
+/// Whether the name or an identity of the event's server holds `text`.
+fn is_of(event: &StoredEvent, text: Option<&str>) -> bool {
+    text.is_none_or(|text| {
         event.who("server").contains(text)
             || event.value["who"]["identity"]
                 .as_array()
                 .is_some_and(|all| all.iter().any(|one| one.as_str().is_some_and(|one| one.contains(text))))
-    });
-    verdict && server
+    })
 }
 
 fn head() -> String {
@@ -83,6 +99,12 @@ fn row(event: &StoredEvent, colour: bool) -> String {
     let (word, what, why) = match kind {
         "session.start" => ("start", event.what("program").to_owned(), start_why(event)),
         "session.end" => ("end", event.what("server").to_owned(), event.what("why").to_owned()),
+        "denied" => ("denied", denied_what(event), event.what("why").to_owned()),
+        "denied.lost" => {
+            let count = event.value["what"]["count"].as_u64().unwrap_or(0);
+            ("denied", format!("✗ {count} more"), "so many at once that they were not told apart".to_owned())
+        }
+        _ if network::is_one(kind) => network::row(event, kind),
         _ => (event.what("verdict"), decision_what(event, kind), decision_why(event)),
     };
     let padded = format!("{word:<8}");
@@ -109,6 +131,15 @@ fn start_why(event: &StoredEvent) -> String {
         .collect();
     let held = if weak.is_empty() { "all guarantees full".to_owned() } else { weak.join(", ") };
     format!("profile {}, backend {}, {held}", event.who("profile"), event.what("backend"))
+}
+
+/// The end of a path says more than its beginning, and the column is narrow.
+fn denied_what(event: &StoredEvent) -> String {
+    let what = harmless(event.what("what"));
+    let count = what.chars().count();
+    let short: String = what.chars().skip(count.saturating_sub(18)).collect();
+    let verb = if event.what("access").is_empty() { event.what("kind") } else { event.what("access") };
+    format!("✗ {verb} {}{short}", if count > 18 { "…" } else { "" })
 }
 
 fn decision_what(event: &StoredEvent, kind: &str) -> String {
@@ -155,7 +186,7 @@ fn text(value: &Value) -> &str {
 
 fn paint(word: &str, padded: &str) -> String {
     let code = match word {
-        "deny" | "block" | "refused" | "ask" => "31",
+        "deny" | "denied" | "block" | "refused" | "ask" => "31",
         "redact" | "monitor" => "33",
         "allow" => "32",
         _ => "2",

@@ -2,8 +2,10 @@
 
 mod completions;
 mod demo;
+mod denied;
 mod doctor;
 mod inspect;
+mod jail;
 mod log;
 mod policy;
 mod profile;
@@ -11,7 +13,9 @@ mod run;
 pub(crate) mod screen;
 mod wrap;
 
-use crate::cli::{Command, PolicyCommand, ProfileCommand};
+use stockade_sandbox::Observe;
+
+use crate::cli::{Command, PolicyCommand};
 use crate::error::Failure;
 use crate::exit::Exit;
 
@@ -19,6 +23,7 @@ use crate::exit::Exit;
 pub fn dispatch(command: Command) -> Exit {
     let outcome: Result<Exit, Failure> = match command {
         Command::Run(args) => return run::run(args),
+        Command::Jail(args) => return jail::jail(args),
         Command::Inspect(args) => inspect::inspect(args),
         Command::Demo(args) => demo::demo(args),
         Command::DemoServer(args) => demo::server(args),
@@ -28,11 +33,16 @@ pub fn dispatch(command: Command) -> Exit {
         Command::Unwrap(args) => wrap::unwrap(args),
         Command::Doctor(args) => doctor::doctor(args),
         Command::Policy(PolicyCommand::Check { file }) => policy::check(&file),
-        Command::Profile(ProfileCommand::Show { name }) => profile::show(&name),
+        Command::Profile(command) => profile::profile(command),
         Command::Completions { shell } => completions::print(shell),
     };
     outcome.unwrap_or_else(|failure| {
         failure.report();
         failure.exit()
     })
+}
+
+/// What `--observe` asks for.
+fn observe(flag: bool) -> Observe {
+    if flag { Observe::Files } else { Observe::Refused }
 }

@@ -3,6 +3,9 @@
 use std::io::Write;
 use std::panic::AssertUnwindSafe;
 
+use stockade_sandbox::Observe;
+
+use super::denied::Sight;
 use crate::cli::RunArgs;
 use crate::error::{Failure, Kind};
 use crate::exit::Exit;
@@ -19,10 +22,12 @@ pub fn run(args: RunArgs) -> Exit {
         command: args.command,
         policy: PolicySource::Machine,
         without: None,
+        observe: super::observe(args.observe),
     };
     // A defect of ours must not leave a server without its mediator: unwinding drops the keeper's socket, which ends the tree.
-    let outcome =
-        std::panic::catch_unwind(AssertUnwindSafe(|| if explain { show(request) } else { session(request) }));
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        if explain { self::explain(request) } else { session(request) }
+    }));
     match outcome {
         Ok(Ok(exit)) => exit,
         Ok(Err(failure)) => {
@@ -36,7 +41,12 @@ pub fn run(args: RunArgs) -> Exit {
 /// Starts what is asked for and relays between it and our own stdin and stdout.
 pub fn session(request: Request) -> Result<Exit, Failure> {
     let facts = Facts::gather()?;
+    let observe = request.observe;
     let session = launch::start(launch::prepare(request, &facts)?, &facts)?;
+    if observe == Observe::Files && session.denials.supervisor.is_none() {
+        // To a closed stderr nothing can be said.
+        let _ = writeln!(std::io::stderr(), "stockade: --observe: {}", Sight::Nothing.blind_spot());
+    }
     relay::run(session).map_err(|error| {
         Failure::new(Kind::Software, "cannot watch over the server")
             .because(&error)
@@ -44,7 +54,8 @@ pub fn session(request: Request) -> Result<Exit, Failure> {
     })
 }
 
-fn show(request: Request) -> Result<Exit, Failure> {
+/// Prints the plan and starts nothing.
+pub(super) fn explain(request: Request) -> Result<Exit, Failure> {
     let facts = Facts::gather()?;
     let prepared = launch::prepare(request, &facts)?;
     std::io::stdout()

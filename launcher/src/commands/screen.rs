@@ -1,6 +1,7 @@
 //! Text for a person's terminal: its width, its colours, and strings of strangers made harmless.
 
 use std::io::IsTerminal;
+use std::os::fd::AsFd;
 
 /// What stdout can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +39,21 @@ impl Screen {
     /// Stdout as it is: colours on a terminal only, unless `NO_COLOR` is set (<https://no-color.org>: to anything
     /// but the empty string) or the terminal calls itself `dumb`.
     pub(super) fn of_stdout() -> Self {
+        Self::of(&std::io::stdout())
+    }
+
+    /// The same of stderr.
+    pub(super) fn of_stderr() -> Self {
+        Self::of(&std::io::stderr())
+    }
+
+    fn of(stream: &(impl IsTerminal + AsFd)) -> Self {
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        let terminal = std::io::stdout().is_terminal();
+        let terminal = stream.is_terminal();
         let paint = if terminal && !set("NO_COLOR") && !dumb { Paint::Colour } else { Paint::Plain };
         let columns = || std::env::var("COLUMNS").ok()?.parse::<usize>().ok();
-        let width = terminal_size::terminal_size_of(std::io::stdout())
+        let width = terminal_size::terminal_size_of(stream)
             .map(|(width, _)| usize::from(width.0))
             .or_else(columns)
             .unwrap_or(Self::WIDTH_ASSUMED);

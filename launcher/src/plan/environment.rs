@@ -4,19 +4,28 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-use super::paths::PrivateDirs;
-use super::{Input, scalar};
+use super::Input;
+use super::variables::Variables;
 use crate::error::{Failure, Kind};
 
 /// What the profile passes, what it sets, what the client's own entry names, what flags say: in this order, the later wins.
-pub(super) fn build(input: &Input<'_>, dirs: &PrivateDirs) -> Result<Vec<(OsString, OsString)>, Failure> {
+///
+/// # Errors
+/// When a variable of the profile is unknown, or a flag names nothing.
+pub(super) fn build(
+    input: &Input<'_>,
+    variables: &Variables<'_>,
+) -> Result<Vec<(OsString, OsString)>, Failure> {
     let mut env: BTreeMap<OsString, OsString> = BTreeMap::new();
     for pattern in input.profile.env_pass.iter() {
         let passed = input.facts.env.iter().filter(|(name, _)| name_matches(pattern, name));
         env.extend(passed.map(|(name, value)| (name.clone(), value.clone())));
     }
     for set in input.profile.env_set.iter() {
-        env.insert(OsString::from(&*set.name), scalar(&set.value, input, dirs)?);
+        // Without a workspace, or with fewer arguments, there is nothing to set.
+        if let Some(value) = variables.text(&set.value)? {
+            env.insert(OsString::from(&*set.name), value);
+        }
     }
     for name in input.entry_env {
         if let Some(value) = input.facts.var(name) {

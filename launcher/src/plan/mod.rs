@@ -1,25 +1,32 @@
 //! PURE: profile + policy + facts → everything that will be done. The file system is looked at through [`Tree`] alone, so
 //! that a plan can be tested without one.
 
+mod closed;
 mod environment;
 mod explain;
+mod network;
 mod paths;
+mod places;
+mod tree;
+mod variables;
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use stockade_policy::document::profile::{PathGrant, Profile, Require};
 use stockade_sandbox::{
-    Access, BackendChoice, Command, Files, Limits, Need, Network, Observe, PathRule, Required, Ruleset,
-    TreeEnd,
+    Access, BackendChoice, Command, Files, Limits, Need, Observe, PathRule, Required, Ruleset, TreeEnd,
 };
 
 use crate::cli::{BackendArg, JailArgs, Protection};
+use crate::egress;
 use crate::error::{Failure, Kind};
 use crate::host::Facts;
 use crate::identity::Resolved;
 
-pub use paths::Tree;
+use variables::Variables;
+
+pub use places::ClosedPlaces;
+pub use tree::{EntryKind, Tree};
 
 /// A complete decision about how to start a server.
 #[derive(Clone, Debug)]
@@ -40,12 +47,18 @@ pub struct Plan {
     pub command: Command,
     /// What the kernel will be told.
     pub ruleset: Ruleset,
+    /// What the broker will be told.
+    pub egress: egress::Settings,
     /// Directories of the server's own that have to exist.
     pub private_dirs: Vec<PathBuf>,
     /// Of these, the one that is removed at the end.
     pub session_tmp: PathBuf,
-    /// Why each path is granted, in the order of the ruleset's paths.
+    /// Why each path is granted, in the order of the ruleset's wide paths.
     pub reasons: Vec<String>,
+    /// Why each Unix socket is granted, in the order of the ruleset's.
+    pub unix_reasons: Vec<String>,
+    /// What is different about files if the backend has no view of its own, in words.
+    pub without_view: Vec<String>,
     /// Whatever was asked for and not granted, in words.
     pub notes: Vec<String>,
     /// Grants by flag, as asked for, for the record.
@@ -85,25 +98,33 @@ impl Plan {
     pub fn make(input: &Input<'_>, tree: &dyn Tree) -> Result<Self, Failure> {
         let names = Names::of(input);
         let dirs = paths::PrivateDirs::of(&input.facts.state_dir, &names.key, input.tmp_name);
+        let variables = Variables::new(input, &dirs, tree);
+        let env = match input.without {
+            Some(Protection::Env) => input.facts.env.clone().into_iter().collect(),
+            _ => environment::build(input, &variables)?,
+        };
         let mut grants = paths::Grants::new(input.facts, tree);
         grants.private(&dirs);
-        add_profile(&mut grants, input, &dirs)?;
-        let flag_grants = add_flags(&mut grants, input)?;
-        let (rules, reasons, notes) = grants.finish();
+        add_profile(&mut grants, input, &variables)?;
+        let mut flag_grants = add_flags(&mut grants, input)?;
+        network::certificates(&env, tree, &mut grants)?;
+        let mut backend = backend(input);
+        let connections = network::connections(input, &dirs, &variables, &mut grants, backend)?;
+        flag_grants.extend(connections.flag_grants);
+        let strict = input.profile.strict == Some(true);
+        let fenced = closed::fence(grants.settle(), tree, strict)?;
+        if strict && fenced.needs_view {
+            backend = with_view(input, backend)?;
+        }
+        let files = Files { scratch: Some(dirs.tmp.clone()), ..fenced.files };
         let ruleset = Ruleset {
-            files: (input.without != Some(Protection::Fs)).then_some(Files::plain(rules)),
-            unix: Vec::new(),
+            files: (input.without != Some(Protection::Fs)).then_some(files),
+            unix: connections.unix,
             observe: Observe::Refused,
-            network: match input.without {
-                Some(Protection::Net) => Network::DangerousHost,
-                _ => Network::None,
-            },
-            env: match input.without {
-                Some(Protection::Env) => input.facts.env.clone().into_iter().collect(),
-                _ => environment::build(input, &dirs)?,
-            },
+            network: connections.network,
+            env,
             limits: limits(input.profile),
-            backend: backend(input),
+            backend,
             required: required(input),
             tree_end: match input.without {
                 Some(Protection::Tree) => TreeEnd::DangerousLeave,
@@ -123,10 +144,13 @@ impl Plan {
                 cwd: input.facts.cwd.clone(),
             },
             ruleset,
+            egress: connections.egress,
             private_dirs: dirs.all(),
             session_tmp: dirs.tmp,
-            reasons,
-            notes,
+            reasons: fenced.reasons,
+            unix_reasons: connections.unix_reasons,
+            without_view: fenced.without_view,
+            notes: fenced.notes,
             flag_grants,
         })
     }
@@ -178,8 +202,13 @@ fn without_version(purl: &str) -> &str {
 fn add_profile(
     grants: &mut paths::Grants<'_>,
     input: &Input<'_>,
-    dirs: &paths::PrivateDirs,
+    variables: &Variables<'_>,
 ) -> Result<(), Failure> {
+    for place in input.profile.closed.iter() {
+        for expanded in variables.paths(&place.path)? {
+            grants.close(expanded.path);
+        }
+    }
     let lists: [(&[PathGrant], Access); 3] = [
         (&input.profile.exec, Access::ReadExecute),
         (&input.profile.read, Access::Read),
@@ -187,8 +216,9 @@ fn add_profile(
     ];
     for (list, access) in lists {
         for grant in list {
-            for path in expand(&grant.path, input, dirs)? {
-                grants.add(&path, access, paths::Origin::Profile, &grant.reason)?;
+            for expanded in variables.paths(&grant.path)? {
+                let origin = paths::Origin::Profile { base: expanded.base.as_deref() };
+                grants.add(&expanded.path, access, origin, &grant.reason)?;
             }
         }
     }
@@ -211,54 +241,6 @@ fn add_flags(grants: &mut paths::Grants<'_>, input: &Input<'_>) -> Result<Vec<St
     Ok(recorded)
 }
 
-/// A path of a profile with its variables filled in; list variables give several paths.
-fn expand(text: &str, input: &Input<'_>, dirs: &paths::PrivateDirs) -> Result<Vec<PathBuf>, Failure> {
-    let lists: [(&str, &[PathBuf]); 3] = [
-        ("${runtime}", &input.resolved.exec_roots),
-        ("${package}", &input.resolved.package_roots),
-        ("${args.paths}", &input.resolved.argument_paths),
-    ];
-    for (variable, paths) in lists {
-        if let Some(below) = text.strip_prefix(variable) {
-            return Ok(paths.iter().map(|path| join(path, below)).collect());
-        }
-    }
-    scalar(text, input, dirs).map(|text| vec![PathBuf::from(text)])
-}
-
-fn join(path: &Path, below: &str) -> PathBuf {
-    match below.trim_start_matches('/') {
-        "" => path.to_owned(),
-        below => path.join(below),
-    }
-}
-
-/// A text with its scalar variables filled in: for environment values and paths.
-fn scalar(text: &str, input: &Input<'_>, dirs: &paths::PrivateDirs) -> Result<OsString, Failure> {
-    let variables: [(&str, &Path); 5] = [
-        ("${home}", &input.facts.home),
-        ("${cwd}", &input.facts.cwd),
-        ("${state}", &dirs.state),
-        ("${cache}", &dirs.cache),
-        ("${tmp}", &dirs.tmp),
-    ];
-    let mut out = OsString::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("${") {
-        out.push(&rest[..at]);
-        rest = &rest[at..];
-        let Some((name, path)) = variables.iter().find(|(name, _)| rest.starts_with(name)) else {
-            return Err(Failure::new(Kind::Config, format!("profile `{}` uses an unknown variable", input.profile.name))
-                .cause(format!("`{text}`"))
-                .hint("known: ${home} ${cwd} ${state} ${cache} ${tmp}, and alone at the start ${runtime} ${package} ${args.paths}"));
-        };
-        out.push(path);
-        rest = &rest[name.len()..];
-    }
-    out.push(rest);
-    Ok(out)
-}
-
 fn limits(profile: &Profile) -> Limits {
     Limits {
         open_files: profile.limits.open_files.unwrap_or(4096),
@@ -276,6 +258,22 @@ fn backend(input: &Input<'_>) -> BackendChoice {
         (_, BackendArg::Namespaces) => BackendChoice::Namespaces,
         (_, BackendArg::Notify) => BackendChoice::Notify,
         (_, BackendArg::Auto) => BackendChoice::Auto,
+    }
+}
+
+/// A backend that can close what `strict` wants closed.
+fn with_view(input: &Input<'_>, backend: BackendChoice) -> Result<BackendChoice, Failure> {
+    match backend {
+        BackendChoice::Auto | BackendChoice::Namespaces => Ok(BackendChoice::Namespaces),
+        BackendChoice::Notify | BackendChoice::Static => {
+            let what = format!(
+                "profile `{}` is strict, and this backend cannot close all of its places",
+                input.profile.name
+            );
+            Err(Failure::new(Kind::Permission, what)
+                .cause("without a mount namespace, what appears in a granted directory later stays open")
+                .hint("use the namespaces backend, or leave `strict` out of the profile"))
+        }
     }
 }
 

@@ -1,9 +1,18 @@
 //! Plans without a file system.
 
+mod closed;
+mod network;
+mod variables;
+
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+
+use stockade_sandbox::{Closed, Network};
 
 use super::*;
 
+/// Paths and where they lead; what nothing lies below is a file.
 struct FakeTree(Vec<(&'static str, &'static str)>);
 
 impl Tree for FakeTree {
@@ -59,24 +68,42 @@ fn profile() -> Profile {
 }
 
 fn plan(tree: &FakeTree, arguments: &[&str], jail: JailArgs) -> Result<Plan, Failure> {
-    let facts = facts();
+    plan_of(&profile(), tree, arguments, &jail, &facts())
+}
+
+/// The plan of a profile whose file says this, with a name and a description before it.
+fn plan_by(lines: &str, tree: &FakeTree, arguments: &[&str]) -> Result<Plan, Failure> {
+    plan_of(&profile_of(lines), tree, arguments, &JailArgs::default(), &facts())
+}
+
+fn profile_of(lines: &str) -> Profile {
+    let text = format!("name = \"t\"\ndescription = \"for tests\"\n{lines}");
+    Profile::parse("t.toml", &text, &|_| None).unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
+
+fn plan_of(
+    profile: &Profile,
+    tree: &FakeTree,
+    arguments: &[&str],
+    jail: &JailArgs,
+    facts: &Facts,
+) -> Result<Plan, Failure> {
     let resolved = Resolved {
         name: "srv".into(),
         program: "/usr/bin/srv".into(),
-        argv: vec!["srv".into()],
+        argv: ["srv"].iter().chain(arguments).map(OsString::from).collect(),
         code: "/usr/bin/srv".into(),
         identities: vec!["file:sha256:00".into()],
         exec_roots: Vec::new(),
         package_roots: Vec::new(),
         argument_paths: arguments.iter().map(PathBuf::from).collect(),
     };
-    let profile = profile();
     let input = Input {
-        facts: &facts,
-        jail: &jail,
+        facts,
+        jail,
         id: None,
         resolved: &resolved,
-        profile: &profile,
+        profile,
         profile_why: String::new(),
         policy_hash: String::new(),
         entry_env: &["TOKEN".to_owned()],
@@ -86,10 +113,26 @@ fn plan(tree: &FakeTree, arguments: &[&str], jail: JailArgs) -> Result<Plan, Fai
     Plan::make(&input, tree)
 }
 
+fn files(plan: &Plan) -> &Files {
+    plan.ruleset.files.as_ref().expect("a fence")
+}
+
+fn access(rules: &[PathRule], path: &str) -> Option<Access> {
+    rules.iter().find(|rule| rule.path == Path::new(path)).map(|rule| rule.access)
+}
+
+fn closed(plan: &Plan, path: &str) -> Option<Closed> {
+    files(plan).closed.iter().find(|place| place.path == Path::new(path)).map(|place| place.closed)
+}
+
 fn granted(plan: &Plan) -> Vec<&str> {
     let own = "/home/u/.local/state/stockade/servers/";
-    let rules = &plan.ruleset.files.as_ref().unwrap().narrow;
-    rules.iter().filter_map(|rule| rule.path.to_str()).filter(|path| !path.starts_with(own)).collect()
+    files(plan)
+        .narrow
+        .iter()
+        .filter_map(|rule| rule.path.to_str())
+        .filter(|path| !path.starts_with(own))
+        .collect()
 }
 
 #[test]
@@ -105,20 +148,26 @@ fn a_home_directory_is_granted_without_its_sensitive_places() {
     ]);
     let plan = plan(&tree, &["/home/u"], JailArgs::default()).unwrap();
     assert_eq!(granted(&plan), ["/home/u/notes", "/home/u/.config/vim"]);
-    assert!(plan.notes[0].contains("without the sensitive places"), "{:?}", plan.notes);
+    assert!(plan.without_view[0].contains("/home/u: granted by its children"), "{:?}", plan.without_view);
+    // With a view of its own the home is granted as a whole, and what is sensitive is masked, there or not.
+    assert_eq!(access(&files(&plan).wide, "/home/u"), Some(Access::Read));
+    for place in ["/home/u/.ssh", "/home/u/.config/gh", "/home/u/.aws", "/home/u/.local/state/stockade"] {
+        assert_eq!(closed(&plan, place), Some(Closed::Entirely), "{place}");
+    }
 }
 
 #[test]
-fn a_link_into_a_sensitive_place_is_not_followed() {
+fn links_inside_of_a_grant_are_not_followed() {
     let tree = FakeTree(vec![
         ("/home/u", "/home/u"),
         ("/home/u/.ssh", "/home/u/.ssh"),
         ("/home/u/keys", "/home/u/.ssh"),
         ("/home/u/up", "/home"),
         ("/home/u/notes", "/srv/notes"),
+        ("/home/u/own", "/home/u/own"),
     ]);
     let plan = plan(&tree, &["/home/u"], JailArgs::default()).unwrap();
-    assert_eq!(granted(&plan), ["/srv/notes"]);
+    assert_eq!(granted(&plan), ["/home/u/own"]);
 }
 
 #[test]
@@ -170,14 +219,13 @@ fn a_write_grant_of_the_home_directory_leaves_start_up_files_readable_only() {
     ]);
     let jail = JailArgs { grant_write: vec!["/home/u".into()], ..JailArgs::default() };
     let plan = plan(&tree, &[], jail).unwrap();
-    let access = |path: &str| {
-        let rules = &plan.ruleset.files.as_ref().unwrap().narrow;
-        rules.iter().find(|rule| rule.path == Path::new(path)).map(|rule| rule.access)
-    };
-    assert_eq!(access("/home/u/notes"), Some(Access::ReadWrite));
-    assert_eq!(access("/home/u/.bashrc"), Some(Access::Read));
-    assert_eq!(access("/home/u/.local/bin"), Some(Access::Read));
-    assert_eq!(access("/home/u/.ssh"), None);
+    let narrow = |path: &str| access(&files(&plan).narrow, path);
+    assert_eq!(narrow("/home/u/notes"), Some(Access::ReadWrite));
+    assert_eq!(narrow("/home/u/.bashrc"), Some(Access::Read));
+    assert_eq!(narrow("/home/u/.local/bin"), Some(Access::Read));
+    assert_eq!(narrow("/home/u/.ssh"), None);
+    assert_eq!(closed(&plan, "/home/u/.bashrc"), Some(Closed::ForWriting));
+    assert_eq!(closed(&plan, "/home/u/.zshrc"), Some(Closed::ForWriting), "not there yet");
 }
 
 #[test]

@@ -63,7 +63,7 @@ impl Cause {
     }
 }
 
-fn limit_words(limit: TreeLimit) -> &'static str {
+pub(super) fn limit_words(limit: TreeLimit) -> &'static str {
     match limit {
         TreeLimit::Processes => "it had more processes than its profile's limit (`[limits] processes`)",
         TreeLimit::Memory => "it used more memory than its profile's limit (`[limits] memory`)",

@@ -1,9 +1,13 @@
 //! Moves lines between client and server, asking the mediator about each, and sees a session out.
 
+mod backlog;
 mod ending;
 mod ends;
 mod lines;
+mod plain;
 mod pump;
+mod recorder;
+mod sink;
 mod stderr;
 
 use std::cell::RefCell;
@@ -17,11 +21,16 @@ use tokio::io::{DuplexStream, Interest};
 use tokio::net::UnixDatagram;
 use tokio::time::{Instant, sleep_until};
 
+use crate::egress::{Broker, Served};
 use crate::exit::Exit;
 use crate::launch::Session;
 use ending::{Cause, Ending};
 use ends::{Own, Reader, Writer};
 use pump::Hub;
+use recorder::Recorder;
+use sink::Sink;
+
+pub use plain::run as run_plain;
 
 /// Where the client is.
 #[derive(Debug)]
@@ -75,7 +84,11 @@ struct Relay {
     from_client: Reader,
     from_server: Reader,
     stderr: (Reader, Option<Writer>),
+    /// Our stderr once more, for our own notes.
+    notes: Option<Writer>,
+    network: Served,
     engine: Arc<stockade_policy::detect::Engine>,
+    recorder: Rc<Recorder>,
     tmp: std::path::PathBuf,
     /// Keeps our standard streams in the mode that polling needs.
     _own: Vec<Own>,
@@ -84,17 +97,27 @@ struct Relay {
 impl Relay {
     fn new(session: Session, client: ClientEnd) -> std::io::Result<Self> {
         let mut own = Vec::new();
-        let (from_client, to_client, stderr_out): (Reader, Writer, Option<Writer>) = match client {
+        let has_stderr = matches!(client, ClientEnd::Stdio);
+        let (from_client, to_client): (Reader, Writer) = match client {
             ClientEnd::Stdio => {
-                let ((reader, a), (writer, b), (errors, c)) = (Own::stdin()?, Own::stdout()?, Own::stderr()?);
-                own.extend([a, b, c]);
-                (reader, writer, Some(errors))
+                let ((reader, a), (writer, b)) = (Own::stdin()?, Own::stdout()?);
+                own.extend([a, b]);
+                (reader, writer)
             }
             ClientEnd::Duplex(stream) => {
                 let (reader, writer) = tokio::io::split(stream);
-                (Box::new(reader), Box::new(writer), None)
+                (Box::new(reader), Box::new(writer))
             }
         };
+        let mut stderr = || -> std::io::Result<Option<Writer>> {
+            if !has_stderr {
+                return Ok(None);
+            }
+            let (writer, stream) = Own::stderr()?;
+            own.push(stream);
+            Ok(Some(writer))
+        };
+        let (stderr_out, notes) = (stderr()?, stderr()?);
         let jailed = session.jailed;
         let to_server = ends::server_writer(jailed.stdin)?;
         Ok(Self {
@@ -103,6 +126,9 @@ impl Relay {
             from_client,
             from_server: ends::server_reader(jailed.stdout)?,
             stderr: (ends::server_reader(jailed.stderr)?, stderr_out),
+            notes,
+            network: session.network,
+            recorder: Rc::new(Recorder::new(session.denials, Arc::clone(&session.engine))),
             engine: session.engine,
             tmp: session.plan.session_tmp,
             _own: own,
@@ -111,8 +137,12 @@ impl Relay {
 
     /// The pumps are tasks of their own: a side that does not read must hold up nothing but its own lines.
     async fn run(self) -> Exit {
-        let watch = ending::Signals::new().and_then(|signals| Ok((signals, keeper_socket(&self.keeper)?)));
-        let (mut signals, keeper_ready) = match watch {
+        let hub = self.hub;
+        let sink = Rc::new(Sink::new(Rc::clone(&hub), Arc::clone(&self.engine), self.notes));
+        let watch = ending::Signals::new().and_then(|signals| {
+            Ok((signals, keeper_socket(&self.keeper)?, Broker::start(self.network, sink)?))
+        });
+        let (mut signals, keeper_ready, broker) = match watch {
             Ok(watch) => watch,
             Err(error) => {
                 let what = "cannot watch over the server";
@@ -120,13 +150,13 @@ impl Relay {
                 return Exit::RunFailed;
             }
         };
-        let hub = self.hub;
         let seen = Rc::new(RefCell::new(stderr::Seen::default()));
         let mut to_server = Rc::clone(&hub).start(Peer::Client, self.from_client);
         let mut to_client = Rc::clone(&hub).start(Peer::Server, self.from_server);
         let (errors, errors_out) = self.stderr;
         let mut to_stderr =
             tokio::task::spawn_local(stderr::pump(errors, errors_out, self.engine, Rc::clone(&seen)));
+        let recording = Rc::clone(&self.recorder).start(Rc::clone(&hub));
         let mut ending = Ending::new(Rc::clone(&hub), &self.keeper);
         let mut sync_at: Option<Instant> = None;
         let (mut reads_client, mut reads_server, mut reads_stderr) = (true, true, true);
@@ -158,24 +188,31 @@ impl Relay {
                 }
             }
         }
+        broker.end().await;
         let how = ending.how_server_ended();
         let end = ServerEnd { how: how.clone(), stderr_tail: seen.borrow().tail() };
         // A client that does not read its answers is not waited for for ever.
         let _ =
             tokio::time::timeout(DRAIN, last_words(&hub, &end, reads_client.then_some(&mut to_server))).await;
-        let exit = ending.exit();
-        let end = crate::telemetry::SessionEnd {
-            why: ending.why(),
-            server: how,
-            exit: exit.code(),
-            forwarded: hub.forwarded(),
-            stderr_bytes: seen.borrow().amounts(),
-        };
-        hub.append("session.end", &end);
-        hub.sync_now();
+        recording.abort();
+        self.recorder.finish(&*hub).await;
+        record_end(&hub, &ending, how, &seen.borrow());
         let _ = std::fs::remove_dir_all(&self.tmp);
-        exit
+        ending.exit()
     }
+}
+
+fn record_end(hub: &Hub, ending: &Ending<'_>, how: String, seen: &stderr::Seen) {
+    let end = crate::telemetry::SessionEnd {
+        why: ending.why(),
+        server: how,
+        exit: ending.exit().code(),
+        forwarded: hub.forwarded(),
+        stderr_bytes: seen.amounts(),
+        answers_dropped: hub.answers_dropped(),
+    };
+    hub.append("session.end", &end);
+    hub.sync_now();
 }
 
 /// The server is gone: what the client asked, and what it wrote before it could know, is answered.

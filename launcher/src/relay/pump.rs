@@ -8,16 +8,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
-use stockade_policy::mediator::{Action, Mediator, Now, Peer, ServerEnd};
+use stockade_policy::mediator::{Action, Mediator, Now, Peer, ServerEnd, Waiting};
 use stockade_policy::wire::LineEnds;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
 
+use super::backlog::Backlog;
 use super::ending::Cause;
 use super::ends::{Reader, Writer};
 use super::lines::{Line, LineReader};
-use crate::telemetry::EventLog;
+use crate::telemetry::{CallLine, CallsInFlight, EventLog, NetworkEvent};
+
+/// More calls in flight than this are only counted.
+const CALLS_SHOWN_MAX: usize = 8;
 
 /// What both directions share. Nothing of it is held over an await but the writers, whose mutexes keep lines whole.
 pub(super) struct Hub {
@@ -34,6 +38,8 @@ pub(super) struct Hub {
     /// A sync is on its way already: the next event need not ask again.
     sync_asked: Cell<bool>,
     progressed: Notify,
+    answers_to_client: Backlog,
+    answers_to_server: Backlog,
 }
 
 impl Hub {
@@ -51,12 +57,33 @@ impl Hub {
             urgent: Cell::new(false),
             sync_asked: Cell::new(false),
             progressed: Notify::new(),
+            answers_to_client: Backlog::default(),
+            answers_to_server: Backlog::default(),
         }
     }
 
-    /// Starts the task that reads one side until it ends.
+    /// Starts the task that reads one side until it ends, and the one that answers it.
     pub(super) fn start(self: Rc<Self>, from: Peer, source: Reader) -> JoinHandle<()> {
+        let answering = Rc::clone(&self);
+        tokio::task::spawn_local(async move { answering.answer(from).await });
         tokio::task::spawn_local(async move { self.pump(from, source).await })
+    }
+
+    /// Writes our own answers to a side.
+    async fn answer(&self, to: Peer) {
+        let backlog = self.backlog(to);
+        loop {
+            let line = backlog.next().await;
+            self.write(to, &line).await;
+            backlog.written(line.len());
+        }
+    }
+
+    fn backlog(&self, to: Peer) -> &Backlog {
+        match to {
+            Peer::Client => &self.answers_to_client,
+            Peer::Server => &self.answers_to_server,
+        }
     }
 
     /// A side that cannot be read any more has ended.
@@ -161,6 +188,27 @@ impl Hub {
         }
     }
 
+    /// Puts an event of the network on record.
+    pub(super) fn network(&self, event: &NetworkEvent) {
+        let appended = event.append_to(&mut self.log.borrow_mut());
+        match appended {
+            Ok(()) => self.to_be_synced(event.is_urgent()),
+            Err(stopped) => self.breaks(Cause::LogStopped(stopped.to_string())),
+        }
+    }
+
+    /// Requests of the client that the server is working on.
+    pub(super) fn calls(&self) -> CallsInFlight {
+        let (waiting, ambiguous) = self.mediator.borrow().waiting(Peer::Client, CALLS_SHOWN_MAX);
+        let line = |Waiting { id, method, item }| CallLine { id, method, item };
+        CallsInFlight { calls: waiting.into_iter().map(line).collect(), ambiguous }
+    }
+
+    /// Answers of ours that were thrown away, since nobody read them.
+    pub(super) fn answers_dropped(&self) -> u64 {
+        self.answers_to_client.dropped() + self.answers_to_server.dropped()
+    }
+
     /// Writes an event that is not a decision.
     pub(super) fn append<T: Serialize>(&self, kind: &'static str, what: &T) {
         if let Err(stopped) = self.log.borrow_mut().append(kind, what) {
@@ -170,6 +218,7 @@ impl Hub {
 
     /// Pushes out what a buffered writer still holds.
     pub(super) async fn flush(&self) {
+        self.answers_to_client.drained().await;
         for writer in [&self.to_client, &self.to_server] {
             if let Some(writer) = &mut *writer.lock().await {
                 let _ = writer.flush().await;
@@ -178,6 +227,7 @@ impl Hub {
     }
 
     async fn close_server(&self) {
+        self.answers_to_server.drained().await;
         if let Some(mut writer) = self.to_server.lock().await.take() {
             let _ = writer.shutdown().await;
         }
@@ -198,7 +248,11 @@ impl Hub {
                 }
                 Action::Send(to, mut bytes) => {
                     bytes.push(b'\n');
-                    self.write(to, &bytes).await;
+                    if to == from {
+                        self.backlog(to).push(bytes).await;
+                    } else {
+                        self.write(to, &bytes).await;
+                    }
                 }
                 Action::Record(record) => self.record(&record),
             }
@@ -209,15 +263,17 @@ impl Hub {
         let mut log = self.log.borrow_mut();
         log.client_says(self.mediator.borrow().claims().0);
         match log.decision(record) {
-            Ok(urgent) => {
-                if urgent {
-                    self.urgent.set(true);
-                }
-                if !self.sync_asked.replace(true) || urgent {
-                    self.dirty.notify_one();
-                }
-            }
+            Ok(urgent) => self.to_be_synced(urgent),
             Err(stopped) => self.breaks(Cause::LogStopped(stopped.to_string())),
+        }
+    }
+
+    fn to_be_synced(&self, urgent: bool) {
+        if urgent {
+            self.urgent.set(true);
+        }
+        if !self.sync_asked.replace(true) || urgent {
+            self.dirty.notify_one();
         }
     }
 

@@ -2,6 +2,9 @@
 //!
 //! Nothing here ever holds a matched value: findings carry the detector, a length class and a keyed hash.
 
+mod denied;
+mod network;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 use stockade_policy::mediator::{Record, RecordKind};
@@ -10,6 +13,12 @@ use stockade_policy::verdict::Reason;
 use stockade_sandbox::{Degree, Enforcement};
 
 use crate::plan::Plan;
+
+pub use denied::{Denied, DeniedLost, JailEnd};
+pub use network::{
+    BrowserPage, CallLine, CallsInFlight, NetConnect, NetDnsFailed, NetFirstSeen, NetInbound, NetRefused,
+    NetSummary, NetworkEvent,
+};
 
 /// Version of the event schema; raised when a field changes its meaning.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -100,6 +109,8 @@ pub struct SessionStart {
     pub enforcement: Vec<EnforcementLine>,
     /// Granted paths that do not exist.
     pub skipped_paths: usize,
+    /// Whether a mediator stands between client and server: in `stockade jail` nobody does.
+    pub mediated: bool,
 }
 
 /// `session.refused`
@@ -171,6 +182,7 @@ impl SessionStart {
             landlock_abi: enforcement.landlock_abi,
             enforcement: EnforcementLine::of(enforcement),
             skipped_paths: enforcement.skipped_paths.len(),
+            mediated: true,
         }
     }
 }
@@ -188,6 +200,9 @@ pub struct SessionEnd {
     pub forwarded: (u64, u64),
     /// Bytes of stderr, and how many of them were not passed on.
     pub stderr_bytes: (u64, u64),
+    /// Answers of ours that were thrown away because nobody read them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub answers_dropped: u64,
 }
 
 /// `call`, `answer`, `notification`, `refused`, `synthesised`, `definition`: one decision of the mediator.

@@ -55,6 +55,11 @@ impl EventLog {
         self.segment.path()
     }
 
+    /// Id of the session.
+    pub fn session(&self) -> &str {
+        &self.common.session
+    }
+
     /// Which processes stand above us: found out after the server's start, which must not wait for it.
     pub fn started_by(&mut self, processes: Vec<String>) {
         self.common.client.processes = processes;

@@ -5,6 +5,12 @@ mod log;
 mod read;
 mod segment;
 
-pub use events::{ClientClaim, Common, SessionEnd, SessionRefused, SessionStart};
-pub use log::EventLog;
+pub use events::{
+    BrowserPage, CallLine, CallsInFlight, NetConnect, NetDnsFailed, NetFirstSeen, NetInbound, NetRefused,
+    NetSummary, NetworkEvent,
+};
+pub use events::{
+    ClientClaim, Common, Denied, DeniedLost, JailEnd, SessionEnd, SessionRefused, SessionStart,
+};
+pub use log::{EventLog, Stopped};
 pub use read::{Reader, StoredEvent};

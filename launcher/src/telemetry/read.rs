@@ -34,6 +34,8 @@ impl StoredEvent {
 #[derive(Debug)]
 pub struct Reader {
     dir: PathBuf,
+    /// Only this session's.
+    session: Option<String>,
     offsets: BTreeMap<PathBuf, u64>,
     damaged: u64,
 }
@@ -41,7 +43,12 @@ pub struct Reader {
 impl Reader {
     /// A reader of the events below `state_dir`.
     pub fn new(state_dir: &Path) -> Self {
-        Self { dir: state_dir.join("events"), offsets: BTreeMap::new(), damaged: 0 }
+        Self { dir: state_dir.join("events"), session: None, offsets: BTreeMap::new(), damaged: 0 }
+    }
+
+    /// A reader of one session's events.
+    pub fn of_session(state_dir: &Path, session: &str) -> Self {
+        Self { session: Some(session.to_owned()), ..Self::new(state_dir) }
     }
 
     /// Lines whose CRC did not match, so far.
@@ -55,7 +62,11 @@ impl Reader {
     /// When the directory or a segment cannot be read.
     pub fn poll(&mut self) -> io::Result<Vec<StoredEvent>> {
         let mut events = Vec::new();
-        let paths = segments(&self.dir)?;
+        let mut paths = segments(&self.dir)?;
+        if let Some(session) = &self.session {
+            let is_its = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with(session.as_str());
+            paths.retain(|path| path.file_name().is_some_and(is_its));
+        }
         self.offsets.retain(|path, _| paths.contains(path));
         for path in paths {
             let offset = self.offsets.entry(path.clone()).or_insert(0);

@@ -1,8 +1,14 @@
 //! Profile files: what one kind of server may do. Paths are still text with `${variables}` here; the launcher's plan
 //! resolves them.
 
+mod examples;
 mod fold;
+mod fragment;
+mod hosts;
+mod network;
 mod parse;
+pub mod places;
+mod schema;
 mod set;
 mod variables;
 
@@ -11,12 +17,15 @@ use std::borrow::Cow;
 use super::Mistakes;
 use crate::rules::{Identities, IdentityPattern};
 
+pub use fragment::is_fragment;
+pub use schema::schema;
 pub use set::{Source, parse_all};
 
 /// A granted path with its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathGrant {
-    /// Absolute, or starting with a variable: `${home} ${cwd} ${state} ${cache} ${tmp} ${package} ${runtime} ${args.paths}`.
+    /// Absolute, or starting with a variable: `${home} ${cwd} ${workspace} ${state} ${cache} ${tmp} ${package} ${runtime}
+    /// ${args.paths} ${args.N}`.
     pub path: Cow<'static, str>,
     /// Why this kind of server needs it.
     pub reason: Cow<'static, str>,
@@ -51,6 +60,29 @@ pub enum AddressClass {
     LinkLocal,
     /// Where clouds give out a machine's credentials (169.254.169.254 and its like).
     Metadata,
+}
+
+impl AddressClass {
+    /// Every class, by the word that profiles use.
+    const WORDS: [(&'static str, Self); 5] = [
+        ("public", Self::Public),
+        ("loopback", Self::Loopback),
+        ("private", Self::Private),
+        ("link-local", Self::LinkLocal),
+        ("metadata", Self::Metadata),
+    ];
+
+    /// The word that profiles use.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Loopback => "loopback",
+            Self::Private => "private",
+            Self::LinkLocal => "link-local",
+            Self::Metadata => "metadata",
+        }
+    }
 }
 
 /// `[net] listen = [{ port, reason }]`
@@ -123,6 +155,10 @@ pub struct Profile {
     pub write: Cow<'static, [PathGrant]>,
     /// Readable and executable.
     pub exec: Cow<'static, [PathGrant]>,
+    /// Closed inside wider grants, beyond what is closed in every jail (`[fs] closed`).
+    pub closed: Cow<'static, [PathGrant]>,
+    /// Whether a place that should be closed and cannot be stops the server (`strict`).
+    pub strict: Option<bool>,
     /// Where it may connect to.
     pub net_allow: Cow<'static, [NetGrant]>,
     /// Where it may be connected to.

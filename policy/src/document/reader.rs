@@ -143,6 +143,21 @@ impl<'v> Section<'v> {
         Some(text)
     }
 
+    /// Says that a key is not there and has to be.
+    pub(super) fn lacks(&self, r: &mut Reader<'_>, key: &str, why: &str) {
+        r.lacking(self.at, format!("{} has no `{key}`", self.title), Some(why.to_owned()));
+    }
+
+    /// `true` or `false`.
+    pub(super) fn boolean(&mut self, r: &mut Reader<'_>, key: &'static str) -> Option<bool> {
+        let node = self.value(key)?;
+        if let Kind::Boolean(value) = node.kind {
+            return Some(value);
+        }
+        r.wrong(node.at, format!("`{key}` must be true or false, not {}", node.kind.words()), None);
+        None
+    }
+
     /// A list of strings, none of them empty; absent is an empty list.
     pub(super) fn strings(&mut self, r: &mut Reader<'_>, key: &'static str) -> Vec<Text<'v>> {
         let Some(node) = self.value(key) else {

@@ -38,6 +38,17 @@ pub struct ServerEnd {
     pub stderr_tail: String,
 }
 
+/// A request that waits for its answer, in the words of its record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// As [`Record::request_id`].
+    pub id: String,
+    /// As [`Record::method`].
+    pub method: String,
+    /// As [`Record::item`].
+    pub item: Option<String>,
+}
+
 /// What is fixed for a session.
 #[derive(Clone, Debug)]
 pub struct SessionFacts {

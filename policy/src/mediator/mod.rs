@@ -20,7 +20,7 @@ mod reply;
 mod session;
 mod tally;
 
-pub use action::{Action, Now, Peer, ServerEnd, SessionFacts, Without};
+pub use action::{Action, Now, Peer, ServerEnd, SessionFacts, Waiting, Without};
 pub use pending::PENDING_MAX;
 pub use record::{Record, RecordKind};
 pub use session::Mediator;

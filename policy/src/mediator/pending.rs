@@ -114,6 +114,13 @@ impl Pending {
         all.into_iter().map(|(key, aged)| (key, aged.entry)).collect()
     }
 
+    /// All requests of an owner, oldest first.
+    pub(super) fn oldest_first(&self, owner: Owner) -> Vec<(&IdKey, &Entry)> {
+        let mut all: Vec<(&IdKey, &Aged)> = self.table(owner).waiting.iter().collect();
+        all.sort_unstable_by_key(|(_, aged)| aged.age);
+        all.into_iter().map(|(key, aged)| (key, &aged.entry)).collect()
+    }
+
     fn table(&self, owner: Owner) -> &Table {
         match owner {
             Owner::Client => &self.client,

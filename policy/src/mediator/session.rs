@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::action::{Action, Now, Peer, SessionFacts, Turn, Without};
+use super::action::{Action, Now, Peer, SessionFacts, Turn, Waiting, Without};
 use super::catalogue::{Catalogue, Claims};
 use super::ending::Endings;
 use super::mint::Mint;
@@ -155,6 +155,20 @@ impl Mediator {
     #[must_use]
     pub fn pending(&self, owner: Peer) -> usize {
         self.pending.len(owner.into())
+    }
+
+    /// Requests of `owner` that wait for an answer, oldest first: the first `most` of them, and how many there are in all.
+    /// Subscriptions are none of them, since they wait for as long as a session lasts.
+    #[must_use]
+    pub fn waiting(&self, owner: Peer, most: usize) -> (Vec<Waiting>, usize) {
+        let mut all = self.pending.oldest_first(owner.into());
+        all.retain(|(_, entry)| entry.method != "subscriptions/listen");
+        let waiting = |(key, entry): &(&IdKey, &Entry)| Waiting {
+            id: super::record::shown_id(&self.engine, key),
+            method: entry.method.to_string(),
+            item: entry.item.as_deref().map(str::to_owned),
+        };
+        (all.iter().take(most).map(waiting).collect(), all.len())
     }
 
     /// Names that the peers gave themselves: (client name and version, server name and version). Claims only.

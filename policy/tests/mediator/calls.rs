@@ -1,6 +1,6 @@
 //! Requests of the client.
 
-use stockade_policy::mediator::RecordKind;
+use stockade_policy::mediator::{Peer, RecordKind};
 use stockade_policy::verdict::Access;
 
 use crate::session::{MODERN_META, Session, call, modern_call, request, result, text_result};
@@ -270,4 +270,22 @@ fn a_question_of_our_own_is_answered_to_us_alone() {
     assert!(outcome.is_dropped());
     assert_eq!(outcome.record(RecordKind::Answer).verdict.word(), "allow");
     assert_eq!({ session.server(&answer) }.rule(), "session/unknown-id", "one answer per id");
+}
+
+#[test]
+fn what_waits_is_told_as_its_record_tells_it() {
+    let mut session = Session::new();
+    session.asks(1, "subscriptions/listen");
+    session.calls(2, concat!("ghp_", "Zk3VbN8qL2xYw7TfR5mJc9HdS4aGp1EuK6oQ"));
+    session.calls(3, "read_file");
+    session.calls(4, "list");
+    let (waiting, all) = session.mediator.waiting(Peer::Client, 2);
+    assert_eq!(all, 3, "a subscription is no work that is being done");
+    assert_eq!(waiting.len(), 2);
+    assert_eq!((waiting[0].id.as_str(), waiting[0].method.as_str()), ("2", "tools/call"));
+    assert!(!waiting[0].item.as_deref().unwrap().contains("Zk3V"), "{waiting:?}");
+    assert_eq!(waiting[1].item.as_deref(), Some("read_file"));
+    session.server(r#"{"jsonrpc":"2.0","id":2,"result":{}}"#);
+    assert_eq!(session.mediator.waiting(Peer::Client, 2).1, 2);
+    assert_eq!(session.mediator.waiting(Peer::Server, 2), (Vec::new(), 0));
 }

@@ -12,6 +12,8 @@ pub(crate) enum Action {
     Allow,
     /// Don't run it; return this errno.
     Errno(u16),
+    /// Don't run it; a supervisor answers (`SECCOMP_RET_USER_NOTIF`, Linux 5.0).
+    Notify,
     /// Kill the whole process (SIGSYS).
     KillProcess,
 }
@@ -89,6 +91,31 @@ pub(crate) struct Table {
     pub(crate) otherwise: Action,
 }
 
+impl Test {
+    fn holds(&self, arguments: &[u64; 6]) -> bool {
+        let value = arguments.get(usize::from(self.argument)).map_or(0, |argument| low_half(*argument));
+        match self.kind {
+            TestKind::Equals(wanted) => value & self.mask == wanted,
+            TestKind::NotEquals(unwanted) => value & self.mask != unwanted,
+            TestKind::AnyBit => value & self.mask != 0,
+        }
+    }
+}
+
+impl Table {
+    /// What it says about a call of its own architecture.
+    pub(crate) fn answer(&self, number: u32, arguments: &[u64; 6]) -> Action {
+        let Some(rule) = self.rules.iter().find(|rule| rule.number == number) else { return self.otherwise };
+        let holds = |case: &&Case| case.tests.iter().all(|test| test.holds(arguments));
+        rule.cases.iter().find(holds).map_or(rule.otherwise, |case| case.action)
+    }
+}
+
+/// All that the kernel reads of an `int`.
+pub(crate) fn low_half(argument: u64) -> u32 {
+    (argument & u64::from(u32::MAX)) as u32
+}
+
 /// One instruction, laid out as the kernel's `struct sock_filter`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +168,7 @@ pub(super) const RETURN: u16 = 0x06; // BPF_RET | BPF_K
 
 const RET_ALLOW: u32 = 0x7fff_0000;
 const RET_ERRNO: u32 = 0x0005_0000;
+const RET_USER_NOTIF: u32 = 0x7fc0_0000;
 const RET_KILL_PROCESS: u32 = 0x8000_0000;
 
 /// Turns a table into a program.
@@ -246,6 +274,7 @@ fn ret(action: Action) -> Instruction {
         match action {
             Action::Allow => RET_ALLOW,
             Action::Errno(errno) => RET_ERRNO | u32::from(errno),
+            Action::Notify => RET_USER_NOTIF,
             Action::KillProcess => RET_KILL_PROCESS,
         },
     )

@@ -1,9 +1,9 @@
 //! From a fresh fork to the server's first instruction: what the server's own process does before execve.
 
 use std::ffi::{CString, OsStr};
-use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::{set_no_new_privs, set_pdeathsig};
@@ -17,8 +17,9 @@ use super::limits::{self, NoPlace, Place};
 use super::link::{Status, tell, tell_with};
 use super::seccomp::{self, Filter, Group, HostIpc, Listener, Sockets, Truncate, UnixSockets};
 use super::step::{At, Failure, Step};
+use super::view::{self, Scene};
 use super::{capabilities, landlock, sys};
-use crate::{Backend, Command, Files, Limits, Network, PathRule, Ruleset, SpawnError, TreeEnd};
+use crate::{Backend, Command, Files, Limits, Network, PathRule, Ruleset, SpawnError, TreeEnd, UnixReach};
 
 /// Everything that the forked processes need, made before the first fork.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(crate) struct Launch {
     env: Vec<CString>,
     cwd: CString,
     pub(crate) files: Option<Files>,
+    /// Unix sockets that may be connected to.
+    sockets: Vec<PathBuf>,
     filters: Filters,
     /// Landlock's ABI, 0 for none.
     landlock_abi: u32,
@@ -88,6 +91,12 @@ impl Launch {
             env,
             cwd: text(command.cwd.as_os_str())?,
             files: ruleset.files.clone(),
+            sockets: ruleset
+                .unix
+                .iter()
+                .filter(|rule| rule.reach == UnixReach::Socket)
+                .map(|rule| rule.path.clone())
+                .collect(),
             filters: Filters {
                 namespaces: filter(ruleset, facts, Backend::Namespaces, Listener::Present)?,
                 namespaces_deaf: filter(ruleset, facts, Backend::Namespaces, Listener::Absent)?,
@@ -113,6 +122,24 @@ impl Launch {
         })
     }
 
+    /// What the view of `namespaces` is made for; `None` if every file is open.
+    pub(crate) fn scene(&self) -> Option<Scene<'_>> {
+        let path = |text: &CString| Path::new(OsStr::from_bytes(text.as_bytes())).to_owned();
+        let cwd = Path::new(OsStr::from_bytes(self.cwd.as_bytes()));
+        let arguments = self.argv.iter().skip(1).map(path);
+        Some(Scene {
+            files: self.files.as_ref()?,
+            sockets: self.sockets.clone(),
+            grain: if self.landlock_abi > 0 { view::Grain::Coarse } else { view::Grain::Exact },
+            cwd,
+            words: [path(&self.program)].into_iter().chain(view::paths_in(cwd, arguments)).collect(),
+            hosts: match self.network {
+                Network::Brokered(_) => view::Hosts::Localhost,
+                Network::None | Network::DangerousHost => view::Hosts::AsItIs,
+            },
+        })
+    }
+
     /// Landlock and seccomp on this process, for good.
     pub(crate) fn confine(&self, backend: Backend) -> Result<Confined, Failure> {
         set_no_new_privs().at(Step::NoNewPrivs)?;
@@ -126,6 +153,8 @@ impl Launch {
             let mut prepared = landlock::prepare(request)?;
             confined.skipped = std::mem::take(&mut prepared.skipped);
             landlock::enforce(prepared)?;
+        } else if let Some(paths) = self.grants(backend) {
+            confined.skipped = landlock::skipped(paths);
         }
         confined.listener = self.install(backend)?;
         Ok(confined)
@@ -156,7 +185,7 @@ fn filter(
 ) -> Result<Vec<Instruction>, SpawnError> {
     let filter = Filter {
         sockets: Sockets::of(&ruleset.network, backend),
-        unix: if ruleset.unix.is_empty() { UnixSockets::None } else { UnixSockets::Supervised },
+        unix: UnixSockets::of(&ruleset.unix, backend),
         host_ipc: if backend == Backend::Namespaces { HostIpc::Private } else { HostIpc::Shared },
         truncate: match facts.landlock_abi() {
             1 | 2 if ruleset.files.is_some() => Truncate::Filter,
@@ -237,20 +266,21 @@ fn fresh_signals() -> Result<(), Failure> {
 }
 
 fn limit(launch: &Launch, backend: Backend) -> Result<(), Failure> {
-    let limits = launch.limits;
-    // When the whole machine is short of memory, a stranger's program is to go before the user's own. Raising it needs no
-    // privilege (proc_pid_oom_score_adj(5)); where /proc can't be written, the kernel chooses as it always does.
-    let _ = fs::write("/proc/self/oom_score_adj", "1000");
+    let most = launch.limits;
+    if backend != Backend::Namespaces {
+        // There PID 1 has done so: /proc can't be written any more.
+        limits::go_first();
+    }
     at_most(Resource::RLIMIT_CORE, 0, 0)?;
-    at_most(Resource::RLIMIT_NOFILE, limits.open_files, limits.open_files)?;
-    at_most(Resource::RLIMIT_FSIZE, limits.file_bytes, limits.file_bytes)?;
-    if let Some(seconds) = limits.cpu_seconds {
+    at_most(Resource::RLIMIT_NOFILE, most.open_files, most.open_files)?;
+    at_most(Resource::RLIMIT_FSIZE, most.file_bytes, most.file_bytes)?;
+    if let Some(seconds) = most.cpu_seconds {
         // SIGXCPU at the soft limit can be caught; SIGKILL at the hard one can't.
         at_most(Resource::RLIMIT_CPU, seconds, seconds.saturating_add(1))?;
     }
     if backend == Backend::Namespaces && launch.kernel_counts_processes {
         // One more for our PID 1, which runs under the same user in the same namespace.
-        let processes = limits.processes.saturating_add(1);
+        let processes = most.processes.saturating_add(1);
         at_most(Resource::RLIMIT_NPROC, processes, processes)?;
     }
     Ok(())

@@ -80,7 +80,7 @@ fn keep(post: Post, launch: &Launch, proof: &SingleThreaded) {
     let _ = setsid();
     #[cfg(target_env = "gnu")]
     sys::trim_heap();
-    let watched = tree.watch(&launcher, launch);
+    let watched = tree.watch(&launcher, launch, proof);
     if watched.is_err() {
         // No way to hear anything any more: as if the launcher were gone.
         tree.finish(&launcher, launch.tree_end, Why::LauncherGone);
@@ -192,7 +192,8 @@ impl Tree {
         match until_exec(&status, backend, ends.launcher) {
             Ok(mut birth) => {
                 let (server, segments) = (birth.server, birth.segments.take());
-                Ok((Self { backend, root, server, report, room, segments }, birth))
+                let view = std::mem::take(&mut birth.view);
+                Ok((Self { backend, root, server, report, room, segments, view }, birth))
             }
             Err(failure) => {
                 let _ = kill(Pid::from_raw(root), Signal::SIGKILL);
@@ -218,12 +219,14 @@ struct Birth {
     doors: Option<(DoorCounts, Vec<OwnedFd>)>,
     /// The System V segments of its namespace.
     segments: Option<OwnedFd>,
+    /// User and mount namespace, if places in them are closed.
+    view: Vec<OwnedFd>,
 }
 
 /// Hears the server's process until it closes its end, which execve does for it. The listener is passed on at once: execve
 /// itself may ask it.
 fn until_exec(status: &OwnedFd, backend: Backend, launcher: &OwnedFd) -> Result<Birth, Failure> {
-    let mut birth = Birth { server: 0, skipped: Vec::new(), doors: None, segments: None };
+    let mut birth = Birth { server: 0, skipped: Vec::new(), doors: None, segments: None, view: Vec::new() };
     loop {
         let letter = hear_long::<Status>(status).at(Step::Socket)?;
         match letter.heard {
@@ -232,6 +235,7 @@ fn until_exec(status: &OwnedFd, backend: Backend, launcher: &OwnedFd) -> Result<
             Heard::Message(Status::Failed(failure)) => return Err(failure),
             Heard::Message(Status::Segments) => birth.segments = letter.fds.into_iter().next(),
             Heard::Message(Status::Doors(counts)) => birth.doors = Some((counts, letter.fds)),
+            Heard::Message(Status::View) => birth.view = letter.fds,
             Heard::Message(Status::Listener) => {
                 let fds: Vec<_> = letter.fds.iter().map(AsFd::as_fd).collect();
                 tell_with(launcher, &Outcome::Listener(backend), &fds).at(Step::SeccompListener)?;

@@ -3,13 +3,14 @@
 use std::error::Error;
 use std::fs::File;
 use std::io;
-use std::path::{Component, Path};
+use std::path::Path;
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset,
     RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
-use nix::fcntl::{OFlag, openat};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::Mode;
 
 use super::step::{Failure, Step};
@@ -85,6 +86,12 @@ pub(crate) fn prepare(request: Request<'_>) -> Result<Prepared, Failure> {
         }
     }
     Ok(Prepared { ruleset: Some(ruleset), skipped })
+}
+
+/// What [`prepare`] would skip: for a view that does without Landlock.
+pub(crate) fn skipped(paths: &[PathRule]) -> Vec<u16> {
+    let indices = (0u16..=u16::MAX).zip(paths);
+    indices.filter(|(_, rule)| open(&rule.path).is_err()).map(|(index, _)| index).collect()
 }
 
 /// Enforces it on this thread and everything it starts. Needs no_new_privs.
@@ -167,24 +174,48 @@ fn granted(access: Access, abi: ABI) -> BitFlags<AccessFs> {
 
 /// Follows no link: between the launcher's look at a path and this one, a server that may write above it can put a
 /// link to anything in its place.
-///
-/// What openat2(2) does with RESOLVE_NO_SYMLINKS, name by name, since a jail inside of a jail has no openat2.
-fn open(path: &Path) -> io::Result<File> {
-    // With O_NOFOLLOW, O_PATH opens a link itself, which is no directory to the next name (ENOTDIR).
-    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let mut file = File::from(nix::fcntl::open("/", flags, Mode::empty())?);
-    for name in path.components().filter(|name| *name != Component::RootDir) {
-        file = File::from(openat(&file, name.as_os_str(), flags, Mode::empty())?);
-    }
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    open_in(File::from(nix::fcntl::open("/", AS_IT_IS, Mode::empty())?), path)
+}
+
+/// As [`open`], in this root.
+pub(crate) fn open_in(root: File, path: &Path) -> io::Result<File> {
+    let file = walk(root, path)?;
     if file.metadata()?.is_symlink() {
         return Err(io::Error::from_raw_os_error(libc::ELOOP));
     }
     Ok(file)
 }
 
+/// With O_NOFOLLOW, O_PATH opens a link itself, which is no directory to the next name (ENOTDIR).
+pub(crate) const AS_IT_IS: OFlag = OFlag::O_PATH.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
+
+/// As [`open`], from a root of the caller's; the last name may be a link, which is opened itself.
+pub(crate) fn walk(root: File, path: &Path) -> io::Result<File> {
+    let below = path.strip_prefix("/").unwrap_or(path);
+    if below.as_os_str().is_empty() {
+        return Ok(root);
+    }
+    // Linux 5.6. A jail inside of a jail has no openat2.
+    let how = OpenHow::new().flags(AS_IT_IS).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+    match openat2(&root, below, how) {
+        Err(Errno::ENOSYS) => walk_by_name(root, below),
+        other => Ok(File::from(other?)),
+    }
+}
+
+/// What openat2(2) does with RESOLVE_NO_SYMLINKS, name by name.
+fn walk_by_name(root: File, path: &Path) -> io::Result<File> {
+    let mut file = root;
+    for name in path.components() {
+        file = File::from(openat(&file, name.as_os_str(), AS_IT_IS, Mode::empty())?);
+    }
+    Ok(file)
+}
+
 /// A path that isn't there, that this user can't even walk to, or that has a link in it (ENOTDIR, ELOOP)
 /// grants nothing.
-fn is_unreachable(error: &io::Error) -> bool {
+pub(crate) fn is_unreachable(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
         Some(libc::ENOENT | libc::ENOTDIR | libc::EACCES | libc::ELOOP | libc::ENAMETOOLONG)
@@ -248,6 +279,10 @@ mod tests {
         for name in ["link", "link/", "link/key", "link/.", "link/../secret/key", "relative"] {
             let error = open(&root.join(name)).expect_err(name);
             assert!(is_unreachable(&error), "{name}: {error}");
+            let host = File::from(nix::fcntl::open("/", AS_IT_IS, Mode::empty()).expect("/"));
+            let below = root.strip_prefix("/").expect("absolute").join(name);
+            let walked = walk_by_name(host, &below).and_then(|file| file.metadata());
+            assert!(walked.is_err() || walked.is_ok_and(|file| file.is_symlink()), "{name}");
         }
         assert!(open(Path::new("/proc/self/root")).is_err_and(|error| is_unreachable(&error)));
         for name in ["secret", "secret/key", "secret/../secret/key"] {

@@ -81,6 +81,8 @@ pub(crate) enum Status {
     Doors(DoorCounts),
     /// From the server's process, with one descriptor: the listener of its filter.
     Listener,
+    /// From PID 1, with two descriptors: its user namespace and its mount namespace.
+    View,
     /// From PID 1, with one descriptor: the list of the System V segments of its namespace.
     Segments,
 }
@@ -269,7 +271,8 @@ impl Message for Status {
             }
             Self::Doors(counts) => vec![4, counts.tcp, counts.dns_udp, counts.dns_tcp],
             Self::Listener => vec![5],
-            Self::Segments => vec![6],
+            Self::View => vec![6],
+            Self::Segments => vec![7],
         }
     }
 
@@ -283,7 +286,8 @@ impl Message for Status {
                 Some(Self::Doors(DoorCounts { tcp: *tcp, dns_udp: *dns_udp, dns_tcp: *dns_tcp }))
             }
             [5] => Some(Self::Listener),
-            [6] => Some(Self::Segments),
+            [6] => Some(Self::View),
+            [7] => Some(Self::Segments),
             _ => None,
         }
     }
@@ -458,6 +462,7 @@ mod tests {
         survives(Outcome::Doors(counts));
         survives(Status::Doors(counts));
         survives(Status::Listener);
+        survives(Status::View);
         survives(Status::Segments);
         survives(Order::Terminate);
         survives(Order::Kill);

@@ -3,7 +3,7 @@
 mod bpf;
 mod capabilities;
 mod child;
-mod facts;
+pub(crate) mod facts;
 mod keeper;
 mod landlock;
 mod limits;
@@ -12,7 +12,7 @@ mod namespaces;
 mod netns;
 mod notify;
 mod probe;
-mod report;
+pub(crate) mod report;
 mod seccomp;
 mod session;
 mod spawn;
@@ -21,11 +21,11 @@ mod step;
     unsafe_code,
     reason = "fork, clone, seccomp, capset and close_range have no safe form; each is wrapped there"
 )]
-mod sys;
+pub(crate) mod sys;
 mod tree;
 mod view;
 
-pub(crate) use namespaces::inward_socket;
+pub(crate) use netns::inward::ask as inward_socket;
 pub use probe::probe;
 pub(crate) use session::Session;
 pub use spawn::spawn;

@@ -19,6 +19,7 @@ pub(crate) fn enforcement(
         backend,
         landlock_abi: facts.landlock_abi(),
         fs: case.files(),
+        metadata: case.metadata(),
         net: case.network(),
         unix: case.unix_sockets(),
         process: case.processes(),
@@ -38,6 +39,7 @@ pub(crate) fn nothing(facts: &Facts, backend: Backend, failure: Failure) -> Enfo
         backend,
         landlock_abi: facts.landlock_abi(),
         fs: none(),
+        metadata: none(),
         net: none(),
         unix: none(),
         process: none(),
@@ -49,9 +51,18 @@ pub(crate) fn nothing(facts: &Facts, backend: Backend, failure: Failure) -> Enfo
     }
 }
 
-/// What is seen of refused system calls: nothing without a listener.
-pub(crate) fn listener(_enforcement: &mut Enforcement, _present: bool) {
-    // TODO(report)
+/// What is seen of refused system calls: nothing without a listener, which `static` never has.
+pub(crate) fn listener(enforcement: &mut Enforcement, present: bool) {
+    if present || enforcement.backend == Backend::Static || enforcement.syscalls != Degree::Full {
+        return;
+    }
+    enforcement.syscalls = Degree::Partial {
+        missing: "nothing passes, but which calls are refused can't be seen".to_owned(),
+        why: "the system call filter has no listener: whatever Stockade itself runs in listens already, or the kernel \
+              is older than Linux 5.0"
+            .to_owned(),
+        remedy: "run Stockade outside of other sandboxes, on Linux 5.0 or newer".to_owned(),
+    };
 }
 
 /// Whether a backend can carry what the ruleset grants at all.
@@ -182,6 +193,20 @@ impl Case<'_> {
         }
     }
 
+    fn metadata(&self) -> Degree {
+        match self.files() {
+            none @ Degree::None { .. } => none,
+            _ if self.backend == Backend::Namespaces => Degree::Full,
+            _ => Degree::Partial {
+                missing: "whether a file exists, its size, owner and times can be seen, it can be watched, and the \
+                          mode, times and extended attributes of the user's own files can be changed"
+                    .to_owned(),
+                why: format!("{} has no right for metadata", self.landlock()),
+                remedy: "use the namespaces backend".to_owned(),
+            },
+        }
+    }
+
     fn network(&self) -> Degree {
         match self.ruleset.network {
             Network::None | Network::Brokered(_) => self.filtered(),
@@ -235,8 +260,19 @@ impl Case<'_> {
     }
 
     fn native_code(&self) -> Degree {
-        // TODO(report)
-        Degree::Full
+        let landlock = self.files();
+        match (landlock, self.backend) {
+            (none @ Degree::None { .. }, _) => none,
+            // Mounts that can be written to are noexec, and memfd_create gives no file that can be executed.
+            (_, Backend::Namespaces) => Degree::Full,
+            (_, Backend::Notify | Backend::Static) => Degree::Partial {
+                missing: "a file that the server wrote runs through the loader (ld.so FILE), as a library (dlopen, \
+                          LD_PRELOAD, LD_LIBRARY_PATH) or mapped executable"
+                    .to_owned(),
+                why: format!("{} asks about execution in execve alone", self.landlock()),
+                remedy: "use the namespaces backend".to_owned(),
+            },
+        }
     }
 
     fn system_calls(&self) -> Degree {

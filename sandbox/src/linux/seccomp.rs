@@ -2,9 +2,17 @@
 //!
 //! A deny list, because language runtimes probe new calls and take ENOSYS for "old kernel, use the other way", but an
 //! unexpected EPERM or a kill for a reason to stop. What runs on any architecture stands here; numbers come from libc.
+//!
+//! Where somebody listens, rare refusals are told to him, and he answers with the errno that stands here.
+
+mod calls;
+mod files;
+mod sockets;
 
 use super::bpf::{Action, AssembleError, Case, Instruction, Rule, Table, Test, assemble};
-use crate::{Backend, Network, Observe};
+use crate::{Backend, Network, Observe, UnixRule};
+
+pub(crate) use calls::name;
 
 /// What the filter has to do beyond the base list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +38,21 @@ pub(crate) struct Filter {
 pub(crate) enum UnixSockets {
     /// None.
     None,
-    /// The supervisor connects to granted ones.
+    /// The supervisor connects to granted ones. Listening is the server's own affair, in namespaces of its own.
+    Connected,
+    /// The supervisor also gives them their names, which are the host's.
     Supervised,
+}
+
+impl UnixSockets {
+    pub(crate) fn of(granted: &[UnixRule], backend: Backend) -> Self {
+        match backend {
+            _ if granted.is_empty() => Self::None,
+            Backend::Namespaces => Self::Connected,
+            Backend::Notify => Self::Supervised,
+            Backend::Static => Self::None,
+        }
+    }
 }
 
 /// Whether a supervisor answers notifications.
@@ -94,28 +115,60 @@ pub(crate) enum Truncate {
     Filter,
 }
 
+impl Filter {
+    /// A refusal that the supervisor hears of, and answers with this errno: see [`refusal`].
+    fn told(self, code: libc::c_int) -> Action {
+        match self.listener {
+            Listener::Present => Action::Notify,
+            Listener::Absent => errno(code),
+        }
+    }
+
+    /// Nobody connects to a Unix socket on the server's behalf if nobody listens.
+    fn unix(self) -> UnixSockets {
+        match self.listener {
+            Listener::Present => self.unix,
+            Listener::Absent => UnixSockets::None,
+        }
+    }
+
+    /// Whether the supervisor performs every connect(2).
+    fn connects_are_asked(self) -> bool {
+        self.sockets == Sockets::Supervised
+            || self.unix() != UnixSockets::None && self.sockets != Sockets::Host
+    }
+
+    /// Whether it performs every bind(2) and listen(2).
+    fn binds_are_asked(self) -> bool {
+        self.sockets == Sockets::Supervised
+            || self.unix() == UnixSockets::Supervised && self.sockets != Sockets::Host
+    }
+}
+
 /// The program to install.
 pub(crate) fn program(filter: Filter) -> Result<Vec<Instruction>, AssembleError> {
     assemble(&table(filter))
 }
 
+/// What is refused with which errno when nobody listens: what a supervisor answers that has only been told.
+pub(crate) fn refusals(filter: Filter) -> Table {
+    table(Filter { listener: Listener::Absent, ..filter })
+}
+
 /// The table of this architecture.
 pub(crate) fn table(filter: Filter) -> Table {
-    let mut rules = base();
+    let mut rules = base(filter);
     if filter.sockets != Sockets::Host {
-        rules.extend(no_network());
+        rules.extend(sockets::rules(filter));
     }
     if filter.host_ipc == HostIpc::Shared {
         // ENOSYS is what a kernel without CONFIG_SYSVIPC or CONFIG_POSIX_MQUEUE says.
-        rules.extend(HOST_IPC.iter().map(|&number| refuse(number, libc::ENOSYS)));
+        rules.extend(calls::HOST_IPC.iter().map(|&number| refuse(number, libc::ENOSYS)));
     }
     if filter.group == Group::Kept {
         rules.extend(one_group());
     }
-    rules.extend(no_set_id(filter.truncate));
-    if filter.truncate == Truncate::Filter {
-        rules.push(refuse(libc::SYS_truncate, libc::EACCES));
-    }
+    rules.extend(files::rules(filter));
     Table { audit_arch: AUDIT_ARCH, foreign_from: Some(X32_BIT), rules, otherwise: Action::Allow }
 }
 
@@ -127,107 +180,6 @@ const AUDIT_ARCH: u32 = 0xc000_003e; // AUDIT_ARCH_X86_64
 #[cfg(target_arch = "aarch64")]
 const AUDIT_ARCH: u32 = 0xc000_00b7; // AUDIT_ARCH_AARCH64
 
-/// Calls whose callers fall back on something else when they are told that the kernel is too old for them.
-const ENOSYS: &[libc::c_long] = &[
-    libc::SYS_io_uring_setup, // its operations (openat, connect, send) pass no seccomp filter
-    libc::SYS_io_uring_enter,
-    libc::SYS_io_uring_register,
-    libc::SYS_clone3,  // its flags stand in memory; glibc 2.34 falls back on clone
-    libc::SYS_openat2, // flags and mode stand in memory; glibc and musl never call it, others fall back on openat
-    libc::SYS_memfd_secret,
-    libc::SYS_process_madvise,
-    libc::SYS_process_mrelease,
-];
-
-/// Calls that no server needs and that reach other processes, the kernel's insides or the machine.
-const EPERM: &[libc::c_long] = &[
-    // other processes
-    libc::SYS_ptrace,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
-    libc::SYS_pidfd_getfd,
-    libc::SYS_kcmp,
-    libc::SYS_migrate_pages,
-    libc::SYS_move_pages,
-    // large kernel surfaces
-    libc::SYS_bpf,
-    libc::SYS_perf_event_open,
-    libc::SYS_userfaultfd,
-    libc::SYS_keyctl,
-    libc::SYS_add_key,
-    libc::SYS_request_key,
-    libc::SYS_fanotify_init, // watches directories that the grants don't name
-    libc::SYS_lookup_dcookie,
-    libc::SYS_nfsservctl,
-    // namespaces, mounts and ways around paths
-    libc::SYS_mount,
-    libc::SYS_umount2,
-    libc::SYS_mount_setattr,
-    libc::SYS_move_mount,
-    libc::SYS_open_tree,
-    OPEN_TREE_ATTR,
-    libc::SYS_fsopen,
-    libc::SYS_fsconfig,
-    libc::SYS_fsmount,
-    libc::SYS_fspick,
-    libc::SYS_pivot_root,
-    libc::SYS_chroot,
-    libc::SYS_unshare,
-    libc::SYS_setns,
-    libc::SYS_open_by_handle_at,
-    libc::SYS_name_to_handle_at,
-    // the machine
-    libc::SYS_kexec_load,
-    KEXEC_FILE_LOAD,
-    libc::SYS_init_module,
-    libc::SYS_finit_module,
-    libc::SYS_delete_module,
-    libc::SYS_reboot,
-    libc::SYS_swapon,
-    libc::SYS_swapoff,
-    libc::SYS_acct,
-    libc::SYS_quotactl,
-    libc::SYS_quotactl_fd,
-    libc::SYS_syslog,
-    libc::SYS_settimeofday,
-    libc::SYS_clock_settime,
-    libc::SYS_clock_adjtime,
-    libc::SYS_adjtimex,
-    libc::SYS_sethostname,
-    libc::SYS_setdomainname,
-    libc::SYS_vhangup,
-];
-
-#[cfg(target_arch = "x86_64")]
-const EPERM_HERE: &[libc::c_long] =
-    &[libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_modify_ldt, libc::SYS_uselib, libc::SYS__sysctl];
-#[cfg(target_arch = "aarch64")]
-const EPERM_HERE: &[libc::c_long] = &[];
-
-// Not in libc 0.2.191. Numbers from 424 on are the same on every architecture.
-const OPEN_TREE_ATTR: libc::c_long = 467; // Linux 6.15
-// libc 0.2.191 lacks it for musl on aarch64.
-#[cfg(target_arch = "x86_64")]
-const KEXEC_FILE_LOAD: libc::c_long = 320;
-#[cfg(target_arch = "aarch64")]
-const KEXEC_FILE_LOAD: libc::c_long = 294;
-
-const HOST_IPC: &[libc::c_long] = &[
-    libc::SYS_shmget,
-    libc::SYS_shmat,
-    libc::SYS_shmctl,
-    libc::SYS_semget,
-    libc::SYS_semop,
-    libc::SYS_semtimedop,
-    libc::SYS_semctl,
-    libc::SYS_msgget,
-    libc::SYS_msgsnd,
-    libc::SYS_msgrcv,
-    libc::SYS_msgctl,
-    libc::SYS_mq_open,
-    libc::SYS_mq_unlink,
-];
-
 /// CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. CLONE_NEWTIME is 0x80, part of clone's exit
 /// signal, so that only unshare and clone3 can ask for it.
 const NEW_NAMESPACES: u32 = 0x7e02_0000;
@@ -235,22 +187,24 @@ const ADDR_NO_RANDOMIZE: u32 = 0x0004_0000;
 const PERSONALITY_QUERY: u32 = 0xffff_ffff;
 const TIOCSTI: u32 = 0x5412;
 const TIOCLINUX: u32 = 0x541c;
+/// memfd_create(2), Linux 6.3.
+pub(crate) const MFD_NOEXEC_SEAL: u32 = 0x0008;
+/// The same: executable, said aloud.
+pub(crate) const MFD_EXEC: u32 = 0x0010;
 
 /// Refused whatever the ruleset says.
-fn base() -> Vec<Rule> {
-    let mut rules: Vec<Rule> = ENOSYS.iter().map(|&number| refuse(number, libc::ENOSYS)).collect();
-    rules.extend(EPERM.iter().chain(EPERM_HERE).map(|&number| refuse(number, libc::EPERM)));
-    let eperm = errno(libc::EPERM);
+fn base(filter: Filter) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = calls::ENOSYS.iter().map(|&number| refuse(number, libc::ENOSYS)).collect();
+    let eperm = filter.told(libc::EPERM);
+    let never = calls::EPERM.iter().chain(calls::EPERM_HERE);
+    rules.extend(never.map(|&(_, call)| Rule { number: number(call), cases: Vec::new(), otherwise: eperm }));
     rules.extend([
         with_cases(libc::SYS_clone, vec![case([Test::any_bit(0, NEW_NAMESPACES)], eperm)]),
         with_cases(
             libc::SYS_ioctl,
             vec![case([Test::equals(1, TIOCSTI)], eperm), case([Test::equals(1, TIOCLINUX)], eperm)],
         ),
-        with_cases(
-            libc::SYS_prctl,
-            vec![case([Test::equals(0, libc::PR_SET_PTRACER.cast_unsigned())], eperm)],
-        ),
+        with_cases(libc::SYS_prctl, processes(filter)),
         // The limits of another process of the same user can be set without any ptrace check. Zero means oneself.
         with_cases(libc::SYS_prlimit64, vec![case([Test::differs(0, 0)], eperm)]),
         Rule {
@@ -260,61 +214,34 @@ fn base() -> Vec<Rule> {
                 .to_vec(),
             otherwise: eperm,
         },
+        memory_files(filter),
     ]);
     rules
 }
 
-const MSG_FASTOPEN: u32 = 0x2000_0000;
-const IPPROTO_MPTCP: u32 = 262;
-/// SOCK_NONBLOCK and SOCK_CLOEXEC.
-const SOCKET_FLAGS: u32 = 0o4000 | 0o2_000_000;
+fn processes(filter: Filter) -> Vec<Case> {
+    let eperm = filter.told(libc::EPERM);
+    let option = |option: libc::c_int| Test::equals(0, option.cast_unsigned());
+    let mut cases = vec![case([option(libc::PR_SET_PTRACER)], eperm)];
+    if filter.connects_are_asked() {
+        // The supervisor could no longer take a socket out of such a process, and every connect would fail.
+        cases.push(case([option(libc::PR_SET_DUMPABLE), Test::equals(1, 0)], eperm));
+    }
+    cases
+}
 
-/// No socket that could reach anything. What is left: connected pairs, and the netlink family that getifaddrs(3) asks.
-fn no_network() -> [Rule; 5] {
-    let eacces = errno(libc::EACCES);
-    let family = |family: libc::c_int| Test::equals(0, family.cast_unsigned());
-    let mptcp = Test::equals(2, IPPROTO_MPTCP);
-    // Go tries MPTCP first and falls back on TCP for this errno alone.
-    let no_mptcp = errno(libc::EPROTONOSUPPORT);
-    let socket = Rule {
-        number: number(libc::SYS_socket),
+/// A file without a path is one that no mount option and no right of Landlock keeps from being executed: it has to be
+/// sealed against it. The supervisor makes such a one for whoever doesn't ask for it (nearly everybody, yet).
+fn memory_files(filter: Filter) -> Rule {
+    let eacces = filter.told(libc::EACCES);
+    Rule {
+        number: number(libc::SYS_memfd_create),
         cases: vec![
-            case([family(libc::AF_UNIX)], eacces),
-            case([family(libc::AF_INET), mptcp], no_mptcp),
-            case([family(libc::AF_INET)], eacces),
-            case([family(libc::AF_INET6), mptcp], no_mptcp),
-            case([family(libc::AF_INET6)], eacces),
-            case(
-                [family(libc::AF_NETLINK), Test::equals(2, libc::NETLINK_ROUTE.cast_unsigned())],
-                Action::Allow,
-            ),
-            case([family(libc::AF_NETLINK)], errno(libc::EPROTONOSUPPORT)),
+            case([Test::any_bit(1, MFD_EXEC)], eacces),
+            case([Test::any_bit(1, MFD_NOEXEC_SEAL)], Action::Allow),
         ],
-        otherwise: errno(libc::EAFNOSUPPORT),
-    };
-    let kind = |kind: libc::c_int| Test::masked(1, !SOCKET_FLAGS, kind.cast_unsigned());
-    let socketpair = Rule {
-        number: number(libc::SYS_socketpair),
-        cases: vec![
-            case([family(libc::AF_UNIX), kind(libc::SOCK_STREAM)], Action::Allow),
-            case([family(libc::AF_UNIX), kind(libc::SOCK_SEQPACKET)], Action::Allow),
-            // An end of a datagram pair can be given another address with every send.
-            case([family(libc::AF_UNIX)], eacces),
-        ],
-        otherwise: errno(libc::EAFNOSUPPORT),
-    };
-    // Landlock's TCP rules don't see a connection made by MSG_FASTOPEN (Linux 6.18). The flags are the last argument
-    // of sendmsg, and the fourth of the two others.
-    let fast_open = |call, argument| {
-        with_cases(call, vec![case([Test::any_bit(argument, MSG_FASTOPEN)], errno(libc::EOPNOTSUPP))])
-    };
-    [
-        socket,
-        socketpair,
-        fast_open(libc::SYS_sendto, 3),
-        fast_open(libc::SYS_sendmsg, 2),
-        fast_open(libc::SYS_sendmmsg, 3),
-    ]
+        otherwise: eacces,
+    }
 }
 
 /// Nothing leaves the server's process group.
@@ -332,58 +259,6 @@ fn one_group() -> [Rule; 4] {
         with_cases(libc::SYS_kill, vec![case([Test::equals(0, 0), Test::differs(1, 0)], no_process)]),
         with_cases(libc::SYS_getpgid, vec![case([Test::differs(0, 0)], no_process)]),
     ]
-}
-
-/// S_ISUID and S_ISGID: such a program would run as us, or as root, whoever outside of the jail starts it. Landlock has
-/// no right for modes: chmod(2) works on every file that the user owns, granted or not.
-const SET_ID: u32 = 0o6000;
-/// Without one of these there is no mode, and its register holds anything. Of O_TMPFILE the bit that isn't O_DIRECTORY.
-const CREATES: u32 = (libc::O_CREAT | (libc::O_TMPFILE & !libc::O_DIRECTORY)).cast_unsigned();
-/// libc 0.2.191 lacks it for musl. Linux 6.6.
-const FCHMODAT2: libc::c_long = 452;
-
-/// The calls that take a mode, with the mode's place.
-const MODES: &[(libc::c_long, u8)] = &[
-    (libc::SYS_fchmod, 1),
-    (libc::SYS_fchmodat, 2),
-    (FCHMODAT2, 2),
-    (libc::SYS_mkdirat, 2),
-    (libc::SYS_mknodat, 2),
-];
-#[cfg(target_arch = "x86_64")]
-const MODES_HERE: &[(libc::c_long, u8)] =
-    &[(libc::SYS_chmod, 1), (libc::SYS_creat, 1), (libc::SYS_mkdir, 1), (libc::SYS_mknod, 1)];
-#[cfg(target_arch = "aarch64")]
-const MODES_HERE: &[(libc::c_long, u8)] = &[];
-
-/// No file becomes a set-user-id or set-group-id one. The calls that open are here with all their cases, as a number
-/// has one rule.
-fn no_set_id(truncate: Truncate) -> Vec<Rule> {
-    let set_id = |mode| Test::any_bit(mode, SET_ID);
-    let eperm = errno(libc::EPERM);
-    let opens = |call, flags| {
-        let mut cases = vec![case([Test::any_bit(flags, CREATES), set_id(flags + 1)], eperm)];
-        if truncate == Truncate::Filter {
-            cases.extend(read_and_truncate(flags));
-        }
-        with_cases(call, cases)
-    };
-    let mut rules: Vec<Rule> = MODES
-        .iter()
-        .chain(MODES_HERE)
-        .map(|&(call, mode)| with_cases(call, vec![case([set_id(mode)], eperm)]))
-        .collect();
-    rules.push(opens(libc::SYS_openat, 2));
-    #[cfg(target_arch = "x86_64")]
-    rules.push(opens(libc::SYS_open, 1));
-    rules
-}
-
-/// Landlock before ABI 3 neither sees truncate(2) nor O_TRUNC on a file opened for reading only.
-fn read_and_truncate(flags: u8) -> [Case; 2] {
-    // Access mode 3 ("neither reading nor writing", open(2)) asks for no right of Landlock at all and truncates too.
-    let truncates = Test::any_bit(flags, libc::O_TRUNC.cast_unsigned());
-    [0, 3].map(|mode| case([Test::masked(flags, 3, mode), truncates], errno(libc::EACCES)))
 }
 
 fn refuse(call: libc::c_long, code: libc::c_int) -> Rule {

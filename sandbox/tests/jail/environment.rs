@@ -43,7 +43,7 @@ fn descriptors(backend: Backend) {
     }
 }
 
-fn parent_of(pid: &str) -> String {
+pub(crate) fn parent_of(pid: &str) -> String {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("status");
     let line = status.lines().find_map(|line| line.strip_prefix("PPid:"));
     line.expect("a parent").trim().to_owned()

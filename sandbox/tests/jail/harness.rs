@@ -7,7 +7,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, ExitCode};
 
 use super::jail::{self, Backend};
-use super::{environment, files, kernel_surface, limits, network, processes, refusals, start_cost, tree};
+use super::{
+    doors, environment, files, kernel_surface, limits, network, notify, processes, race, refusals,
+    start_cost, suite, supervised, tree, view,
+};
 
 /// A test of one backend.
 pub(crate) type Test = (&'static str, fn(Backend));
@@ -57,6 +60,7 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
 fn tests() -> Vec<Case> {
     let files = [
         files::TESTS,
+        view::TESTS,
         network::TESTS,
         processes::TESTS,
         environment::TESTS,
@@ -65,10 +69,20 @@ fn tests() -> Vec<Case> {
         tree::TESTS,
         refusals::TESTS,
         start_cost::TESTS,
+        suite::TESTS,
     ];
     let mut all = Vec::new();
-    for backend in [Backend::Namespaces, Backend::Static] {
+    for backend in [Backend::Namespaces, Backend::Notify, Backend::Static] {
         for (name, test) in files.into_iter().flatten() {
+            all.push((backend, *name, *test));
+        }
+        // What only some backends have.
+        let more: &[&[Test]] = match backend {
+            Backend::Namespaces => &[view::ALONE, view::closed::TESTS, doors::TESTS, supervised::TESTS],
+            Backend::Notify => &[supervised::TESTS, notify::TESTS, race::TESTS],
+            Backend::Static => &[],
+        };
+        for (name, test) in more.iter().copied().flatten() {
             all.push((backend, *name, *test));
         }
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Backend {
     Namespaces,
+    Notify,
     Static,
 }
 
@@ -17,6 +18,7 @@ impl Backend {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Namespaces => "namespaces",
+            Self::Notify => "notify",
             Self::Static => "static",
         }
     }
@@ -122,6 +124,15 @@ impl Jail {
         Answer::read(&self.run(&all).printed)
     }
 
+    /// Runs a probe in it, and keeps what its launcher said besides.
+    pub(crate) fn probed(&self, words: &[&str]) -> (Answer, Run) {
+        let binary = this_binary();
+        let mut all = vec![binary.to_str().expect("a path"), "__probe"];
+        all.extend(words);
+        let run = self.run(&all);
+        (Answer::read(&run.printed), run)
+    }
+
     /// `sh -c SCRIPT` in it.
     pub(crate) fn shell(&self, script: &str) -> Run {
         self.run(&["/bin/sh", "-c", script])
@@ -157,6 +168,14 @@ impl Run {
     /// The rest of the line that begins with `@WORD `.
     pub(crate) fn line(&self, word: &str) -> Option<&str> {
         line_of(&self.printed, word)
+    }
+
+    /// All such lines.
+    pub(crate) fn lines(&self, word: &str) -> Vec<&str> {
+        self.printed
+            .lines()
+            .filter_map(|line| line.strip_prefix('@')?.strip_prefix(word)?.strip_prefix(' '))
+            .collect()
     }
 
     /// As [`Run::line`], which must be there.

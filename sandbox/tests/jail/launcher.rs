@@ -8,11 +8,15 @@ use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use stockade_sandbox::{
-    Access, BackendChoice, ClosedGate, Command, Files, Jailed, KeeperMessage, Limits, Need, Network, Observe,
-    PathRule, Required, Ruleset, SpawnError, TreeEnd, probe, spawn,
+    Access, BackendChoice, Closed, ClosedPlace, Command, Doors, Files, Inward, Jailed, KeeperMessage, Limits,
+    Need, Network, Observe, PathRule, Required, Ruleset, SpawnError, TreeEnd, UnixReach, UnixRule, probe,
+    spawn,
 };
 
+use super::broker;
+use super::gate::Gate;
 use super::harness::say;
+use super::sys;
 
 /// `__host`: what this host can enforce.
 pub(crate) fn host() -> ExitCode {
@@ -28,12 +32,17 @@ pub(crate) fn host() -> ExitCode {
 
 /// `__jail OPTIONS -- WORDS`
 pub(crate) fn run(words: &[String]) -> ExitCode {
-    let (command, ruleset, habits) = read(words);
+    let Asked { command, ruleset, habits, gate } = read(words);
+    let gate = std::sync::Arc::new(gate);
     if habits.contains(&Habit::Threaded) {
         std::thread::spawn(std::thread::park);
     }
     if habits.contains(&Habit::Guarded) {
         nix::sys::prctl::set_dumpable(false).expect("prctl");
+    }
+    if habits.contains(&Habit::WithoutLandlock) {
+        nix::sys::prctl::set_no_new_privs().expect("prctl");
+        sys::refuse_landlock().expect("a filter");
     }
     if habits.contains(&Habit::Leak) {
         // Descriptors without close-on-exec, as a careless launcher may have them.
@@ -41,8 +50,9 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
         std::mem::forget(sloppy("/"));
     }
     let start = Instant::now();
-    match spawn(&command, &ruleset, std::sync::Arc::new(ClosedGate)) {
-        Ok(jailed) => {
+    match spawn(&command, &ruleset, gate) {
+        Ok(mut jailed) => {
+            let inward = jailed.doors.take().map(broker::serve);
             let keeper = &jailed.keeper;
             say(&format!("@spawn_us {}", start.elapsed().as_micros()));
             say(&format!("@keeper {}", keeper.keeper_pid()));
@@ -55,7 +65,7 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
             for path in &jailed.enforcement.skipped_paths {
                 say(&format!("@skipped {}", path.display()));
             }
-            follow(jailed, &habits);
+            follow(jailed, &habits, inward.as_ref());
         }
         Err(error) => refused(&error),
     }
@@ -95,6 +105,12 @@ enum Habit {
     Kill,
     /// Stay for a while after the end.
     Linger,
+    /// Pass our own input on to the server.
+    Talk,
+    /// On a kernel that has no Landlock.
+    WithoutLandlock,
+    /// Connect to this port of the server's loopback after its first output.
+    Visit(u16),
 }
 
 impl Habit {
@@ -106,14 +122,30 @@ impl Habit {
             "terminate" => Self::Terminate,
             "kill" => Self::Kill,
             "linger" => Self::Linger,
+            "talk" => Self::Talk,
+            "without-landlock" => Self::WithoutLandlock,
+            visit if visit.starts_with("visit:") => Self::Visit(visit[6..].parse().expect("a port")),
             other => panic!("unknown launcher {other}"),
         }
     }
+
+    fn visit(&self) -> Option<u16> {
+        if let Self::Visit(port) = self { Some(*port) } else { None }
+    }
 }
 
-fn read(words: &[String]) -> (Command, Ruleset, Vec<Habit>) {
+/// What the command line asks for.
+struct Asked {
+    command: Command,
+    ruleset: Ruleset,
+    habits: Vec<Habit>,
+    gate: Gate,
+}
+
+fn read(words: &[String]) -> Asked {
     let mut ruleset = ruleset();
     let mut habits = Vec::new();
+    let mut gate = Gate::default();
     let mut cwd = "/".to_owned();
     let mut words = words.iter();
     while let Some(name) = words.next() {
@@ -122,7 +154,7 @@ fn read(words: &[String]) -> (Command, Ruleset, Vec<Habit>) {
         }
         let value = words.next().expect("a value").clone();
         let mut grant = |access| {
-            let files = ruleset.files.get_or_insert_with(|| Files::plain(Vec::new()));
+            let files = files(&mut ruleset);
             let rule = PathRule { path: (&value).into(), access };
             files.wide.push(rule.clone());
             files.narrow.push(rule);
@@ -132,21 +164,53 @@ fn read(words: &[String]) -> (Command, Ruleset, Vec<Habit>) {
             "--exec" => grant(Access::ReadExecute),
             "--write" => grant(Access::ReadWrite),
             "--cwd" => cwd = value,
+            "--close" => close(&mut ruleset, &value, Closed::Entirely),
+            "--close-writing" => close(&mut ruleset, &value, Closed::ForWriting),
+            "--scratch" => files(&mut ruleset).scratch = Some(value.into()),
             "--env" => {
                 let (name, value) = value.split_once('=').expect("a pair");
                 ruleset.env.push((name.into(), value.into()));
             }
             "--backend" => ruleset.backend = backend(&value),
             "--require" => require(&mut ruleset.required, &value),
+            "--port" => door(&mut ruleset, value.parse().expect("a port")),
             "--danger" => danger(&mut ruleset, &value),
             "--limit" => limit(&mut ruleset.limits, &value),
             "--launcher" => habits.push(Habit::named(&value)),
+            "--net" => brokered(&mut ruleset, &value),
+            "--unix" => ruleset.unix.push(unix_rule(&value)),
+            "--observe" => ruleset.observe = Observe::Files,
+            "--way" | "--name" => gate.learn(name, &value),
             other => panic!("unknown option {other}"),
         }
     }
     let argv: Vec<std::ffi::OsString> = words.map(Into::into).collect();
     let program = argv.first().cloned().expect("a program").into();
-    (Command { program, argv, cwd: cwd.into() }, ruleset, habits)
+    Asked { command: Command { program, argv, cwd: cwd.into() }, ruleset, habits, gate }
+}
+
+/// `out=443`, `in=8080`, or nothing but the brokered network.
+fn brokered(ruleset: &mut Ruleset, word: &str) {
+    if !matches!(ruleset.network, Network::Brokered(_)) {
+        ruleset.network = Network::Brokered(Doors::default());
+    }
+    let Network::Brokered(doors) = &mut ruleset.network else { return };
+    match word.split_once('=') {
+        Some(("out", port)) => doors.ports.push(port.parse().expect("a port")),
+        Some(("in", port)) => doors.listen.push(port.parse().expect("a port")),
+        _ => {}
+    }
+}
+
+/// `socket=PATH` or `below=PATH`
+fn unix_rule(word: &str) -> UnixRule {
+    let (reach, path) = word.split_once('=').expect("a pair");
+    let reach = match reach {
+        "socket" => UnixReach::Socket,
+        "below" => UnixReach::Below,
+        other => panic!("unknown reach {other}"),
+    };
+    UnixRule { path: path.into(), reach }
 }
 
 fn ruleset() -> Ruleset {
@@ -199,6 +263,22 @@ fn danger(ruleset: &mut Ruleset, word: &str) {
     }
 }
 
+fn files(ruleset: &mut Ruleset) -> &mut Files {
+    ruleset.files.get_or_insert_with(|| Files::plain(Vec::new()))
+}
+
+fn close(ruleset: &mut Ruleset, path: &str, closed: Closed) {
+    files(ruleset).closed.push(ClosedPlace { path: path.into(), closed });
+}
+
+fn door(ruleset: &mut Ruleset, port: u16) {
+    if let Network::Brokered(doors) = &mut ruleset.network {
+        doors.ports.push(port);
+    } else {
+        ruleset.network = Network::Brokered(Doors { ports: vec![port], listen: Vec::new() });
+    }
+}
+
 fn limit(limits: &mut Limits, pair: &str) {
     let (name, value) = pair.split_once('=').expect("a pair");
     let value = value.parse().expect("a number");
@@ -220,8 +300,12 @@ fn sloppy(path: &str) -> OwnedFd {
 }
 
 /// Passes output on and prints what the keeper says, until its last word.
-fn follow(jailed: Jailed, habits: &[Habit]) {
-    let Jailed { stdin, stdout, stderr, keeper, .. } = jailed;
+fn follow(jailed: Jailed, habits: &[Habit], inward: Option<&Inward>) {
+    let Jailed { stdin, stdout, stderr, keeper, supervisor, .. } = jailed;
+    if habits.contains(&Habit::Talk) {
+        let mut to = File::from(stdin.try_clone().expect("dup"));
+        std::thread::spawn(move || io::copy(&mut io::stdin(), &mut to));
+    }
     let mut outputs = vec![File::from(stdout), File::from(stderr)];
     let mut seen_output = false;
     let mut over = false;
@@ -251,9 +335,17 @@ fn follow(jailed: Jailed, habits: &[Habit]) {
             if habits.contains(&Habit::Kill) {
                 keeper.kill().expect("the keeper is there");
             }
+            if let Some((port, inward)) = habits.iter().find_map(Habit::visit).zip(inward) {
+                let said = broker::visit(inward, port);
+                say(&format!("@visit {}", said.unwrap_or_else(|error| format!("refused: {error}"))));
+            }
         }
     }
     drop(stdin);
+    if let Some(supervisor) = supervisor {
+        let ended = super::jail::eventually(|| supervisor.has_ended());
+        say(&format!("@supervisor {}", if ended { "ended" } else { "still runs" }));
+    }
 }
 
 /// Whether that was the last word.

@@ -1,5 +1,6 @@
 //! Raw system calls: what a probe tries.
 
+use std::ffi::CStr;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,42 @@ pub(crate) fn raw(number: i64, arguments: [u64; 6]) -> io::Result<i64> {
     // SAFETY: no argument points into our memory (see above), so the kernel can't write to it.
     let result = unsafe { libc::syscall(number, a, b, c, d, e, f) };
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// Makes the landlock calls of this process fail as on a kernel without them. Needs no_new_privs.
+pub(crate) fn refuse_landlock() -> io::Result<()> {
+    const LOAD_NUMBER: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS; the number is the first word of seccomp_data
+    const JUMP_IF_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+    const RETURN: u16 = 0x06; // BPF_RET | BPF_K
+    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let number = u32::try_from(libc::SYS_landlock_create_ruleset).expect("small");
+    let refused = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned();
+    let mut steps = [
+        step(LOAD_NUMBER, 0, 0, 0),
+        step(JUMP_IF_EQUAL, 0, 1, number),
+        step(RETURN, 0, 0, refused),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: 4, filter: steps.as_mut_ptr() };
+    let (operation, flags) = (i64::from(libc::SECCOMP_SET_MODE_FILTER), 0i64);
+    // SAFETY: `program` points to four instructions, which live through the call and are only read.
+    let result = unsafe { libc::syscall(libc::SYS_seccomp, operation, flags, &raw const program) };
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Sets the extended attribute `user.stockade`.
+pub(crate) fn set_attribute(path: &CStr) -> io::Result<()> {
+    let (name, value) = (c"user.stockade", c"x");
+    // SAFETY: both names end in NUL; one byte of `value` is read.
+    let result = unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), value.as_ptr().cast(), 1, 0) };
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Loads a library into this process.
+pub(crate) fn load_library(path: &CStr) -> io::Result<()> {
+    // SAFETY: the tests give it a copy of a system library, whose constructors may run in any process.
+    let library = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW) };
+    if library.is_null() { Err(io::Error::from_raw_os_error(libc::EACCES)) } else { Ok(()) }
 }
 
 /// A chain of processes, each of which forks the next, leaves its session if it may, and ends at once. Comes back in

@@ -19,15 +19,15 @@ fn files_outside_of_the_grants_are_closed_to_every_kind_of_access() {
     let notes = world.write("home/notes.txt", "notes of the user");
     let script = world.write("home/tool", "#!/bin/sh\nexit 0\n");
     std::fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
-    let project = world.write("project/main.rs", "fn main() {}");
+    let project = world.write("project/.env", "TOKEN=x");
     let home = world.home();
     let at = |name: &str| home.join(name).display().to_string();
     let attempts = json!([
         ["read a key", "read", text(&secret)],
         ["list the home", "list", text(&home)],
-        ["read the working directory", "read", text(&project)],
+        ["read a secret of the project", "read", text(&project)],
         ["read through /proc/self/root", "read", format!("/proc/self/root{}", text(&secret))],
-        ["read through /proc/self/cwd", "read", "/proc/self/cwd/main.rs"],
+        ["read through /proc/self/cwd", "read", "/proc/self/cwd/.env"],
         ["run a program", "run", text(&script)],
         ["create a file", "create", at("new")],
         ["append to a file", "write", text(&notes)],

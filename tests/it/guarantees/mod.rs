@@ -6,6 +6,7 @@ mod files;
 mod kernel_surface;
 mod network;
 mod processes;
+mod projects;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -1,6 +1,7 @@
 //! What must hold when things go wrong: on the wire, with the server, with the host.
 
 mod exits;
+mod flood;
 mod hosts;
 mod lifetimes;
 mod memory;

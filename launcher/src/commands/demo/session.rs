@@ -24,6 +24,7 @@ fn serve(args: DemoSessionArgs) -> Result<Exit, Failure> {
         command: args.command,
         policy: PolicySource::Demo(args.policy),
         without: args.without,
+        observe: stockade_sandbox::Observe::Refused,
     };
     let prepared = launch::prepare(request, &facts)?;
     // The keeper is forked here: no thread may run yet, and so no runtime.

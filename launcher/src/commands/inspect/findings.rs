@@ -62,7 +62,10 @@ fn notice(event: &Value) -> Option<Noticed> {
     let what = &event["what"];
     let verdict = what["verdict"].as_str()?;
     let findings = what["findings"].as_array().map_or(&[][..], Vec::as_slice);
-    if kind == "synthesised" || (kind != "definition" && verdict == "allow" && findings.is_empty()) {
+    // Denials of the jail have a part of their own.
+    if matches!(kind, "synthesised" | "denied")
+        || (kind != "definition" && verdict == "allow" && findings.is_empty())
+    {
         return None;
     }
     let text = |keys: &[&str]| keys.iter().find_map(|key| what[key].as_str()).unwrap_or_default().to_owned();

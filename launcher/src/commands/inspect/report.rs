@@ -5,8 +5,11 @@ use stockade_sandbox::Degree;
 
 use super::findings::Noticed;
 use super::survey::{Listing, Survey};
+use crate::commands::denied::{self, Sight};
 use crate::commands::screen::{Ink, Screen, columns, cut, harmless, labelled, pad, wrap};
+use crate::denials::Entry;
 use crate::launch::Session;
+use crate::plan::ClosedPlaces;
 
 /// What was known before the first message.
 #[derive(Debug)]
@@ -35,6 +38,19 @@ pub(super) struct Report {
     pub(super) survey: Survey,
     /// What the mediator noticed, or why nobody can tell.
     pub(super) findings: Result<Vec<Noticed>, String>,
+    /// What the jail denied.
+    pub(super) denied: DeniedPart,
+}
+
+/// What the jail denied, as far as it could be seen.
+#[derive(Debug)]
+pub(super) struct DeniedPart {
+    /// What, or why nobody can tell.
+    pub(super) entries: Result<Vec<Entry>, String>,
+    /// Places that stay closed.
+    pub(super) closed: ClosedPlaces,
+    /// What could be seen at all.
+    pub(super) sight: Sight,
 }
 
 impl Known {
@@ -67,8 +83,8 @@ impl Known {
 impl Report {
     /// As one JSON object.
     pub(super) fn json(&self) -> String {
-        let Self { known, survey, findings } = self;
-        let report = json!({
+        let Self { known, survey, findings, denied } = self;
+        let mut report = json!({
             "ok": survey.failure.is_none(),
             "error": survey.failure.as_ref().map(ToString::to_string),
             "name": known.name,
@@ -105,6 +121,11 @@ impl Report {
             "findings": findings.as_ref().ok().map(|all| all.iter().map(Noticed::json).collect::<Vec<_>>()),
             "findings_error": findings.as_ref().err(),
         });
+        report["denials"] = match &denied.entries {
+            Ok(entries) => denied::json(entries, &denied.closed),
+            Err(why) => json!({ "error": why }),
+        };
+        report["denials"]["not_seen"] = json!(denied.sight.blind_spot());
         format!("{report:#}\n")
     }
 
@@ -120,6 +141,7 @@ impl Report {
             }
         }
         self.write_findings(&mut text, screen);
+        self.write_denied(&mut text, screen);
         text
     }
 
@@ -241,6 +263,24 @@ impl Report {
     }
 }
 
+impl Report {
+    fn write_denied(&self, text: &mut String, screen: Screen) {
+        let DeniedPart { entries, closed, sight } = &self.denied;
+        match entries {
+            Err(why) => {
+                heading(text, screen, "Denied by the jail: unknown");
+                text.push_str(&format!("  {}\n", screen.ink(Ink::Warn, &harmless(why))));
+            }
+            Ok(entries) => {
+                heading(text, screen, &format!("Denied by the jail ({})", entries.len()));
+                text.push_str(&denied::text(entries, &self.known.profile, closed, screen));
+                text.push_str(if entries.is_empty() { "" } else { "\n" });
+            }
+        }
+        text.push_str(&indented(&labelled("", 0, sight.blind_spot(), screen.width.saturating_sub(2)), 2));
+    }
+}
+
 fn write_listing(text: &mut String, screen: Screen, (title, listing, name): (&str, &Listing, &str)) {
     if listing.items.is_empty() && listing.incomplete.is_none() {
         return;
@@ -341,7 +381,12 @@ mod tests {
             tools: Listing { items: vec![tool], incomplete: Some("cut at 1000 items".to_owned()) },
             ..Survey::default()
         };
-        Report { known, survey, findings: Ok(Vec::new()) }
+        let denied = DeniedPart {
+            entries: Ok(Vec::new()),
+            closed: ClosedPlaces::default(),
+            sight: Sight::Opens(stockade_sandbox::Backend::Notify),
+        };
+        Report { known, survey, findings: Ok(Vec::new()), denied }
     }
 
     #[test]

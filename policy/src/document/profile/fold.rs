@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::hosts::host_and_port;
 use super::{EnvSet, ListenGrant, NetGrant, OpenGrant, PathGrant, Profile, ProfileLimits, Require};
 use crate::document::reader::{Reader, Text, shown};
 
@@ -15,6 +16,8 @@ pub(super) struct Own<'v> {
     pub(super) read: Vec<PathGrant>,
     pub(super) write: Vec<PathGrant>,
     pub(super) exec: Vec<PathGrant>,
+    pub(super) closed: Vec<PathGrant>,
+    pub(super) strict: Option<bool>,
     pub(super) net_allow: Vec<NetGrant>,
     pub(super) net_listen: Vec<ListenGrant>,
     pub(super) net_open: Vec<OpenGrant>,
@@ -37,7 +40,11 @@ pub(super) fn fold(r: &mut Reader<'_>, base: Option<Profile>, own: Own<'_>) -> P
         if !remove(&mut base, removed.text) && has_base {
             let what =
                 format!("`remove` names `{}`, which no base grants, passes or sets", shown(removed.text));
-            r.wrong(removed.at, what, Some("write the path or variable as the base does".to_owned()));
+            r.wrong(
+                removed.at,
+                what,
+                Some("write the path, `HOST:PORT` or name as the base does".to_owned()),
+            );
         } else if !has_base {
             r.lacking(
                 removed.at,
@@ -65,16 +72,18 @@ pub(super) fn fold(r: &mut Reader<'_>, base: Option<Profile>, own: Own<'_>) -> P
         bases: bases.into(),
         // Not inherited: two profiles for one identity would be a riddle.
         identity: own.identity.into_iter().map(Cow::Owned).collect(),
-        read: appended(base.read, own.read, |grant| &grant.path),
-        write: appended(base.write, own.write, |grant| &grant.path),
-        exec: appended(base.exec, own.exec, |grant| &grant.path),
-        net_allow: joined(base.net_allow, own.net_allow),
-        net_listen: joined(base.net_listen, own.net_listen),
-        net_open: joined(base.net_open, own.net_open),
-        unix_allow: appended(base.unix_allow, own.unix_allow, |grant| &grant.path),
+        read: appended(base.read, own.read, is_same_path),
+        write: appended(base.write, own.write, is_same_path),
+        exec: appended(base.exec, own.exec, is_same_path),
+        closed: appended(base.closed, own.closed, is_same_path),
+        strict: own.strict.or(base.strict),
+        net_allow: appended(base.net_allow, own.net_allow, |a, b| a.host == b.host && a.port == b.port),
+        net_listen: appended(base.net_listen, own.net_listen, |a, b| a.port == b.port),
+        net_open: appended(base.net_open, own.net_open, |a, b| a.host == b.host),
+        unix_allow: appended(base.unix_allow, own.unix_allow, is_same_path),
         unix_private: own.unix_private.or(base.unix_private),
-        env_pass: appended(base.env_pass, own.env_pass.into_iter().map(Cow::Owned).collect(), |name| name),
-        env_set: appended(base.env_set, own.env_set, |set| &set.name),
+        env_pass: appended(base.env_pass, own.env_pass.into_iter().map(Cow::Owned).collect(), |a, b| a == b),
+        env_set: appended(base.env_set, own.env_set, |a, b| a.name == b.name),
         limits,
         require_fs: own.require_fs.unwrap_or(base.require_fs),
         require_net: own.require_net.unwrap_or(base.require_net),
@@ -92,6 +101,8 @@ fn nothing() -> Profile {
         read: Cow::Borrowed(&[]),
         write: Cow::Borrowed(&[]),
         exec: Cow::Borrowed(&[]),
+        closed: Cow::Borrowed(&[]),
+        strict: None,
         net_allow: Cow::Borrowed(&[]),
         net_listen: Cow::Borrowed(&[]),
         net_open: Cow::Borrowed(&[]),
@@ -106,13 +117,20 @@ fn nothing() -> Profile {
     }
 }
 
-/// Takes a path out of all grants, or a name out of the environment. Whether there was something to take.
+/// Takes a path out of all lists, a `HOST:PORT` out of the network, the host of pages, the `:PORT` of a listener, or a
+/// name out of the environment. Whether there was something to take.
 fn remove(base: &mut Profile, what: &str) -> bool {
     let path = if what.len() > 1 { what.trim_end_matches('/') } else { what };
     let mut taken = false;
-    for grants in [&mut base.read, &mut base.write, &mut base.exec] {
+    for grants in [&mut base.read, &mut base.write, &mut base.exec, &mut base.closed, &mut base.unix_allow] {
         taken |= without(grants, |grant| grant.path == path);
     }
+    if let Ok((host, port)) = host_and_port(what) {
+        let host = host.spelling();
+        taken |= without(&mut base.net_allow, |grant| grant.host == host && grant.port == port);
+    }
+    taken |= without(&mut base.net_listen, |grant| what.strip_prefix(':') == Some(&grant.port.to_string()));
+    taken |= without(&mut base.net_open, |grant| grant.host == what);
     taken |= without(&mut base.env_pass, |name| name == what);
     taken |= without(&mut base.env_set, |set| set.name == what);
     taken
@@ -126,27 +144,25 @@ fn without<T: Clone>(list: &mut Cow<'static, [T]>, is_meant: impl Fn(&T) -> bool
     found
 }
 
-/// The base's list and then the own one.
-fn joined<T: Clone>(base: Cow<'static, [T]>, own: Vec<T>) -> Cow<'static, [T]> {
-    if own.is_empty() {
-        return base;
-    }
-    let mut list = base.into_owned();
-    list.extend(own);
-    Cow::Owned(list)
-}
-
 /// The base's list and then the own one; what both hold is said once, in the own words.
-fn appended<T: Clone>(base: Cow<'static, [T]>, own: Vec<T>, key: impl Fn(&T) -> &str) -> Cow<'static, [T]> {
+fn appended<T: Clone>(
+    base: Cow<'static, [T]>,
+    own: Vec<T>,
+    is_same: impl Fn(&T, &T) -> bool,
+) -> Cow<'static, [T]> {
     if own.is_empty() {
         return base;
     }
     let mut list = base.into_owned();
     for item in own {
-        match list.iter_mut().find(|known| key(known) == key(&item)) {
+        match list.iter_mut().find(|known| is_same(known, &item)) {
             Some(known) => *known = item,
             None => list.push(item),
         }
     }
     Cow::Owned(list)
+}
+
+fn is_same_path(a: &PathGrant, b: &PathGrant) -> bool {
+    a.path == b.path
 }

@@ -1,7 +1,9 @@
 //! The text of a profile file → [`Profile`], its base folded in.
 
+use std::ops::RangeInclusive;
+
 use super::fold::{Own, fold};
-use super::{EnvSet, PathGrant, Profile, ProfileLimits, Require, is_name, variables};
+use super::{EnvSet, PathGrant, Profile, ProfileLimits, Require, examples, is_name, network, variables};
 use crate::document::Mistakes;
 use crate::document::identity::identity_patterns;
 use crate::document::reader::{Reader, Section, Text, shown};
@@ -21,16 +23,42 @@ pub(super) enum Base {
     Cycle(Vec<String>),
 }
 
-const REQUIRE: &[(&str, Require)] = &[("full", Require::Full), ("best-effort", Require::BestEffort)];
+pub(super) const REQUIRE: &[(&str, Require)] =
+    &[("full", Require::Full), ("best-effort", Require::BestEffort)];
+
+// Below the lower bounds no runtime starts, and a limit that is a typing mistake looks like a broken server.
+pub(super) const OPEN_FILES: RangeInclusive<u64> = 16..=1 << 20;
+pub(super) const PROCESSES: RangeInclusive<u64> = 1..=1 << 22;
+pub(super) const MEMORY_BYTES: RangeInclusive<u64> = (1 << 20)..=1 << 50;
+pub(super) const CPU_SECONDS: RangeInclusive<u64> = 1..=1 << 32;
+pub(super) const BYTES: RangeInclusive<u64> = 1..=1 << 50;
 
 // Keys that the design knows and this version does not; see the same lists for policies.
-const TOP_NOT_YET: &[&str] =
-    &["unix", "devices", "logins", "classes", "destinations", "install", "network", "learn", "strict"];
-const FS_NOT_YET: &[&str] = &["deny", "mask", "strict", "list", "workspace"];
+const TOP_NOT_YET: &[&str] = &["devices", "logins", "install", "learn"];
+const FS_NOT_YET: &[&str] = &["list"];
 const LIMITS_NOT_YET: &[&str] = &["output_rate", "wall_seconds", "cpu_percent"];
-const REQUIRE_NOT_YET: &[&str] = &["unix", "syscalls", "limits", "env"];
+const REQUIRE_NOT_YET: &[&str] = &["unix", "syscalls", "exec", "limits", "env"];
+
+/// How much of a profile a text has to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// A file.
+    Whole,
+    /// Lines to be pasted into one.
+    Fragment,
+}
 
 pub(super) fn parse(file: &str, text: &str, base: &dyn Fn(&str) -> Base) -> Result<Profile, Mistakes> {
+    read(file, text, Extent::Whole, base)
+}
+
+/// As [`parse`]; a fragment need not say what it is called and what it is for.
+pub(super) fn read(
+    file: &str,
+    text: &str,
+    extent: Extent,
+    base: &dyn Fn(&str) -> Base,
+) -> Result<Profile, Mistakes> {
     let (mut reader, members) = Reader::open(text);
     let r = &mut reader;
     let mut top = Section::whole(&members);
@@ -39,23 +67,31 @@ pub(super) fn parse(file: &str, text: &str, base: &dyn Fn(&str) -> Base) -> Resu
     {
         r.wrong(version.at, "this version of stockade reads profiles of version 1 only", None);
     }
-    let name =
-        top.required(r, "name", "write `name = \"…\"` in its first line").and_then(|t| profile_name(r, t));
-    let description = top.required(r, "description", "say in one sentence what it is for");
+    let (name, description) = match extent {
+        Extent::Whole => (
+            top.required(r, "name", "write `name = \"…\"` in its first line"),
+            top.required(r, "description", "say in one sentence what it is for"),
+        ),
+        Extent::Fragment => (None, None),
+    };
+    let name = name.and_then(|text| profile_name(r, text));
     let extends = top.string(r, "extends").and_then(|text| extended(r, text, base));
     let identity = identity(r, &mut top);
     let remove = top.strings(r, "remove");
-    let mut own = Own { remove, ..Own::default() };
+    let mut own = Own { remove, strict: top.boolean(r, "strict"), ..Own::default() };
     fs(r, &mut top, &mut own);
+    network::net(r, &mut top, &mut own);
+    network::unix(r, &mut top, &mut own);
     env(r, &mut top, &mut own);
     own.limits = limits(r, &mut top);
     require(r, &mut top, &mut own);
-    net(r, &mut top);
+    let examples = examples::read(r, &mut top);
     top.close(r, TOP_NOT_YET);
     own.name = name.unwrap_or_default();
     own.description = description.map(|text| text.text.to_owned()).unwrap_or_default();
     own.identity = identity;
     let profile = fold(r, extends, own);
+    examples::check(r, &examples, &profile);
     reader.finish(file, Some(profile))
 }
 
@@ -118,31 +154,46 @@ fn fs(r: &mut Reader<'_>, top: &mut Section<'_>, own: &mut Own<'_>) {
     own.read = grants(r, &mut fs, "read");
     own.write = grants(r, &mut fs, "write");
     own.exec = grants(r, &mut fs, "exec");
+    own.closed = grants(r, &mut fs, "closed");
     fs.close(r, FS_NOT_YET);
 }
 
-fn grants(r: &mut Reader<'_>, fs: &mut Section<'_>, key: &'static str) -> Vec<PathGrant> {
-    let Some(node) = fs.value(key) else {
+/// A list of paths with reasons.
+pub(super) fn grants(r: &mut Reader<'_>, section: &mut Section<'_>, key: &'static str) -> Vec<PathGrant> {
+    listed(r, section, key, "path = \"…\", reason = \"…\"", |r, node| grant(r, key, node))
+}
+
+/// A list of grants of any kind; `form` is how one is written.
+pub(super) fn listed<T>(
+    r: &mut Reader<'_>,
+    section: &mut Section<'_>,
+    key: &'static str,
+    form: &str,
+    read: impl Fn(&mut Reader<'_>, &Node) -> Option<T>,
+) -> Vec<T> {
+    let Some(node) = section.value(key) else {
         return Vec::new();
     };
     let Kind::List(items) = &node.kind else {
-        let remedy = format!("write `{key} = [{{ path = \"…\", reason = \"…\" }}]`");
-        r.wrong(
-            node.at,
-            format!("`{key}` must be a list of grants, not {}", node.kind.words()),
-            Some(remedy),
-        );
+        let what = format!("`{key}` must be a list of grants, not {}", node.kind.words());
+        r.wrong(node.at, what, Some(format!("write `{key} = [{{ {form} }}]`")));
         return Vec::new();
     };
-    items.iter().filter_map(|item| grant(r, key, item)).collect()
+    let mut granted = Vec::with_capacity(items.len());
+    for item in items {
+        match &item.kind {
+            Kind::Text(text) => {
+                let (name, rest) = form.split_once("\"…\"").unwrap_or((form, ""));
+                let remedy = format!("write `{{ {name}\"{}\"{rest} }}`", shown(text));
+                r.wrong(item.at, format!("this grant in `{key}` has no reason"), Some(remedy));
+            }
+            _ => granted.extend(read(r, item)),
+        }
+    }
+    granted
 }
 
 fn grant(r: &mut Reader<'_>, key: &str, node: &Node) -> Option<PathGrant> {
-    if let Kind::Text(path) = &node.kind {
-        let remedy = format!("write `{{ path = \"{}\", reason = \"…\" }}`", shown(path));
-        r.wrong(node.at, format!("this grant in `{key}` has no reason"), Some(remedy));
-        return None;
-    }
     let mut s = Section::of(format!("a grant in `{key}`"), node, r)?;
     let path = s.required(r, "path", "name what is granted").filter(|path| variables::check_path(r, *path));
     let reason = s.required(r, "reason", "say why this kind of server needs it");
@@ -211,14 +262,13 @@ fn limits(r: &mut Reader<'_>, top: &mut Section<'_>) -> ProfileLimits {
     let Some(mut limits) = top.table(r, "limits") else {
         return ProfileLimits::default();
     };
-    // Lower bounds: below these no runtime starts, and a limit that is a typing mistake looks like a broken server.
     let parsed = ProfileLimits {
-        open_files: limits.number(r, "open_files", 16..=1 << 20),
-        file_bytes: limits.size(r, "file_size", 1..=1 << 50),
-        processes: limits.number(r, "processes", 1..=1 << 22),
-        memory_bytes: limits.size(r, "memory", (1 << 20)..=1 << 50),
-        cpu_seconds: limits.number(r, "cpu_seconds", 1..=1 << 32),
-        upload_bytes: limits.size(r, "upload", 1..=1 << 50),
+        open_files: limits.number(r, "open_files", OPEN_FILES),
+        file_bytes: limits.size(r, "file_size", BYTES),
+        processes: limits.number(r, "processes", PROCESSES),
+        memory_bytes: limits.size(r, "memory", MEMORY_BYTES),
+        cpu_seconds: limits.number(r, "cpu_seconds", CPU_SECONDS),
+        upload_bytes: limits.size(r, "upload", BYTES),
     };
     limits.close(r, LIMITS_NOT_YET);
     parsed
@@ -232,23 +282,4 @@ fn require(r: &mut Reader<'_>, top: &mut Section<'_>, own: &mut Own<'_>) {
     own.require_net = require.word(r, "net", REQUIRE);
     own.require_process = require.word(r, "process", REQUIRE);
     require.close(r, REQUIRE_NOT_YET);
-}
-
-/// `[net] allow = []` says what holds anyway; hosts and ports come with the egress broker.
-fn net(r: &mut Reader<'_>, top: &mut Section<'_>) {
-    let Some(mut net) = top.table(r, "net") else {
-        return;
-    };
-    for key in ["allow", "listen"] {
-        match net.value(key) {
-            None => {}
-            Some(Node { kind: Kind::List(grants), .. }) if grants.is_empty() => {}
-            Some(node) => {
-                let what = format!("network grants (`[net] {key}`) are not supported by this version yet");
-                let remedy = "a jailed server has no network: leave the list empty".to_owned();
-                r.wrong(node.at, what, Some(remedy));
-            }
-        }
-    }
-    net.close(r, &["dns", "loopback", "private", "upload"]);
 }

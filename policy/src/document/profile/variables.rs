@@ -3,8 +3,12 @@
 use crate::document::reader::{Reader, Text, shown};
 use crate::document::suggest::{did_you_mean, one_of};
 
-/// What a profile may say.
-const KNOWN: [&str; 8] = ["home", "cwd", "state", "cache", "tmp", "package", "runtime", "args.paths"];
+/// What a profile may say, beside `${args.1}`, `${args.2}` …
+pub(super) const KNOWN: [&str; 9] =
+    ["home", "cwd", "workspace", "state", "cache", "tmp", "package", "runtime", "args.paths"];
+
+/// Arguments that can be named by their number.
+const ARGUMENTS_MAX: u8 = 99;
 
 /// What stands for several paths: a grant on it is one on each of them, but no value can hold it.
 const LISTS: [&str; 3] = ["args.paths", "package", "runtime"];
@@ -39,6 +43,16 @@ pub(super) fn check_path(r: &mut Reader<'_>, path: Text<'_>) -> bool {
     check_variables(r, path, &KNOWN)
 }
 
+/// Whether a path in an example is one that a server could ask for; if not, says so.
+pub(super) fn check_example(r: &mut Reader<'_>, path: Text<'_>) -> bool {
+    if !path.text.starts_with('/') && !path.text.starts_with("${") {
+        let remedy = "begin with `/` or with a variable such as `${workspace}`".to_owned();
+        r.wrong(path.at, format!("the path `{}` is not absolute", shown(path.text)), Some(remedy));
+        return false;
+    }
+    check_variables(r, path, &KNOWN)
+}
+
 /// Whether the variables in a value for the environment are such that the plan can resolve them.
 pub(super) fn check_value(r: &mut Reader<'_>, value: Text<'_>) -> bool {
     if value.text.contains('\0') {
@@ -59,13 +73,15 @@ fn check_variables(r: &mut Reader<'_>, text: Text<'_>, known: &[&str]) -> bool {
         };
         let name = &rest[start + 2..start + length];
         rest = &rest[start + length + 1..];
-        if known.contains(&name) {
+        if known.contains(&name) || is_argument(name) {
             continue;
         }
         right = false;
-        if name == "workspace" || name.starts_with("args.") && name != "args.paths" {
-            let what = format!("`${{{name}}}` is not supported by this version yet");
-            r.wrong(text.at, what, Some(format!("use {}", variables(known))));
+        if name.strip_prefix("args.").is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit())) {
+            let what = format!("there is no argument `${{{}}}`", shown(name));
+            let remedy =
+                format!("the server's own arguments are `${{args.1}}` to `${{args.{ARGUMENTS_MAX}}}`");
+            r.wrong(text.at, what, Some(remedy));
         } else if LISTS.contains(&name) {
             let what = format!("`${{{name}}}` stands for several paths and cannot be part of a value");
             r.wrong(text.at, what, Some(format!("use {}", variables(known))));
@@ -76,6 +92,12 @@ fn check_variables(r: &mut Reader<'_>, text: Text<'_>, known: &[&str]) -> bool {
         }
     }
     right
+}
+
+/// `args.1` to `args.99`, in one spelling.
+fn is_argument(name: &str) -> bool {
+    let number = name.strip_prefix("args.").filter(|n| !n.starts_with(['0', '+']));
+    number.and_then(|n| n.parse::<u8>().ok()).is_some_and(|n| (1..=ARGUMENTS_MAX).contains(&n))
 }
 
 fn variables(known: &[&str]) -> String {

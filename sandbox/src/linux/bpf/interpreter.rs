@@ -57,6 +57,7 @@ fn action(value: u32) -> Action {
     match value & 0xffff_0000 {
         0x7fff_0000 => Action::Allow,
         0x0005_0000 => Action::Errno((value & 0xffff) as u16),
+        0x7fc0_0000 => Action::Notify,
         0x8000_0000 => Action::KillProcess,
         other => panic!("unknown return {other:#x}"),
     }

@@ -1,7 +1,7 @@
 //! The keeper's life while a server runs: orders, limits, and the end of the tree.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{SigSet, Signal, kill, killpg};
@@ -13,9 +13,10 @@ use super::end_from_wait;
 use crate::os::child::Launch;
 use crate::os::limits::{Guard, Room};
 use crate::os::link::{Heard, News, Order, Status, hear, tell};
-use crate::os::sys::{self, Waited};
+use crate::os::sys::{self, SingleThreaded, Waited};
 use crate::os::tree;
-use crate::{Backend, End, TreeEnd};
+use crate::os::view::Watch;
+use crate::{Backend, End, TreeEnd, TreeLimit};
 
 /// A server and what it started.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(super) struct Tree {
     pub(super) room: Room,
     /// The System V segments of its namespace, if they have to be measured.
     pub(super) segments: Option<OwnedFd>,
+    /// User and mount namespace, if places in them are closed.
+    pub(super) view: Vec<OwnedFd>,
 }
 
 /// Why a tree comes to its end.
@@ -46,12 +49,24 @@ pub(super) enum Why {
 
 impl Tree {
     /// Until the tree is gone, or the launcher can't be heard any more.
-    pub(super) fn watch(&self, launcher: &OwnedFd, launch: &Launch) -> io::Result<()> {
+    pub(super) fn watch(
+        &self,
+        launcher: &OwnedFd,
+        launch: &Launch,
+        proof: &SingleThreaded,
+    ) -> io::Result<()> {
+        let scene = if self.view.is_empty() { None } else { launch.scene() };
+        let mut places = Watch::new(&self.view, scene.as_ref());
         let mut mask = SigSet::empty();
         mask.add(Signal::SIGCHLD);
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
         let mut guard = Guard::new(launch, self.backend, self.room.leaf(), self.segments.as_ref());
         loop {
+            if places.close_again(proof).is_err() {
+                let _ = tell(launcher, &News::LimitHit(TreeLimit::OpenPlace));
+                self.finish(launcher, launch.tree_end, Why::Killed);
+                return Ok(());
+            }
             if let Some(end) = self.ended()? {
                 if let Some(limit) = guard.behind(end) {
                     let _ = tell(launcher, &News::LimitHit(limit));
@@ -77,7 +92,7 @@ impl Tree {
                 }
                 Heard::Nothing => {}
             }
-            self.wait_for_news(launcher, &signals, &guard)?;
+            self.wait_for_news((launcher, places.fd()), &signals, &guard)?;
             if let Some(limit) = guard.look(self.top()) {
                 let _ = tell(launcher, &News::LimitHit(limit));
                 self.finish(launcher, launch.tree_end, Why::Killed);
@@ -86,11 +101,17 @@ impl Tree {
         }
     }
 
-    fn wait_for_news(&self, launcher: &OwnedFd, signals: &SignalFd, guard: &Guard<'_>) -> io::Result<()> {
+    fn wait_for_news(
+        &self,
+        (launcher, places): (&OwnedFd, Option<BorrowedFd<'_>>),
+        signals: &SignalFd,
+        guard: &Guard<'_>,
+    ) -> io::Result<()> {
         let mut fds = vec![
             PollFd::new(launcher.as_fd(), PollFlags::POLLIN),
             PollFd::new(signals.as_fd(), PollFlags::POLLIN),
         ];
+        fds.extend(places.map(|places| PollFd::new(places, PollFlags::POLLIN)));
         if let Some(report) = &self.report {
             fds.push(PollFd::new(report.as_fd(), PollFlags::POLLIN));
         }

@@ -1,4 +1,29 @@
 //! The supervisor: answers what the system call filter of a running server asks (seccomp_unotify(2)).
+//!
+//! It never decides about something that the program can still change: it copies the address, takes the open file itself
+//! out of the process, decides about these two, and makes the call on them itself.
+
+mod address;
+mod asked;
+mod bound;
+mod connect;
+mod datagram;
+mod desk;
+mod faces;
+mod listen;
+mod memory;
+mod observe;
+mod pending;
+mod receive;
+mod reply;
+#[expect(
+    unsafe_code,
+    reason = "the ioctls of seccomp, pidfds and raw socket addresses have no safe form; each is wrapped there"
+)]
+mod sys;
+mod target;
+mod told;
+mod unix;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -22,10 +47,10 @@ pub(crate) struct Post {
 }
 
 /// Starts the thread.
+///
+/// A panic in it, the gatekeeper's included, closes the listener: every call that asks then fails with ENOSYS.
 pub(crate) fn start(post: Post, gatekeeper: Arc<dyn Gatekeeper>) -> io::Result<Supervisor> {
-    let thread = std::thread::Builder::new().name("supervisor".to_owned()).spawn(move || {
-        // TODO(notify)
-        drop((post, gatekeeper));
-    })?;
+    let thread = std::thread::Builder::new().name("supervisor".to_owned());
+    let thread = thread.spawn(move || desk::run(post, gatekeeper))?;
     Ok(Supervisor { thread })
 }

@@ -95,11 +95,49 @@ fn names_in_proc_are_missing_only_if_proc_is_granted() {
 #[test]
 fn namespaces_of_an_ordinary_user_are_full_and_roots_process_limit_is_soft() {
     let report = enforcement(&facts(Ok(7)), &ruleset(), Backend::Namespaces, None);
-    assert!(report.guarantees().iter().all(|(_, degree)| **degree == Degree::Full));
+    for (name, degree) in report.guarantees() {
+        assert_eq!(*degree, Degree::Full, "{name}");
+    }
     let root = Facts { uid: 0, gid: 0, ..facts(Ok(7)) };
     let report = enforcement(&root, &ruleset(), Backend::Namespaces, None);
     assert!(matches!(report.limits, Degree::Partial { .. }));
     assert_eq!(report.process, Degree::Full);
+}
+
+#[test]
+fn native_code_is_kept_out_by_namespaces_alone() {
+    let exec = |abi, backend| enforcement(&facts(abi), &ruleset(), backend, None).exec;
+    assert_eq!(exec(Ok(7), Backend::Namespaces), Degree::Full);
+    for backend in [Backend::Notify, Backend::Static] {
+        let degree = exec(Ok(10), backend);
+        assert!(
+            matches!(&degree, Degree::Partial { missing, .. } if missing.contains("ld.so")),
+            "{degree:?}"
+        );
+        assert!(matches!(exec(Err(libc::ENOSYS), backend), Degree::None { .. }));
+    }
+}
+
+#[test]
+fn metadata_is_kept_by_the_view_alone() {
+    let metadata = |backend| enforcement(&facts(Ok(10)), &ruleset(), backend, None).metadata;
+    assert_eq!(metadata(Backend::Namespaces), Degree::Full);
+    for backend in [Backend::Notify, Backend::Static] {
+        assert!(matches!(metadata(backend), Degree::Partial { missing, .. } if missing.contains("times")));
+    }
+}
+
+#[test]
+fn a_filter_without_a_listener_is_reported_where_one_was_expected() {
+    for (backend, present, full) in [
+        (Backend::Namespaces, true, true),
+        (Backend::Namespaces, false, false),
+        (Backend::Static, false, true),
+    ] {
+        let mut report = enforcement(&facts(Ok(7)), &ruleset(), backend, None);
+        listener(&mut report, present);
+        assert_eq!(report.syscalls == Degree::Full, full, "{backend:?}");
+    }
 }
 
 #[test]

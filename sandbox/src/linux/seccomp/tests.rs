@@ -1,4 +1,5 @@
 use super::super::bpf::interpreter::{Call, run};
+use super::files::{MODES, MODES_HERE};
 use super::*;
 
 const FILTER: Filter = Filter {

@@ -1,0 +1,484 @@
+//! Profile files: network, sockets, closed places, examples, fragments, and the schema for editors.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+use stockade_policy::document::profile::{
+    AddressClass, NetGrant, Profile, Source, is_fragment, parse_all, schema,
+};
+
+const HEAD: &str = "name = \"p\"\ndescription = \"d\"\n";
+
+fn parse(lines: &str) -> Profile {
+    Profile::parse("p.toml", &format!("{HEAD}{lines}"), &|_| None)
+        .unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
+
+/// What is wrong, without places and remedies.
+fn mistakes(lines: &str) -> Vec<String> {
+    let mistakes = Profile::parse("p.toml", &format!("{HEAD}{lines}"), &|_| None).expect_err(lines).mistakes;
+    mistakes.into_iter().map(|mistake| mistake.what).collect()
+}
+
+fn allow(grant: &str) -> String {
+    format!("[net]\nallow = [{{ {grant}, reason = \"r\" }}]")
+}
+
+fn hosts(profile: &Profile) -> Vec<String> {
+    profile.net_allow.iter().map(|grant| format!("{}:{}", grant.host, grant.port)).collect()
+}
+
+#[test]
+fn network_and_sockets_are_read_as_their_author_wrote_them() {
+    let profile = parse(
+        r#"
+strict = true
+[fs]
+closed = [{ path = "${workspace}/secrets/", reason = "not its business" }]
+[net]
+allow = [
+  { host = "api.github.com", port = 443, reason = "its API" },
+  { host = "*.example.org", port = 8443, addresses = ["public", "private"], upload = "10MiB", reason = "ours" },
+  { host = "2001:DB8:0::5", port = 22, reason = "an address in another spelling" },
+  { host = "10.0.0.0/8", port = 5432, addresses = ["private"], reason = "databases" },
+]
+listen = [{ port = 8080, reason = "callback of a login" }]
+open = [{ host = "github.com", reason = "login" }]
+[unix]
+allow = [{ path = "/run/docker.sock", reason = "containers" }]
+private = true
+[limits]
+upload = "64MiB"
+"#,
+    );
+    assert_eq!(
+        hosts(&profile),
+        ["api.github.com:443", "*.example.org:8443", "2001:db8::5:22", "10.0.0.0/8:5432"]
+    );
+    assert_eq!(profile.net_allow[0].addresses.as_ref(), [AddressClass::Public]);
+    assert_eq!(profile.net_allow[1].addresses.as_ref(), [AddressClass::Public, AddressClass::Private]);
+    assert_eq!(profile.net_allow[1].upload_bytes, Some(10 << 20));
+    assert_eq!((profile.net_listen[0].port, profile.net_open[0].host.as_ref()), (8080, "github.com"));
+    assert_eq!((profile.unix_allow[0].path.as_ref(), profile.unix_private), ("/run/docker.sock", Some(true)));
+    assert_eq!((profile.limits.upload_bytes, profile.strict), (Some(64 << 20), Some(true)));
+    assert_eq!(profile.closed[0].path, "${workspace}/secrets");
+}
+
+#[test]
+fn a_host_that_could_never_match_is_a_mistake_with_a_remedy() {
+    for (host, what) in [
+        ("API.github.com", "`API.github.com` has capital letters"),
+        ("https://api.github.com", "`https://api.github.com` is a URL"),
+        ("api.github.com:443", "`api.github.com:443` has a port"),
+        ("api.github.com.", "`api.github.com.` ends in a dot"),
+        ("bücher.example", "`bücher.example` is not ASCII"),
+        ("api.*.com", "the `*` in `api.*.com` stands in a wrong place"),
+        ("*github.com", "the `*` in `*github.com` stands in a wrong place"),
+        ("*.", "`*.` is no name of a host"),
+        ("a..b", "`a..b` is no name of a host"),
+        ("-a.example", "`-a.example` is no name of a host"),
+        ("a b", "`a b` is no name of a host"),
+        ("127.1", "`127.1` is no address"),
+        ("0x7f.1", "`0x7f.1` is no address"),
+        ("2130706433", "`2130706433` is no address"),
+        ("256.0.0.1", "`256.0.0.1` is no address"),
+        ("[::1]", "`[::1]` is no address"),
+        ("fe80::1%eth0", "`fe80::1%eth0` is no address"),
+        ("::ffff:10.0.0.1", "`::ffff:10.0.0.1` is an IPv4 address in IPv6 form"),
+        ("10.0.0.1/8", "`10.0.0.1/8` is an address inside of a network"),
+        ("10.0.0.0/33", "`10.0.0.0/33` is no network"),
+        ("", "`host` is empty"),
+    ] {
+        assert_eq!(mistakes(&allow(&format!("host = \"{host}\", port = 443"))), [what], "{host}");
+        let text = format!("{HEAD}{}", allow(&format!("host = \"{host}\", port = 443")));
+        let told = Profile::parse("p", &text, &|_| None).expect_err(host).mistakes;
+        assert!(told[0].remedy.is_some(), "{host}: no remedy");
+    }
+    let long = format!("{}.example", "a".repeat(64));
+    assert!(mistakes(&allow(&format!("host = \"{long}\", port = 443")))[0].ends_with("is no name of a host"));
+}
+
+#[test]
+fn every_kind_of_mistake_in_network_grants_is_told() {
+    let host = "host = \"a.example\"";
+    for (lines, what) in [
+        ("[net]\nallow = \"*\"".to_owned(), "`allow` must be a list of grants, not a string"),
+        ("[net]\nallow = [\"a.example\"]".to_owned(), "this grant in `allow` has no reason"),
+        ("[net]\nallow = [443]".to_owned(), "a grant in `allow` must be a table, not a whole number"),
+        (allow("port = 443"), "a grant in `allow` has no `host`"),
+        (allow(host), "a grant in `allow` has no `port`"),
+        (allow(&format!("{host}, port = 0")), "`port` must lie between 1 and 65535"),
+        (allow(&format!("{host}, port = 65536")), "`port` must lie between 1 and 65535"),
+        (allow(&format!("{host}, port = \"443\"")), "`port` must be a whole number, not a string"),
+        (allow(&format!("{host}, ports = [443], port = 1")), "a grant in `allow` has no key `ports`"),
+        (allow(&format!("{host}, port = 1, addresses = []")), "an empty list in `addresses` names nothing"),
+        (allow(&format!("{host}, port = 1, addresses = [\"lan\"]")), "`addresses` cannot hold `lan`"),
+        (allow(&format!("{host}, port = 1, upload = \"10MB\"")), "`upload` cannot be `10MB`"),
+        (
+            "[net]\nallow = [{ host = \"a.example\", port = 1 }]".to_owned(),
+            "a grant in `allow` has no `reason`",
+        ),
+        ("[net]\nlisten = [{ port = 1 }]".to_owned(), "a grant in `listen` has no `reason`"),
+        ("[net]\nlisten = [8080]".to_owned(), "a grant in `listen` must be a table, not a whole number"),
+        ("[net]\nopen = [{ host = \"10.0.0.1\", reason = \"r\" }]".to_owned(), "`10.0.0.1` is an address"),
+        ("[net]\nalow = []".to_owned(), "[net] has no key `alow`"),
+    ] {
+        assert_eq!(mistakes(&lines), [what], "{lines}");
+    }
+    // All at once.
+    let lines = "[net]\nallow = [{ host = \"A\", port = 0 }, { host = \"*\", prot = 443, reason = \"\" }]";
+    assert_eq!(mistakes(lines).len(), 6, "{:#?}", mistakes(lines));
+}
+
+#[test]
+fn where_a_cloud_keeps_credentials_is_granted_by_its_address_and_word_alone() {
+    let metadata = ["169.254.169.254", "fd00:ec2::254", "169.254.170.2", "100.100.100.200"];
+    for host in metadata {
+        let bare = format!("host = \"{host}\", port = 80");
+        assert_eq!(mistakes(&allow(&bare)), [format!("`{host}` gives out this machine's credentials")]);
+        let wrong = format!("{bare}, addresses = [\"link-local\", \"private\", \"public\"]");
+        assert_eq!(mistakes(&allow(&wrong)).len(), 1, "{host}");
+        parse(&allow(&format!("{bare}, addresses = [\"metadata\"]")));
+    }
+    for host in ["metadata.google.internal", "*", "*.internal", "169.254.0.0/16", "10.0.0.1", "0.0.0.0/0"] {
+        let grant = format!("host = \"{host}\", port = 80, addresses = [\"public\", \"metadata\"]");
+        let what = format!("`metadata` is granted to `{host}`, which is no such address");
+        assert_eq!(mistakes(&allow(&grant)), [what]);
+    }
+}
+
+#[test]
+fn a_flag_names_a_host_as_a_profile_does() {
+    let grant = NetGrant::named("[::1]:8080", "flag").expect("an address");
+    assert_eq!((grant.host.as_ref(), grant.port), ("::1", 8080));
+    assert_eq!(grant.addresses.as_ref(), [AddressClass::Loopback]);
+    let grant = NetGrant::named("192.168.0.0/16:22", "flag").expect("a network");
+    assert_eq!(grant.addresses.as_ref(), [AddressClass::Private]);
+    for wrong in
+        ["169.254.169.254:80", "a.example", "a.example:", "a.example:99999", "::1:80", "[::1:80", "[a]:80"]
+    {
+        assert!(NetGrant::named(wrong, "flag").is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn hosts_ports_and_pages_of_a_base_are_appended_replaced_and_removed() {
+    let base = parse(
+        r#"
+[net]
+allow = [
+  { host = "a.example", port = 443, reason = "base" },
+  { host = "a.example", port = 80, reason = "base" },
+  { host = "::1", port = 80, reason = "base" },
+]
+listen = [{ port = 8080, reason = "base" }]
+open = [{ host = "login.example", reason = "base" }]
+[unix]
+allow = [{ path = "/run/x.sock", reason = "base" }]
+[fs]
+closed = [{ path = "/srv/keys", reason = "base" }]
+"#,
+    );
+    let derive = |lines: &str| {
+        let text = format!("name = \"q\"\ndescription = \"d\"\nextends = \"p\"\n{lines}");
+        Profile::parse("q.toml", &text, &|_| Some(base.clone()))
+    };
+    let more = "[net]\nallow = [{ host = \"a.example\", port = 443, upload = \"1MiB\", reason = \"own\" },\
+                { host = \"b.example\", port = 443, reason = \"own\" }]";
+    let joined = derive(more).expect("in order");
+    assert_eq!(hosts(&joined), ["a.example:443", "a.example:80", "::1:80", "b.example:443"]);
+    assert_eq!(
+        (joined.net_allow[0].reason.as_ref(), joined.net_allow[0].upload_bytes),
+        ("own", Some(1 << 20))
+    );
+    assert_eq!(joined.closed.len(), 1, "what a base closes stays closed");
+    let removed = "remove = [\"a.example:80\", \"[::1]:80\", \":8080\", \"login.example\", \"/run/x.sock\", \"/srv/keys\"]";
+    let less = derive(removed).expect("in order");
+    assert_eq!(hosts(&less), ["a.example:443"]);
+    assert_eq!(
+        (less.net_listen.len(), less.net_open.len(), less.unix_allow.len(), less.closed.len()),
+        (0, 0, 0, 0)
+    );
+    let slip = derive("remove = [\"a.example:8080\", \"A.example:80\", \":80\"]")
+        .expect_err("nothing of it is there");
+    assert_eq!(slip.mistakes.len(), 3, "{slip}");
+}
+
+#[test]
+fn examples_are_tried_when_a_profile_is_read() {
+    let lines = r#"
+[fs]
+read = [{ path = "${workspace}", reason = "r" }, { path = "${home}/.aws", reason = "r" }]
+write = [{ path = "${args.1}", reason = "r" }]
+closed = [{ path = "${workspace}/secrets", reason = "r" }]
+[net]
+allow = [
+  { host = "*.example.org", port = 443, reason = "r" },
+  { host = "db.internal", port = 5432, addresses = ["private"], reason = "r" },
+  { host = "10.0.0.5", port = 22, reason = "r" },
+]
+"#;
+    let right = r#"
+[test]
+connects = ["api.example.org:443", "db.internal:5432", "10.0.0.5:22"]
+refuses = ["example.org:443", "api.example.org:80", "10.0.0.6:22", "localhost:443", "169.254.169.254:443"]
+reads = ["${workspace}/src", "${args.1}/x", "${home}/.aws/credentials"]
+not_reads = ["${workspace}/.env", "${workspace}/a/.env.local", "${workspace}/secrets/k", "${home}/.ssh", "/", "/etc"]
+writes = ["${args.1}/src/x"]
+not_writes = ["${workspace}/src", "${args.1}/.git/hooks/x", "${args.1}/.vscode", "${args.1}x"]
+"#;
+    parse(&format!("{lines}{right}"));
+    let wrong = r#"
+[test]
+connects = ["example.org:443"]
+refuses = ["api.example.org:443"]
+reads = ["${workspace}/.env"]
+not_reads = ["${workspace}/src"]
+writes = ["${workspace}/src"]
+not_writes = ["${args.1}/x"]
+"#;
+    assert_eq!(
+        mistakes(&format!("{lines}{wrong}")),
+        [
+            "the profile may not connect to `example.org:443`",
+            "the profile may connect to `api.example.org:443`",
+            "the profile may not read `${workspace}/.env`",
+            "the profile may read `${workspace}/src`",
+            "the profile may not write `${workspace}/src`",
+            "the profile may write `${args.1}/x`",
+        ]
+    );
+    for (line, what) in [
+        ("connects = [\"*:443\"]", "`*:443` is more than one host"),
+        ("connects = [\"a.example\"]", "`a.example` is no host and port"),
+        ("reads = [\"src\"]", "the path `src` is not absolute"),
+        ("reads = [\"${hom}/x\"]", "there is no variable `${hom}`"),
+        ("reads = []", "an empty list in `reads` names nothing"),
+        ("read = [\"/x\"]", "[test] has no key `read`"),
+    ] {
+        assert_eq!(mistakes(&format!("[test]\n{line}")), [what]);
+    }
+}
+
+#[test]
+fn lines_to_be_pasted_are_told_from_a_profile_and_checked_like_one() {
+    let fragment = "[net]\nallow = [{ host = \"api.example.org\", port = 443, reason = \"…\" }]\n";
+    assert!(is_fragment(fragment) && is_fragment("[[net.allow]]\nhost = \"a\"") && !is_fragment(""));
+    assert!(!is_fragment(HEAD) && !is_fragment("extends = \"default\"\n[net]"));
+    assert_eq!(hosts(&Profile::parse_fragment("-", fragment).expect("in order")), ["api.example.org:443"]);
+    let pasted = parse(fragment);
+    assert_eq!(hosts(&pasted), ["api.example.org:443"]);
+    // Each grant may stand in a table of its own, so that several fragments can follow each other.
+    let tables = "[[net.allow]]\nhost = \"a.example\"\nport = 443\nreason = \"r\"\n[[net.allow]]\nhost = \"b.example\"\nport = 443\nreason = \"r\"";
+    assert_eq!(hosts(&Profile::parse_fragment("-", tables).expect("in order")).len(), 2);
+    let wrong =
+        Profile::parse_fragment("-", "[net]\nallow = [{ host = \"a b\" }]\n[fss]").expect_err("mistakes");
+    assert_eq!(wrong.mistakes.len(), 4, "{wrong}");
+}
+
+/// Keys of each table of the schema, by the title that messages give the table.
+fn keys_of_schema() -> Vec<(String, String, BTreeSet<String>)> {
+    let schema = schema();
+    let keys = |table: &Value| -> BTreeSet<String> {
+        table["properties"].as_object().expect("a table").keys().cloned().collect()
+    };
+    let mut found = vec![("the file".to_owned(), "zzz = 1".to_owned(), keys(&schema))];
+    for (name, table) in schema["properties"].as_object().expect("keys") {
+        if table["properties"].is_object() {
+            found.push((format!("[{name}]"), format!("[{name}]\nzzz = 1"), keys(table)));
+        }
+        for (key, list) in table["properties"].as_object().into_iter().flatten() {
+            if list["items"]["properties"].is_object() {
+                let text = format!("[{name}]\n{key} = [{{ zzz = 1 }}]");
+                found.push((format!("a grant in `{key}`"), text, keys(&list["items"])));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_schema_knows_the_keys_that_the_reader_knows() {
+    let tables = keys_of_schema();
+    assert!(tables.len() >= 14, "{}", tables.len());
+    for (title, lines, keys) in tables {
+        let text = if title == "the file" { lines.clone() } else { format!("{HEAD}{lines}") };
+        let told = Profile::parse("p", &text, &|_| None).expect_err("an unknown key").mistakes;
+        let known =
+            told.iter().find(|mistake| mistake.what.ends_with("has no key `zzz`")).expect("it is told");
+        let (_, list) =
+            known.remedy.as_deref().and_then(|r| r.rsplit_once(" knows ")).expect("it lists the keys");
+        let words = list.split('`').skip(1).step_by(2);
+        assert_eq!(words.map(str::to_owned).collect::<BTreeSet<_>>(), keys, "{title}");
+    }
+}
+
+#[test]
+fn the_schema_in_the_repository_is_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schema/profile.json");
+    let committed = std::fs::read_to_string(&path).expect("docs/schema/profile.json");
+    let current = format!("{:#}\n", schema());
+    assert_eq!(committed, current, "write it anew: `stockade profile schema > docs/schema/profile.json`");
+}
+
+#[test]
+fn every_profile_that_ships_is_valid_by_the_schema_and_wrong_ones_are_not() {
+    let schema = schema();
+    for source in shipped() {
+        let table = toml::de::DeTable::parse(&source.text).expect("TOML");
+        let value = as_json(&toml::de::DeValue::Table(table.into_inner()));
+        assert_eq!(invalid(&schema, &value, ""), Vec::<String>::new(), "{}", source.file);
+    }
+    for (wrong, at) in [
+        (serde_json::json!({"name": "p"}), ""),
+        (serde_json::json!({"name": "p", "description": "d", "colour": 1}), ""),
+        (serde_json::json!({"name": "a b", "description": "d"}), "/name"),
+        (
+            serde_json::json!({"name": "p", "description": "d", "net": {"allow": [{"host": "a"}]}}),
+            "/net/allow/0",
+        ),
+        (serde_json::json!({"name": "p", "description": "d", "require": {"fs": "most"}}), "/require/fs"),
+        (serde_json::json!({"name": "p", "description": "d", "limits": {"memory": "1GB"}}), "/limits/memory"),
+        (serde_json::json!({"name": "p", "description": "d", "fs": {"read": ["/usr"]}}), "/fs/read/0"),
+    ] {
+        assert_eq!(invalid(&schema, &wrong, ""), [at], "{wrong}");
+    }
+}
+
+#[test]
+fn every_profile_that_ships_proves_what_it_allows_and_refuses() {
+    let (_, mistakes) = parse_all(&shipped(), &|_| None);
+    assert!(mistakes.is_empty(), "{mistakes:#?}");
+    for source in shipped().iter().filter(|source| source.file.contains("/servers/")) {
+        for key in ["\n[test]", "\nrefuses = ", "\nnot_reads = "] {
+            assert!(source.text.contains(key), "{} has no {}", source.file, key.trim());
+        }
+    }
+}
+
+fn as_json(value: &toml::de::DeValue<'_>) -> Value {
+    use toml::de::DeValue;
+    match value {
+        DeValue::String(text) => Value::from(text.as_ref()),
+        DeValue::Integer(number) => Value::from(number.as_str().parse::<u64>().expect("a small number")),
+        DeValue::Boolean(value) => Value::from(*value),
+        DeValue::Array(items) => items.iter().map(|item| as_json(item.get_ref())).collect(),
+        DeValue::Table(table) => {
+            let member =
+                |(key, value): (&toml::Spanned<std::borrow::Cow<'_, str>>, &toml::Spanned<DeValue<'_>>)| {
+                    (key.get_ref().to_string(), as_json(value.get_ref()))
+                };
+            Value::Object(table.iter().map(member).collect())
+        }
+        DeValue::Float(_) | DeValue::Datetime(_) => panic!("no profile holds one"),
+    }
+}
+
+fn shipped() -> Vec<Source> {
+    let mut sources = Vec::new();
+    for folder in ["base", "servers"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../profiles").join(folder);
+        for entry in std::fs::read_dir(folder).expect("the folder of profiles") {
+            let path = entry.expect("an entry").path();
+            let text = std::fs::read_to_string(&path).expect("a profile");
+            sources.push(Source { file: path.display().to_string(), text });
+        }
+    }
+    sources
+}
+
+/// Places where a value is not what the schema says: as much of draft 7 as our schema uses, patterns by the few forms
+/// that it has. What it uses beyond that is found, so that it cannot pass unchecked.
+fn invalid(schema: &Value, value: &Value, at: &str) -> Vec<String> {
+    const KNOWN: [&str; 14] = [
+        "type",
+        "properties",
+        "required",
+        "additionalProperties",
+        "items",
+        "enum",
+        "minItems",
+        "minLength",
+        "pattern",
+        "minimum",
+        "maximum",
+        "description",
+        "title",
+        "$schema",
+    ];
+    let rules = schema.as_object().expect("a schema");
+    assert!(rules.keys().all(|key| KNOWN.contains(&key.as_str())), "unknown to this test: {rules:?}");
+    let types = match &schema["type"] {
+        Value::Array(types) => types.iter().filter_map(Value::as_str).collect(),
+        one => vec![one.as_str().expect("a type")],
+    };
+    let kind = match value {
+        Value::Object(_) => "object",
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_u64() => "integer",
+        _ => "other",
+    };
+    let mut wrong = Vec::new();
+    let fits = match value {
+        _ if !types.contains(&kind) => false,
+        Value::Object(members) => {
+            for (key, value) in members {
+                match (&schema["properties"][key], &schema["additionalProperties"]) {
+                    (known @ Value::Object(_), _) | (Value::Null, known @ Value::Object(_)) => {
+                        wrong.extend(invalid(known, value, &format!("{at}/{key}")));
+                    }
+                    _ => wrong.push(at.to_owned()),
+                }
+            }
+            let required = schema["required"].as_array().into_iter().flatten();
+            required.filter_map(Value::as_str).all(|key| members.contains_key(key))
+        }
+        Value::Array(items) => {
+            for (n, item) in items.iter().enumerate() {
+                wrong.extend(invalid(&schema["items"], item, &format!("{at}/{n}")));
+            }
+            items.len() as u64 >= schema["minItems"].as_u64().unwrap_or(0)
+        }
+        Value::String(text) => {
+            let long_enough = text.len() as u64 >= schema["minLength"].as_u64().unwrap_or(0);
+            let listed = schema["enum"].as_array().is_none_or(|words| words.contains(value));
+            long_enough && listed && schema["pattern"].as_str().is_none_or(|pattern| fits(pattern, text))
+        }
+        Value::Number(number) => {
+            let number = number.as_u64().expect("a whole number");
+            number >= schema["minimum"].as_u64().unwrap_or(0)
+                && number <= schema["maximum"].as_u64().unwrap_or(u64::MAX)
+        }
+        _ => true,
+    };
+    if !fits {
+        wrong.push(at.to_owned());
+    }
+    wrong
+}
+
+/// The four patterns of the schema.
+fn fits(pattern: &str, text: &str) -> bool {
+    let only = |text: &str, more: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c));
+    match pattern {
+        "^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$" => {
+            only(text, "_.-") && !text.starts_with('.') && text.len() <= 64
+        }
+        "^[0-9]+ *(B|KiB|MiB|GiB)$" => {
+            let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+            unit.len() < text.len() && ["B", "KiB", "MiB", "GiB"].contains(&unit.trim_start())
+        }
+        path if path.starts_with(r"^(/|\$\{(home|") => {
+            let variable = text.strip_prefix("${").and_then(|rest| rest.split_once('}'));
+            let known = |name: &str| path.contains(&name.replace('.', r"\.")) || name.starts_with("args.");
+            text.starts_with('/')
+                || variable
+                    .is_some_and(|(name, rest)| known(name) && (rest.is_empty() || rest.starts_with('/')))
+        }
+        host if host.starts_with(r"^(\*|") => only(text, "*._-:/") && !text.is_empty(),
+        other => panic!("a pattern that this test does not know: {other}"),
+    }
+}
