@@ -1,7 +1,6 @@
 //! From a fresh fork to the server's first instruction: what the server's own process does before execve.
 
 use std::ffi::{CString, OsStr};
-use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -267,30 +266,25 @@ fn fresh_signals() -> Result<(), Failure> {
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).at(Step::Signals)
 }
 
-/// When the whole machine is short of memory, a stranger's program is to go before the user's own. Raising it needs no
-/// privilege (proc_pid_oom_score_adj(5)); where /proc can't be written, the kernel chooses as it always does.
-pub(crate) fn first_to_go() {
-    let _ = fs::write("/proc/self/oom_score_adj", "1000");
-}
-
 fn limit(launch: &Launch, backend: Backend) -> Result<(), Failure> {
     if weaken::is_off(Weakness::Limits) {
         return Ok(());
     }
-    let limits = launch.limits;
+    let most = launch.limits;
     if backend != Backend::Namespaces {
-        first_to_go();
+        // There PID 1 has done so: /proc can't be written any more.
+        limits::go_first();
     }
     at_most(Resource::RLIMIT_CORE, 0, 0)?;
-    at_most(Resource::RLIMIT_NOFILE, limits.open_files, limits.open_files)?;
-    at_most(Resource::RLIMIT_FSIZE, limits.file_bytes, limits.file_bytes)?;
-    if let Some(seconds) = limits.cpu_seconds {
+    at_most(Resource::RLIMIT_NOFILE, most.open_files, most.open_files)?;
+    at_most(Resource::RLIMIT_FSIZE, most.file_bytes, most.file_bytes)?;
+    if let Some(seconds) = most.cpu_seconds {
         // SIGXCPU at the soft limit can be caught; SIGKILL at the hard one can't.
         at_most(Resource::RLIMIT_CPU, seconds, seconds.saturating_add(1))?;
     }
     if backend == Backend::Namespaces && launch.kernel_counts_processes {
         // One more for our PID 1, which runs under the same user in the same namespace.
-        let processes = limits.processes.saturating_add(1);
+        let processes = most.processes.saturating_add(1);
         at_most(Resource::RLIMIT_NPROC, processes, processes)?;
     }
     Ok(())

@@ -63,6 +63,7 @@ pub(crate) fn settle(launch: &Launch, keeper: BorrowedFd<'_>) -> Result<Option<O
     let (uid, gid) = (launch.uid, launch.gid);
     // The files below belong to root while we are not dumpable, as a launcher that guards its memory is not.
     set_dumpable(true).at(Step::UidMap)?;
+    limits::go_first();
     // Identity maps: the server keeps its user, and is not uid 0 anywhere. user_namespaces(7): an unprivileged
     // process may map its own group only once setgroups is denied.
     fs::write("/proc/self/setgroups", "deny").at(Step::Setgroups)?;
@@ -78,7 +79,6 @@ pub(crate) fn settle(launch: &Launch, keeper: BorrowedFd<'_>) -> Result<Option<O
     // this pid namespace alone). They can still be mapped so. Only uid 0 of the host may write this, whatever it holds here.
     let _ = fs::write("/proc/sys/vm/memfd_noexec", "2");
     // While there is a whole /proc: the view may have none.
-    child::first_to_go();
     if launch.limits.memory_bytes.is_some() {
         limits::show_segments(keeper);
     }

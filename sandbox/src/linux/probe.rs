@@ -74,7 +74,9 @@ fn enforcement(
     };
     if !matches!(enforcement.limits, Degree::None { .. }) {
         let cgroup = launch.cgroup.as_ref().map(Place::offers).map_err(|why| NoCgroup::NoPlace(*why));
-        enforcement.limits = report::limits(facts, ruleset, enforcement.backend, cgroup);
+        let limits = Limits { memory_bytes: Some(1 << 30), ..ruleset.limits };
+        let limited = Ruleset { limits, ..ruleset.clone() };
+        enforcement.limits = report::limits(facts, &limited, enforcement.backend, cgroup);
     }
     enforcement
 }
@@ -91,7 +93,7 @@ fn nothing_granted(backend: BackendChoice) -> Ruleset {
             file_bytes: 1 << 30,
             processes: 64,
             cpu_seconds: None,
-            memory_bytes: Some(1 << 30),
+            memory_bytes: None,
         },
         backend,
         required: Required { fs: Need::BestEffort, net: Need::BestEffort, process: Need::BestEffort },

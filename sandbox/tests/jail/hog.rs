@@ -31,7 +31,7 @@ pub(crate) fn deed(words: &[&str]) -> io::Result<String> {
         ["files", bytes] => {
             let mut held = Vec::new();
             grow(bytes, || {
-                let mut file = File::from(memfd_create(c"hog", MFdFlags::empty())?);
+                let mut file = file_in_memory()?;
                 file.write_all(&vec![1; STEP_BYTES])?;
                 held.push(file);
                 Ok(())
@@ -42,7 +42,8 @@ pub(crate) fn deed(words: &[&str]) -> io::Result<String> {
         ["processes", count, bytes] => {
             let mut children = Vec::new();
             for _ in 0..number(count) {
-                let me = std::env::current_exe()?;
+                // Not /proc/self/exe: it may be out of reach.
+                let me = std::env::args_os().next().expect("our own path");
                 children.push(Command::new(me).args(["__probe", "hog", "mapped", bytes]).spawn()?);
             }
             for mut child in children {
@@ -58,6 +59,16 @@ pub(crate) fn deed(words: &[&str]) -> io::Result<String> {
         other => panic!("unknown hog {other:?}"),
     }
     Ok(String::new())
+}
+
+/// Without the right to be executed (Linux 6.3): others are refused.
+fn file_in_memory() -> io::Result<File> {
+    const NOEXEC_SEAL: MFdFlags = MFdFlags::from_bits_retain(8);
+    let made = match memfd_create(c"hog", NOEXEC_SEAL) {
+        Err(nix::errno::Errno::EINVAL) => memfd_create(c"hog", MFdFlags::empty()),
+        other => other,
+    };
+    Ok(made?.into())
 }
 
 fn grow(bytes: &str, mut step: impl FnMut() -> io::Result<()>) -> io::Result<()> {

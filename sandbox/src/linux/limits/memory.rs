@@ -48,11 +48,12 @@ impl<'a> Gauge<'a> {
 
     /// Bytes, which may be too many as long as they are below `limit`.
     pub(super) fn used(&self, processes: &[Process], limit: u64) -> u64 {
-        let first: Vec<Holding> = processes.iter().map(|process| from_status(process.pid)).collect();
-        let mut total = sum(first.iter().copied());
+        let mut total = sum(processes.iter().map(|process| from_status(process.pid)));
         if total.private.saturating_add(total.shared) > limit {
-            let better = |(process, first): (&Process, Holding)| from_rollup(process.pid).unwrap_or(first);
-            total = sum(processes.iter().zip(first).map(better));
+            // One that has ended in between holds nothing now.
+            let better =
+                |process: &Process| from_rollup(process.pid).unwrap_or_else(|| from_status(process.pid));
+            total = sum(processes.iter().map(better));
         }
         let grown = sys::shared_and_swapped().unwrap_or(u64::MAX).saturating_sub(self.shared_before);
         // Whoever it was. A quarter, so that the search for it is rare and yet in time.

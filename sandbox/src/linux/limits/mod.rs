@@ -7,6 +7,7 @@ mod place;
 mod sys;
 mod watchdog;
 
+use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
@@ -74,6 +75,13 @@ pub(crate) enum NoCgroup {
     NoPlace(NoPlace),
     /// The kernel refused, with this errno.
     Failed(i32),
+}
+
+/// When the whole machine is short of memory, a stranger's program is to go before the user's own, and what it starts with
+/// it. Raising it needs no privilege (proc_pid_oom_score_adj(5)); where /proc can't be written, the kernel chooses as it
+/// always does.
+pub(crate) fn go_first() {
+    let _ = fs::write("/proc/self/oom_score_adj", "1000");
 }
 
 /// Notices when a tree passes a limit.

@@ -55,7 +55,12 @@ impl<'a> Watchdog<'a> {
             percent = percent_of(tasks, limit);
         }
         if let Some(limit) = self.bounds.memory_bytes {
-            let used = self.gauge.used(&processes, limit);
+            let mut used = self.gauge.used(&processes, limit);
+            if used > limit {
+                // While processes that share pages end, each of those left is read with a larger share than the one before,
+                // and the sum is of no moment at all.
+                used = self.gauge.used(&tree::descendants(root, &[]), limit);
+            }
             if used > limit {
                 return Some(TreeLimit::Memory);
             }
