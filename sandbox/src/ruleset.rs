@@ -126,8 +126,8 @@ pub struct Limits {
     pub open_files: u64,
     /// RLIMIT_FSIZE, bytes
     pub file_bytes: u64,
-    /// Processes and threads of the tree: RLIMIT_NPROC inside our own user namespace; in `static` the keeper counts
-    /// and kills (soft).
+    /// Processes and threads of the tree: RLIMIT_NPROC inside our own user namespace, else cgroup v2 where one can be had,
+    /// else the keeper counts and kills (soft).
     pub processes: u64,
     /// RLIMIT_CPU, seconds per process; `None` for no limit.
     pub cpu_seconds: Option<u64>,

@@ -149,7 +149,7 @@ fn without_namespaces_the_weaker_backend_stops_all_of_it_as_well() {
     }
     let finished = in_such_a_place(&format!("exec {} demo --json", stockade_bin().display()));
     let demo = Demo { world, finished };
-    assert_eq!(demo.report()["backend"], "static", "{:#}", demo.report());
+    assert_eq!(demo.report()["backend"], "notify", "{:#}", demo.report());
     assert_eq!(demo.lines("stopped").len(), 7, "{:#}", demo.report());
     assert_eq!(demo.finished.code(), 0);
     demo.assert_nothing_is_left();

@@ -56,7 +56,9 @@ fn is_rust(name: &str) -> bool {
 
 /// Specifications and tests, as opposed to what is shipped.
 fn is_test(name: &str) -> bool {
-    name.starts_with("tests/") || name.contains("/tests/") || name.ends_with("/tests.rs")
+    name.starts_with("tests/")
+        || ["/tests/", "/benches/"].iter().any(|folder| name.contains(folder))
+        || name.ends_with("/tests.rs")
 }
 
 fn sources() -> Vec<(String, String)> {

@@ -49,7 +49,8 @@ impl Sight {
                  --observe, what is opened or executed is seen."
             }
             Self::Nothing => {
-                "Nothing of what the jail denied could be seen: its backend has no supervisor on this host."
+                "Nothing of what the jail denied can be seen: there is no supervisor in this backend, or none on this host. \
+                 --backend notify has one, and namespaces where the kernel lets it."
             }
         }
     }

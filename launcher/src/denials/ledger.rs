@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,8 @@ const JUDGED_MAX: usize = 65_536;
 pub struct Ledger {
     state: Mutex<State>,
     news: Notify,
+    /// Something was refused since somebody looked.
+    fresh: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -53,6 +56,9 @@ impl Ledger {
     /// Something was refused. Returns at once.
     pub fn denied(&self, denial: Denial) {
         let news = self.state().count(Tried::from(denial.what), None, denial.program);
+        if news == News::Some {
+            self.fresh.store(true, Ordering::Release);
+        }
         self.tell(news);
     }
 
@@ -81,6 +87,11 @@ impl Ledger {
     /// Returns when there is something to judge or to write since the last call, now or in a minute.
     pub async fn news(&self) {
         self.news.notified().await;
+    }
+
+    /// Whether something was refused since the last call that may have to be written. Costs next to nothing.
+    pub fn take_fresh(&self) -> bool {
+        self.fresh.load(Ordering::Relaxed) && self.fresh.swap(false, Ordering::Acquire)
     }
 
     /// Judges some of what was opened, which looks at the file system; `true` if more is waiting.

@@ -5,10 +5,22 @@ use super::tried::Tried;
 /// Names of system calls, and what a program wants with them.
 const SYSTEM_CALLS: &[(&[&str], &str)] = &[
     (
-        &["ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "kcmp"],
-        "looks into other processes",
+        &[
+            "ptrace",
+            "process_vm_readv",
+            "process_vm_writev",
+            "pidfd_getfd",
+            "kcmp",
+            "process_madvise",
+            "process_mrelease",
+        ],
+        "reaches into other processes",
     ),
-    (&["bpf", "perf_event_open", "userfaultfd"], "reaches deep into the kernel; attacks begin there"),
+    (&["prlimit64", "move_pages", "migrate_pages"], "changes other processes"),
+    (
+        &["bpf", "perf_event_open", "userfaultfd", "modify_ldt"],
+        "reaches deep into the kernel; attacks begin there",
+    ),
     (
         &["io_uring_setup", "io_uring_enter", "io_uring_register"],
         "does input and output past the filter; programs fall back to ordinary calls",
@@ -24,24 +36,46 @@ const SYSTEM_CALLS: &[(&[&str], &str)] = &[
             "open_tree",
             "fsopen",
             "fsmount",
+            "fsconfig",
+            "fspick",
             "mount_setattr",
+            "swapon",
+            "swapoff",
         ],
         "changes what the file tree looks like",
     ),
-    (&["unshare", "setns", "clone", "clone3"], "makes or enters namespaces, which a sandbox inside needs"),
+    (&["name_to_handle_at", "open_by_handle_at", "fanotify_init"], "reaches files around their paths"),
     (
-        &["init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot"],
+        &["unshare", "setns", "clone", "clone3"],
+        "makes or enters namespaces, which a sandbox inside the jail needs",
+    ),
+    (
+        &["init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot", "acct"],
         "changes the running kernel",
     ),
+    (
+        &["settimeofday", "clock_settime", "clock_adjtime", "adjtimex", "sethostname", "setdomainname"],
+        "changes the clock or the name of the machine",
+    ),
+    (&["syslog"], "reads or changes the kernel's own log"),
+    (&["ioperm", "iopl"], "reaches the hardware's ports"),
+    (&["ioctl"], "types into a terminal as if the user had"),
     (&["personality"], "changes how the kernel lays out memory"),
     (&["setsid", "setpgid"], "leaves the server's process group, by which its tree is ended"),
     (&["chmod", "fchmod", "fchmodat", "fchmodat2"], "sets set-user-id or set-group-id bits"),
-    (&["memfd_create", "memfd_secret"], "makes memory that can be executed like a file"),
-    (&["sendto", "sendmsg", "sendmmsg"], "sends to an address of its choice, past the check of connections"),
+    (
+        &["memfd_create", "memfd_secret"],
+        "makes memory that can be executed like a file, or that nobody else can see",
+    ),
+    (
+        &["sendto", "sendmsg", "sendmmsg", "setsockopt"],
+        "sends by a way of its choice, past the check of connections",
+    ),
 ];
 
-/// What a program wants with this system call.
-pub fn system_call(name: &str) -> &'static str {
+/// What a program wants with this system call; a remark in brackets may follow its name.
+fn system_call(name: &str) -> &'static str {
+    let name = name.split(' ').next().unwrap_or(name);
     let known = SYSTEM_CALLS.iter().find(|(names, _)| names.contains(&name));
     known.map_or("belongs to the part of the kernel that no server needs", |(_, wants)| wants)
 }
@@ -85,7 +119,8 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), count);
-        assert_eq!(system_call("ptrace"), "looks into other processes");
+        assert_eq!(system_call("ptrace"), "reaches into other processes");
+        assert_eq!(system_call("clone (new namespaces)"), system_call("unshare"));
         assert_ne!(system_call("unheard_of"), "");
     }
 }

@@ -107,39 +107,44 @@ pub(super) fn of_file(
     if path.starts_with("/proc") || (access == Access::ReadWrite && path.starts_with("/sys")) {
         return Some("it belongs to the kernel or to another process; servers do without it".to_owned());
     }
-    match why {
-        Some(Why::Closed(place, _)) => {
-            return Some(format!(
-                "{} stays closed inside wider grants; no grant of it is proposed, only a profile that names it opens it",
-                place.display()
-            ));
-        }
-        Some(Why::ByChildren) => {
-            return Some(
-                "use `--backend namespaces`, or grant a directory that holds no sensitive place".to_owned(),
-            );
-        }
-        Some(Why::Otherwise(Access::ReadWrite)) if access == Access::ReadExecute => {
-            return Some(
-                "what the server can write must not be executed: install the program where it cannot write"
-                    .to_owned(),
-            );
-        }
-        _ => {}
+    if path.starts_with("/dev") {
+        return Some(
+            "it is a device, through which a program may see or do anything: no grant of it is proposed"
+                .to_owned(),
+        );
     }
-    if directory {
-        if is_wide(granted, closed) {
-            return Some(format!(
-                "{} is too wide a grant: name the directories in it that the server needs",
-                granted.display()
-            ));
+    by_fence(why, access)
+        .or_else(|| if directory { of_directory(granted, closed) } else { None })
+        .or_else(|| unwritable(granted))
+}
+
+/// Why no grant would do, or should, for the reason that the fence has.
+fn by_fence(why: Option<&Why>, access: Access) -> Option<String> {
+    match why? {
+        Why::Closed(place, _) => Some(format!(
+            "{} stays closed inside wider grants; no grant of it is proposed, only a profile that names it opens it",
+            place.display()
+        )),
+        Why::ByChildren => {
+            Some("use `--backend namespaces`, or grant a directory that holds no sensitive place".to_owned())
         }
-        let holds = |place: &&PathBuf| place.starts_with(granted);
-        if let Some(place) = closed.sensitive.iter().find(holds) {
-            return Some(format!("{} lies in it: name the directories beside it", place.display()));
-        }
+        Why::Otherwise(Access::ReadWrite) if access == Access::ReadExecute => Some(
+            "what the server can write must not be executed: install the program where it cannot write"
+                .to_owned(),
+        ),
+        Why::Otherwise(_) | Why::NoGrant | Why::Private => None,
     }
-    unwritable(granted)
+}
+
+fn of_directory(directory: &Path, closed: &ClosedPlaces) -> Option<String> {
+    if is_wide(directory, closed) {
+        return Some(format!(
+            "{} is too wide a grant: name the directories in it that the server needs",
+            directory.display()
+        ));
+    }
+    let place = closed.sensitive.iter().find(|place| place.starts_with(directory))?;
+    Some(format!("{} lies in it: name the directories beside it", place.display()))
 }
 
 /// Why a profile cannot name this path.

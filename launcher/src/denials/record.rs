@@ -26,8 +26,14 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// As an event. `mask` hides what looks like a secret: paths and names are chosen by the server.
-    pub fn event(&self, mask: &dyn Fn(&str) -> String, places: &ClosedPlaces) -> Denied {
+    /// As an event. `mask` hides what looks like a secret: paths and names are chosen by the server. `during` are the calls
+    /// in flight when the news came.
+    pub fn event(
+        &self,
+        mask: &dyn Fn(&str) -> String,
+        during: &CallsInFlight,
+        places: &ClosedPlaces,
+    ) -> Denied {
         let target = self.tried.target();
         let masked = mask(&target);
         let hidden = masked != target;
@@ -51,7 +57,8 @@ impl Entry {
             instead: instead.map(|text| mask(&text)),
             program: self.program.as_deref().map(|path| mask(&path.to_string_lossy())),
             count: self.count,
-            during: CallsInFlight::default(),
+            // An observed open is told some time after it happened, when the call it was for may be over.
+            during: (self.tried.evidence() == "refused").then(|| during.clone()),
         }
     }
 

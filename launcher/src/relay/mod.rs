@@ -120,15 +120,17 @@ impl Relay {
         let (stderr_out, notes) = (stderr()?, stderr()?);
         let jailed = session.jailed;
         let to_server = ends::server_writer(jailed.stdin)?;
+        let recorder = Rc::new(Recorder::new(session.denials, Arc::clone(&session.engine)));
+        let ends = (to_client, to_server);
         Ok(Self {
-            hub: Rc::new(Hub::new(session.mediator, session.log, to_client, to_server)),
+            hub: Rc::new(Hub::new(session.mediator, session.log, ends, Rc::clone(&recorder))),
             keeper: jailed.keeper,
             from_client,
             from_server: ends::server_reader(jailed.stdout)?,
             stderr: (ends::server_reader(jailed.stderr)?, stderr_out),
             notes,
             network: session.network,
-            recorder: Rc::new(Recorder::new(session.denials, Arc::clone(&session.engine))),
+            recorder,
             engine: session.engine,
             tmp: session.plan.session_tmp,
             _own: own,
@@ -217,6 +219,7 @@ fn record_end(hub: &Hub, ending: &Ending<'_>, how: String, seen: &stderr::Seen) 
 
 /// The server is gone: what the client asked, and what it wrote before it could know, is answered.
 async fn last_words(hub: &Hub, end: &ServerEnd, to_server: Option<&mut tokio::task::JoinHandle<()>>) {
+    hub.catch_up();
     hub.server_ended(end).await;
     if let Some(reading) = to_server {
         let silence = async { while tokio::time::timeout(LAST_WORDS, hub.progress()).await.is_ok() {} };

@@ -18,6 +18,7 @@ use super::backlog::Backlog;
 use super::ending::Cause;
 use super::ends::{Reader, Writer};
 use super::lines::{Line, LineReader};
+use super::recorder::Recorder;
 use crate::telemetry::{CallLine, CallsInFlight, EventLog, NetworkEvent};
 
 /// More calls in flight than this are only counted.
@@ -40,10 +41,16 @@ pub(super) struct Hub {
     progressed: Notify,
     answers_to_client: Backlog,
     answers_to_server: Backlog,
+    recorder: Rc<Recorder>,
 }
 
 impl Hub {
-    pub(super) fn new(mediator: Mediator, log: EventLog, to_client: Writer, to_server: Writer) -> Self {
+    pub(super) fn new(
+        mediator: Mediator,
+        log: EventLog,
+        (to_client, to_server): (Writer, Writer),
+        recorder: Rc<Recorder>,
+    ) -> Self {
         Self {
             mediator: RefCell::new(mediator),
             log: RefCell::new(log),
@@ -59,7 +66,13 @@ impl Hub {
             progressed: Notify::new(),
             answers_to_client: Backlog::default(),
             answers_to_server: Backlog::default(),
+            recorder,
         }
+    }
+
+    /// Puts on record what the jail refused until now.
+    pub(super) fn catch_up(&self) {
+        self.recorder.catch_up(self);
     }
 
     /// Starts the task that reads one side until it ends, and the one that answers it.
@@ -93,6 +106,10 @@ impl Hub {
         let mut actions = Vec::new();
         loop {
             let Ok(line) = lines.next().await else { return };
+            if from == Peer::Server {
+                // What was refused before the server wrote this was refused while its call was in flight.
+                self.catch_up();
+            }
             let now = self.now();
             let mut whole: &[u8] = &[];
             match &line {

@@ -126,6 +126,13 @@ impl Recorder {
         })
     }
 
+    /// Writes at once what was refused and is not written yet, before anything else becomes of the calls in flight.
+    pub(super) fn catch_up(&self, book: &impl Book) {
+        if self.denials.ledger.take_fresh() {
+            self.write(book, Rest::Waits, &book.calls());
+        }
+    }
+
     /// At the end, when no process of the tree is left: writes the rest.
     pub(super) async fn finish(&self, book: &impl Book) {
         let deadline = Instant::now() + LAST_WORDS;
@@ -163,7 +170,7 @@ impl Recorder {
         };
         let mask = |text: &str| self.engine.mask(text).into_owned();
         for entry in entries {
-            book.denied(&Denied { during: during.clone(), ..entry.event(&mask, court.places()) });
+            book.denied(&entry.event(&mask, during, court.places()));
         }
         let count = ledger.take_lost();
         if count > 0 {

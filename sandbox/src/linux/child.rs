@@ -267,14 +267,20 @@ fn fresh_signals() -> Result<(), Failure> {
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None).at(Step::Signals)
 }
 
+/// When the whole machine is short of memory, a stranger's program is to go before the user's own. Raising it needs no
+/// privilege (proc_pid_oom_score_adj(5)); where /proc can't be written, the kernel chooses as it always does.
+pub(crate) fn first_to_go() {
+    let _ = fs::write("/proc/self/oom_score_adj", "1000");
+}
+
 fn limit(launch: &Launch, backend: Backend) -> Result<(), Failure> {
     if weaken::is_off(Weakness::Limits) {
         return Ok(());
     }
     let limits = launch.limits;
-    // When the whole machine is short of memory, a stranger's program is to go before the user's own. Raising it needs no
-    // privilege (proc_pid_oom_score_adj(5)); where /proc can't be written, the kernel chooses as it always does.
-    let _ = fs::write("/proc/self/oom_score_adj", "1000");
+    if backend != Backend::Namespaces {
+        first_to_go();
+    }
     at_most(Resource::RLIMIT_CORE, 0, 0)?;
     at_most(Resource::RLIMIT_NOFILE, limits.open_files, limits.open_files)?;
     at_most(Resource::RLIMIT_FSIZE, limits.file_bytes, limits.file_bytes)?;

@@ -192,7 +192,8 @@ impl Tree {
         match until_exec(&status, backend, ends.launcher) {
             Ok(mut birth) => {
                 let view = std::mem::take(&mut birth.view);
-                Ok((Self { backend, root, server: birth.server, report, room, view }, birth))
+                let (server, segments) = (birth.server, birth.segments.take());
+                Ok((Self { backend, root, server, report, room, view, segments }, birth))
             }
             Err(failure) => {
                 let _ = kill(Pid::from_raw(root), Signal::SIGKILL);
@@ -218,18 +219,21 @@ struct Birth {
     doors: Option<(DoorCounts, Vec<OwnedFd>)>,
     /// User and mount namespace, if places in them are closed.
     view: Vec<OwnedFd>,
+    /// The System V segments of its namespace.
+    segments: Option<OwnedFd>,
 }
 
 /// Hears the server's process until it closes its end, which execve does for it. The listener is passed on at once: execve
 /// itself may ask it.
 fn until_exec(status: &OwnedFd, backend: Backend, launcher: &OwnedFd) -> Result<Birth, Failure> {
-    let mut birth = Birth { server: 0, skipped: Vec::new(), doors: None, view: Vec::new() };
+    let mut birth = Birth { server: 0, skipped: Vec::new(), doors: None, view: Vec::new(), segments: None };
     loop {
         let letter = hear_long::<Status>(status).at(Step::Socket)?;
         match letter.heard {
             Heard::Message(Status::Hello) => birth.server = letter.pid,
             Heard::Message(Status::Skipped(indices)) => birth.skipped = indices,
             Heard::Message(Status::Failed(failure)) => return Err(failure),
+            Heard::Message(Status::Segments) => birth.segments = letter.fds.into_iter().next(),
             Heard::Message(Status::Doors(counts)) => birth.doors = Some((counts, letter.fds)),
             Heard::Message(Status::View) => birth.view = letter.fds,
             Heard::Message(Status::Listener) => {

@@ -1,16 +1,17 @@
 //! Landlock: every right that the running kernel knows is handled, and only what is granted is given back.
 
 use std::error::Error;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
-use std::path::Path;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Component, Path};
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset,
     RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2};
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::Mode;
 
 use super::step::{Failure, Step};
@@ -69,9 +70,9 @@ pub(crate) fn prepare(request: Request<'_>) -> Result<Prepared, Failure> {
     };
     let mut skipped = Vec::new();
     for (index, rule) in request.paths.unwrap_or_default().iter().enumerate() {
-        match open(&rule.path) {
-            Ok(file) => {
-                let access = rights(rule.access, &file, abi(request))?;
+        match open_and_look(&rule.path) {
+            Ok((file, metadata)) => {
+                let access = rights(rule.access, &metadata, abi(request));
                 ruleset = ruleset
                     .add_rule(PathBeneath::new(file, access))
                     .map_err(|error| failure(Step::LandlockRule, &error))?;
@@ -150,12 +151,9 @@ fn handle(
 }
 
 /// What a grant gives on this file: rights that only directories have are refused by the kernel on anything else.
-fn rights(access: Access, file: &File, abi: ABI) -> Result<BitFlags<AccessFs>, Failure> {
-    let metadata = file
-        .metadata()
-        .map_err(|error| Failure::new(Step::LandlockRule, error.raw_os_error().unwrap_or(libc::EIO)))?;
+fn rights(access: Access, file: &Metadata, abi: ABI) -> BitFlags<AccessFs> {
     let granted = granted(access, abi);
-    Ok(if metadata.is_dir() { granted } else { granted & AccessFs::from_file(abi) })
+    if file.is_dir() { granted } else { granted & AccessFs::from_file(abi) }
 }
 
 fn granted(access: Access, abi: ABI) -> BitFlags<AccessFs> {
@@ -175,39 +173,50 @@ fn granted(access: Access, abi: ABI) -> BitFlags<AccessFs> {
 /// Follows no link: between the launcher's look at a path and this one, a server that may write above it can put a
 /// link to anything in its place.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
-    open_in(File::from(nix::fcntl::open("/", AS_IT_IS, Mode::empty())?), path)
+    Ok(open_and_look(path)?.0)
 }
 
-/// As [`open`], in this root.
-pub(crate) fn open_in(root: File, path: &Path) -> io::Result<File> {
-    let file = walk(root, path)?;
-    if file.metadata()?.is_symlink() {
+/// As [`open`], in this root, which `..` could lead out of and is therefore refused.
+pub(crate) fn open_in(root: &File, path: &Path) -> io::Result<File> {
+    let below = path.strip_prefix("/").unwrap_or(path);
+    if below.components().any(|name| name == Component::ParentDir) {
+        return Err(io::Error::from_raw_os_error(libc::EACCES));
+    }
+    Ok(looked_at(walk(root.as_fd(), below)?)?.0)
+}
+
+fn open_and_look(path: &Path) -> io::Result<(File, Metadata)> {
+    looked_at(walk(AT_FDCWD, path)?)
+}
+
+fn looked_at(file: File) -> io::Result<(File, Metadata)> {
+    let metadata = file.metadata()?;
+    if metadata.is_symlink() {
         return Err(io::Error::from_raw_os_error(libc::ELOOP));
     }
-    Ok(file)
+    Ok((file, metadata))
 }
 
 /// With O_NOFOLLOW, O_PATH opens a link itself, which is no directory to the next name (ENOTDIR).
 pub(crate) const AS_IT_IS: OFlag = OFlag::O_PATH.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
-/// As [`open`], from a root of the caller's; the last name may be a link, which is opened itself.
-pub(crate) fn walk(root: File, path: &Path) -> io::Result<File> {
-    let below = path.strip_prefix("/").unwrap_or(path);
-    if below.as_os_str().is_empty() {
-        return Ok(root);
-    }
+/// As [`open`], from `root` if the path is relative; the last name may be a link, which is opened itself.
+pub(crate) fn walk(root: BorrowedFd<'_>, path: &Path) -> io::Result<File> {
     // Linux 5.6. A jail inside of a jail has no openat2.
     let how = OpenHow::new().flags(AS_IT_IS).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
-    match openat2(&root, below, how) {
-        Err(Errno::ENOSYS) => walk_by_name(root, below),
+    match openat2(root, path, how) {
+        Err(Errno::ENOSYS) => walk_by_name(root, path),
         other => Ok(File::from(other?)),
     }
 }
 
 /// What openat2(2) does with RESOLVE_NO_SYMLINKS, name by name.
-fn walk_by_name(root: File, path: &Path) -> io::Result<File> {
-    let mut file = root;
-    for name in path.components() {
+fn walk_by_name(root: BorrowedFd<'_>, path: &Path) -> io::Result<File> {
+    let mut names = path.components();
+    // The first is the root of an absolute path.
+    let first = names.next().ok_or(io::ErrorKind::NotFound)?;
+    let mut file = File::from(openat(root, first.as_os_str(), AS_IT_IS, Mode::empty())?);
+    for name in names {
         file = File::from(openat(&file, name.as_os_str(), AS_IT_IS, Mode::empty())?);
     }
     Ok(file)
@@ -279,9 +288,7 @@ mod tests {
         for name in ["link", "link/", "link/key", "link/.", "link/../secret/key", "relative"] {
             let error = open(&root.join(name)).expect_err(name);
             assert!(is_unreachable(&error), "{name}: {error}");
-            let host = File::from(nix::fcntl::open("/", AS_IT_IS, Mode::empty()).expect("/"));
-            let below = root.strip_prefix("/").expect("absolute").join(name);
-            let walked = walk_by_name(host, &below).and_then(|file| file.metadata());
+            let walked = walk_by_name(AT_FDCWD, &root.join(name)).and_then(|file| file.metadata());
             assert!(walked.is_err() || walked.is_ok_and(|file| file.is_symlink()), "{name}");
         }
         assert!(open(Path::new("/proc/self/root")).is_err_and(|error| is_unreachable(&error)));

@@ -83,6 +83,8 @@ pub(crate) enum Status {
     Listener,
     /// From PID 1, with two descriptors: its user namespace and its mount namespace.
     View,
+    /// From PID 1, with one descriptor: the list of the System V segments of its namespace.
+    Segments,
 }
 
 /// No message is longer: 1 byte a tag, 16 of `Started`, and two a skipped path.
@@ -270,6 +272,7 @@ impl Message for Status {
             Self::Doors(counts) => vec![4, counts.tcp, counts.dns_udp, counts.dns_tcp],
             Self::Listener => vec![5],
             Self::View => vec![6],
+            Self::Segments => vec![7],
         }
     }
 
@@ -284,6 +287,7 @@ impl Message for Status {
             }
             [5] => Some(Self::Listener),
             [6] => Some(Self::View),
+            [7] => Some(Self::Segments),
             _ => None,
         }
     }
@@ -459,6 +463,7 @@ mod tests {
         survives(Status::Doors(counts));
         survives(Status::Listener);
         survives(Status::View);
+        survives(Status::Segments);
         survives(Order::Terminate);
         survives(Order::Kill);
         assert_eq!(Order::decode(&[]), None);

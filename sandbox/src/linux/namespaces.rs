@@ -15,7 +15,7 @@ use super::link::{Status, tell, tell_with};
 use super::netns::inward::{self, Line};
 use super::step::{At, Failure, Step};
 use super::sys::{self, Side, SingleThreaded, Waited};
-use super::{capabilities, keeper, netns, view};
+use super::{capabilities, keeper, limits, netns, view};
 use crate::weaken::{self, Weakness};
 use crate::{Backend, Network};
 
@@ -77,6 +77,11 @@ pub(crate) fn settle(launch: &Launch, keeper: BorrowedFd<'_>) -> Result<Option<O
     // A program in memory is one that was written: memfd_create(2) gives files that can't be executed (Linux 6.3, and for
     // this pid namespace alone). They can still be mapped so. Only uid 0 of the host may write this, whatever it holds here.
     let _ = fs::write("/proc/sys/vm/memfd_noexec", "2");
+    // While there is a whole /proc: the view may have none.
+    child::first_to_go();
+    if launch.limits.memory_bytes.is_some() {
+        limits::show_segments(keeper);
+    }
     let mut inward = None;
     if let Network::Brokered(doors) = &launch.network {
         let opened = netns::open(doors)?;

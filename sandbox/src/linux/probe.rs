@@ -119,11 +119,16 @@ fn tried(
         Side::Parent(child) => child,
     };
     drop(theirs);
-    let heard = hear_long::<Status>(&ours).at(Step::Socket);
+    let verdict = loop {
+        match hear_long::<Status>(&ours).at(Step::Socket).map(|letter| letter.heard) {
+            Ok(Heard::Message(Status::Hello)) => break Ok(Ok(())),
+            Ok(Heard::Message(Status::Failed(failure))) => break Ok(Err(failure)),
+            // What a keeper would be given.
+            Ok(Heard::Message(_)) => {}
+            Ok(Heard::Nothing | Heard::Gone) => break Ok(Err(Failure::new(Step::Hello, libc::ECHILD))),
+            Err(failure) => break Err(failure.into()),
+        }
+    };
     let _ = sys::wait(child, 0);
-    Ok(match heard?.heard {
-        Heard::Message(Status::Hello) => Ok(()),
-        Heard::Message(Status::Failed(failure)) => Err(failure),
-        _ => Err(Failure::new(Step::Hello, libc::ECHILD)),
-    })
+    verdict
 }

@@ -14,20 +14,28 @@ use super::harness::say;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gate {
     ways: BTreeMap<SocketAddr, Way>,
-    /// Every address is itself.
-    open: bool,
     names: BTreeMap<String, Vec<IpAddr>>,
-    panics: bool,
-    quiet: bool,
+    moods: Vec<Mood>,
+}
+
+/// How it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mood {
+    /// Every address is itself.
+    Open,
+    /// It fails.
+    Panics,
+    /// It says nothing of what goes well.
+    Quiet,
 }
 
 impl Gate {
     /// `--way 10.9.8.7:80=direct:127.0.0.1:4711`, `relay:…`, `refused:13`, or `open`; `--name HOST=IP`
     pub(crate) fn learn(&mut self, option: &str, word: &str) {
         match word {
-            "open" => return self.open = true,
-            "panic" => return self.panics = true,
-            "quiet" => return self.quiet = true,
+            "open" => return self.moods.push(Mood::Open),
+            "panic" => return self.moods.push(Mood::Panics),
+            "quiet" => return self.moods.push(Mood::Quiet),
             _ => {}
         }
         let (from, to) = word.split_once('=').expect("a pair");
@@ -47,7 +55,7 @@ impl Gate {
     }
 
     fn say(&self, line: &str) {
-        if !self.quiet {
+        if !self.moods.contains(&Mood::Quiet) {
             say(line);
         }
     }
@@ -120,12 +128,12 @@ impl Gate {
 
 impl Gatekeeper for Gate {
     fn connect(&self, wish: &Wish) -> Way {
-        assert!(!self.panics, "as it was told to");
+        assert!(!self.moods.contains(&Mood::Panics), "as it was told to");
         let path = wish.program.path.clone().unwrap_or_default();
         self.say(&format!("@wish {} {} {}", wish.to, wish.program.pid, path.display()));
         match self.ways.get(&wish.to) {
             Some(way) => *way,
-            None if self.open => Way::Direct(wish.to),
+            None if self.moods.contains(&Mood::Open) => Way::Direct(wish.to),
             None => Way::Refused(libc::EACCES),
         }
     }

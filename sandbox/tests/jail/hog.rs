@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use super::sys;
+use super::sys::{self, Segment};
 
 const STEP_BYTES: usize = 4 << 20;
 /// Between two steps: a limit that is looked at now and then has to be passed for a while.
@@ -37,6 +37,8 @@ pub(crate) fn deed(words: &[&str]) -> io::Result<String> {
                 Ok(())
             })?;
         }
+        ["segments", bytes] => grow(bytes, || sys::fill_segment(STEP_BYTES, Segment::Left))?,
+        ["a-segment"] => sys::fill_segment(STEP_BYTES, Segment::Removed)?,
         ["processes", count, bytes] => {
             let mut children = Vec::new();
             for _ in 0..number(count) {

@@ -52,9 +52,9 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
     let start = Instant::now();
     match spawn(&command, &ruleset, gate) {
         Ok(mut jailed) => {
+            say(&format!("@spawn_us {}", start.elapsed().as_micros()));
             let inward = jailed.doors.take().map(broker::serve);
             let keeper = &jailed.keeper;
-            say(&format!("@spawn_us {}", start.elapsed().as_micros()));
             say(&format!("@keeper {}", keeper.keeper_pid()));
             say(&format!("@server {}", keeper.server_pid()));
             say(&format!("@backend {}", jailed.enforcement.backend.word()));

@@ -10,6 +10,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a program that takes too much memory ends the server, with the reason", a_hog),
     ("a daemon that takes too much memory ends the server, with the reason", a_hog_elsewhere),
     ("memory in files that nobody maps counts", hidden_memory),
+    ("memory in segments that nobody has attached counts", hidden_segments),
     ("many processes that take a little each count together", many_small_ones),
     ("processes that come and go without pause hide no hog", a_storm),
     ("pages that processes share count once", shared_pages),
@@ -130,10 +131,25 @@ fn hidden_memory(backend: Backend) {
     expect_it_works_outside(&["hog", "files", &bytes]);
 }
 
+fn hidden_segments(backend: Backend) {
+    let bytes = (256 * MIB).to_string();
+    let run = run_hog(&limited(backend, 64 * MIB), &["segments", &bytes]);
+    if backend == Backend::Namespaces {
+        expect_out_of_memory(&run);
+    } else {
+        // Segments of the host would outlive the tree: there are none.
+        assert!(run.printed.contains("@errno"), "{}", run.printed);
+    }
+    // Outside many of them would stay: one is enough to show that they can be had.
+    assert!(outside(&["hog", "a-segment"]).is_ok());
+}
+
 fn many_small_ones(backend: Backend) {
     let bytes = (24 * MIB).to_string();
-    expect_out_of_memory(&run_hog(&limited(backend, 96 * MIB), &["processes", "8", &bytes]));
-    let run = run_hog(&limited(backend, 512 * MIB), &["processes", "8", &bytes]);
+    // It looks for its own program there.
+    let jail = |limit| limited(backend, limit).read("/proc");
+    expect_out_of_memory(&run_hog(&jail(96 * MIB), &["processes", "8", &bytes]));
+    let run = run_hog(&jail(512 * MIB), &["processes", "8", &bytes]);
     assert!(run.printed.contains("@ok") && run.line("limit").is_none(), "{}", run.printed);
 }
 

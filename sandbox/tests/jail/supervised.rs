@@ -11,6 +11,7 @@ use super::jail::{Answer, Backend, Jail, outside};
 pub(crate) const TESTS: &[Test] = &[
     ("a granted Unix socket is reached, by any path, and no other", granted_socket),
     ("a server's own Unix sockets are its own", own_sockets),
+    ("who connects to a busy Unix socket waits for its turn", a_busy_socket),
     ("files of memory are never executed", memory_files),
     ("what is refused is told", told),
     ("opened files are told when they are observed", observed),
@@ -120,6 +121,40 @@ fn own_sockets(backend: Backend) {
     let _listener = UnixListener::bind_addr(&at).expect("bind");
     assert!(!jail.probe(&["sockets", "abstract", &name]).is_ok());
     assert!(outside(&["sockets", "abstract", &name]).is_ok());
+}
+
+fn a_busy_socket(backend: Backend) {
+    use nix::sys::socket::{
+        AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket,
+    };
+    use std::os::fd::AsRawFd;
+    let place = Place::new();
+    let path = place.path("run/granted");
+    std::fs::remove_file(&path).expect("remove");
+    let fresh = |flags| socket(AddressFamily::Unix, SockType::Stream, flags, None).expect("a socket");
+    let address = UnixAddr::new(&path).expect("an address");
+    let listener = fresh(SockFlag::SOCK_CLOEXEC);
+    bind(listener.as_raw_fd(), &address).expect("bind");
+    listen(&listener, Backlog::new(0).expect("fits")).expect("listen");
+    let mut guests = Vec::new();
+    loop {
+        let guest = fresh(SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK);
+        if connect(guest.as_raw_fd(), &address).is_err() {
+            break;
+        }
+        guests.push(guest);
+    }
+    let binary = super::jail::this_binary();
+    let words = [binary.to_str().expect("a path"), "__probe", "unix", path.to_str().expect("a path")];
+    let mut launcher = place.jail(backend).launcher(&words).spawn().expect("starts");
+    super::tree::first_line(&mut launcher, "server");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(launcher.try_wait().expect("a status").is_none(), "it waits");
+    let listener = UnixListener::from(listener);
+    for _ in 0..=guests.len() {
+        listener.accept().expect("a guest");
+    }
+    assert!(launcher.wait().expect("ends").success());
 }
 
 fn memory_files(backend: Backend) {

@@ -66,6 +66,38 @@ pub(crate) fn start_hares(until: Instant) -> io::Result<()> {
     exit_now()
 }
 
+/// What becomes of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Segment {
+    Left,
+    Removed,
+}
+
+/// A System V segment of this size, filled, that nobody has attached any more.
+pub(crate) fn fill_segment(bytes: usize, then: Segment) -> io::Result<()> {
+    // SAFETY: makes a new segment and touches no memory of ours.
+    let id = unsafe { libc::shmget(libc::IPC_PRIVATE, bytes, 0o600) };
+    if id == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: with a null address the kernel chooses a free range, so nothing of ours is replaced.
+    let place = unsafe { libc::shmat(id, std::ptr::null(), 0) };
+    if place.addr() == usize::MAX {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `place` is the start of `bytes` writable bytes that nobody else refers to.
+    unsafe { place.cast::<u8>().write_bytes(1, bytes) };
+    // SAFETY: `place` came from shmat, and nothing refers to the range.
+    if unsafe { libc::shmdt(place) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    if then == Segment::Removed {
+        // SAFETY: with IPC_RMID the kernel reads no buffer.
+        unsafe { libc::shmctl(id, libc::IPC_RMID, std::ptr::null_mut()) };
+    }
+    Ok(())
+}
+
 /// Children with copies of our memory, which they leave as it is.
 pub(crate) fn fork_sleepers(count: usize, time: Duration) -> io::Result<()> {
     for _ in 0..count {

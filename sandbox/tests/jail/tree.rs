@@ -309,7 +309,7 @@ fn keeper_killed(backend: Backend) {
 
 fn both_killed(backend: Backend) {
     if backend != Backend::Namespaces {
-        // The named residual of the others: nobody is left who could kill a process that left the session.
+        // The named residual of the other backends: nobody is left who could kill a process that left the session.
         return;
     }
     let mark = mark();

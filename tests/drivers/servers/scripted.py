@@ -9,13 +9,14 @@ MARK    ignored: a word by which tests find the process
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 import time
 
 TOOLS = [
     "ask", "close_stdin", "daemon", "echo", "emit", "exit", "fill", "forbidden", "hang", "ignore_signals", "noise",
-    "read", "repeat", "signal", "stderr", "who", "write",
+    "read", "repeat", "signal", "socket", "stderr", "who", "write",
 ]
 lock = threading.Lock()
 options = {}
@@ -103,6 +104,9 @@ def do(tool, arguments):
         if tool == "read":
             with open(arguments["path"]) as file:
                 return text(file.read())
+        if tool == "socket":
+            socket.socket(arguments["family"], arguments["kind"]).close()
+            return text("opened")
         if tool == "write":
             with open(arguments["path"], "w") as file:
                 file.write(arguments["text"])

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::{BACKENDS, outcomes};
+use super::{BACKENDS, is_closed, outcomes};
 use crate::support::{World, fixture_command, stockade_bin};
 
 const SECRETS: [&str; 5] =
@@ -79,6 +79,7 @@ fn the_private_home_is_writable_and_not_the_users_also_behind_a_link() {
         let mut command = world.stockade(words);
         command.env("XDG_STATE_HOME", &link);
         let found = outcomes(&mut command);
-        assert_eq!((&*found["the user's home"], &*found["write in HOME"]), ("EACCES", "done"), "{backend}");
+        assert!(is_closed(&found["the user's home"]), "{backend}: {found:?}");
+        assert_eq!(found["write in HOME"], "done", "{backend}");
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 
-use super::{BACKENDS, check, inside, outside};
+use super::{BACKENDS, check, inside, is_closed, outside};
 use crate::support::World;
 
 fn text(path: &std::path::Path) -> &str {
@@ -37,11 +37,7 @@ fn files_outside_of_the_grants_are_closed_to_every_kind_of_access() {
         ["make a directory", "mkdir", at("dir")],
         ["read through a link", "through_link", text(&secret), at("alias")],
     ]);
-    check(
-        &world,
-        &attempts,
-        &[("read a key", "EACCES"), ("truncate a file", "EACCES"), ("run a program", "EACCES")],
-    );
+    check(&world, &[], &attempts, &[]);
     assert_eq!(
         std::fs::read_to_string(&notes).unwrap().len(),
         3,
@@ -56,6 +52,9 @@ fn stockades_own_files_are_closed() {
     // A first session makes the state directory.
     inside(&world, "static", &[], &json!([]));
     let state = world.state().join("stockade");
+    let other = state.join("servers/other-00000000/state/home");
+    std::fs::create_dir_all(&other).unwrap();
+    std::fs::write(other.join("token"), "a token").unwrap();
     let own = |below: &str| state.join(below).display().to_string();
     let policy = world.root().join("config/stockade/policy.toml");
     let attempts = json!([
@@ -63,12 +62,12 @@ fn stockades_own_files_are_closed() {
         ["list the events", "list", own("events")],
         ["forge an event", "create", own("events/forged.jsonl")],
         ["change the policy", "write", text(&policy)],
-        ["list other servers", "list", own("servers")],
+        ["read what another server wrote", "read", own("servers/other-00000000/state/home/token")],
     ]);
     // Outside, changing the policy would change the run inside: its own two attempts come first.
     for backend in BACKENDS {
         for (name, outcome) in inside(&world, backend, &[], &attempts) {
-            assert_eq!(outcome, "EACCES", "`{name}` ({backend})");
+            assert!(is_closed(&outcome), "`{name}` ({backend}): {outcome}");
         }
     }
     for (name, outcome) in outside(&world, &attempts) {
@@ -92,11 +91,8 @@ fn a_read_grant_is_no_write_grant_and_a_write_grant_is_no_execute_grant() {
     }
     for backend in BACKENDS {
         let read = inside(&world, backend, &["--grant-read", text(&data)], &attempts);
-        assert_eq!(
-            (&*read["read"], &*read["write"], &*read["create"]),
-            ("done", "EACCES", "EACCES"),
-            "{backend}"
-        );
+        assert_eq!(read["read"], "done", "{backend}");
+        assert!(is_closed(&read["write"]) && is_closed(&read["create"]), "{backend}: {read:?}");
         let write = inside(&world, backend, &["--grant-write", text(&data)], &attempts);
         assert_eq!(
             (&*write["read"], &*write["write"], &*write["create"]),
@@ -129,7 +125,7 @@ fn a_grant_of_the_home_directory_keeps_its_sensitive_places_closed() {
         let found = inside(&world, backend, &["--grant-write", text(&home)], &attempts);
         assert_eq!(found["notes"], "done", "{backend}");
         for name in ["a credential", "a history", "a credential through a link"] {
-            assert_eq!(found[name], "EACCES", "`{name}` ({backend})");
+            assert!(is_closed(&found[name]), "`{name}` ({backend}): {found:?}");
         }
     }
 }

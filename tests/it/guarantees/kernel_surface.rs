@@ -10,7 +10,7 @@ const CLONE_NEWUSER: u64 = 0x1000_0000;
 #[test]
 fn namespaces_cannot_be_made() {
     let world = World::new();
-    check(&world, &json!([["a user namespace", "unshare", CLONE_NEWUSER]]), &[]);
+    check(&world, &[], &json!([["a user namespace", "unshare", CLONE_NEWUSER]]), &[]);
 }
 
 /// Numbers of x86-64 and aarch64 differ below 424; these are the same everywhere, or given for both.

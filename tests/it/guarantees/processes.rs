@@ -22,7 +22,7 @@ fn other_processes_cannot_be_read_or_influenced() {
         ["read the memory", "memory", pid],
         ["trace", "trace", pid],
     ]);
-    check(&world, &attempts, &[]);
+    check(&world, &[], &attempts, &[]);
     victim.kill().unwrap();
     victim.wait().unwrap();
 }

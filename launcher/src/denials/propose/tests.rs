@@ -75,6 +75,7 @@ fn where_no_grant_is_proposed_it_is_said_why() {
         (file("/h/u/.bashrc", ReadWrite, File), "obey what is written to /h/u/.bashrc"),
         (file("/h/u/p/.git/hooks/x", ReadWrite, New), "obey what is written to /h/u/p/.git/hooks"),
         (file("/proc/self/oom_score_adj", ReadWrite, File), "belongs to the kernel"),
+        (file("/dev/kmsg", Read, File), "device"),
         (file("/h/u", Read, Directory), "too wide"),
         (file("/h", Read, Directory), "too wide"),
         (file("/h/other", Read, Directory), "too wide"),

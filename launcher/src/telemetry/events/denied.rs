@@ -34,8 +34,9 @@ pub struct Denied {
     pub program: Option<String>,
     /// How often since the last event about it.
     pub count: u64,
-    /// Calls in flight when the first of these was heard of.
-    pub during: CallsInFlight,
+    /// Calls in flight when it was refused; for what is inferred nobody can tell, since it is heard of too late.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub during: Option<CallsInFlight>,
 }
 
 /// `denied.lost`: so much was refused that not all of it was taken; never told apart.

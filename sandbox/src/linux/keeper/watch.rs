@@ -32,6 +32,8 @@ pub(super) struct Tree {
     pub(super) room: Room,
     /// User and mount namespace, if places in them are closed.
     pub(super) view: Vec<OwnedFd>,
+    /// The System V segments of its namespace, if they have to be measured.
+    pub(super) segments: Option<OwnedFd>,
 }
 
 /// Why a tree comes to its end.
@@ -58,7 +60,7 @@ impl Tree {
         let mut mask = SigSet::empty();
         mask.add(Signal::SIGCHLD);
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
-        let mut guard = Guard::new(launch, self.backend, self.room.leaf());
+        let mut guard = Guard::new(launch, self.backend, self.room.leaf(), self.segments.as_ref());
         loop {
             if places.close_again(proof).is_err() {
                 let _ = tell(launcher, &News::LimitHit(TreeLimit::OpenPlace));

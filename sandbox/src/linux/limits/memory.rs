@@ -4,19 +4,32 @@
 //! `smaps_rollup` (shared pages by halves; milliseconds a gigabyte), and the shared memory that is open but not mapped.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
+use nix::sys::uio::pread;
 
 use super::sys;
+use crate::os::link::{Status, tell_with};
 use crate::os::tree::Process;
+
+/// Tells the keeper where to read how large the System V segments of our namespace are: nobody need have them attached, and
+/// the file shows those of the namespace in which it was opened. Nothing of a start depends on it.
+pub(crate) fn show_segments(keeper: BorrowedFd<'_>) {
+    if let Ok(file) = File::open("/proc/sysvipc/shm") {
+        let _ = tell_with(keeper, &Status::Segments, &[file.as_fd()]);
+    }
+}
 
 /// Measures one tree.
 #[derive(Debug)]
-pub(super) struct Gauge {
+pub(super) struct Gauge<'a> {
     /// The host's shared memory when the tree was young.
     shared_before: u64,
+    /// /proc/sysvipc/shm of its namespace.
+    segments: Option<&'a OwnedFd>,
 }
 
 /// What one process holds, in bytes.
@@ -28,9 +41,9 @@ struct Holding {
     shared: u64,
 }
 
-impl Gauge {
-    pub(super) fn new() -> Self {
-        Self { shared_before: sys::shared_and_swapped().unwrap_or(0) }
+impl<'a> Gauge<'a> {
+    pub(super) fn new(segments: Option<&'a OwnedFd>) -> Self {
+        Self { shared_before: sys::shared_and_swapped().unwrap_or(0), segments }
     }
 
     /// Bytes, which may be too many as long as they are below `limit`.
@@ -44,7 +57,8 @@ impl Gauge {
         let grown = sys::shared_and_swapped().unwrap_or(u64::MAX).saturating_sub(self.shared_before);
         // Whoever it was. A quarter, so that the search for it is rare and yet in time.
         if grown > limit / 4 {
-            total.shared = total.shared.max(open_and_shared(processes));
+            let segments = self.segments.map_or(0, of_segments);
+            total.shared = total.shared.max(open_and_shared(processes).saturating_add(segments));
         }
         total.private.saturating_add(total.shared)
     }
@@ -113,6 +127,30 @@ fn open_and_shared(processes: &[Process]) -> u64 {
     total
 }
 
+fn of_segments(file: &OwnedFd) -> u64 {
+    /// 4,096 segments, the most that a namespace has by default, and 160 bytes a line.
+    const LIST_BYTES_MAX: usize = 1 << 20;
+    let (mut list, mut buffer) = (Vec::new(), [0; 4096]);
+    while list.len() < LIST_BYTES_MAX {
+        let Ok(place) = i64::try_from(list.len()) else { break };
+        match pread(file, &mut buffer, place) {
+            Ok(length @ 1..) => list.extend_from_slice(buffer.get(..length).unwrap_or_default()),
+            _ => break,
+        }
+    }
+    parse_segments(&String::from_utf8_lossy(&list))
+}
+
+/// sysvipc(5): the last two columns are what is in memory, and in swap.
+fn parse_segments(list: &str) -> u64 {
+    let of_line = |line: &str| {
+        let mut fields = line.split_ascii_whitespace().rev();
+        let swapped: u64 = fields.next()?.parse().ok()?;
+        Some(swapped.saturating_add(fields.next()?.parse().ok()?))
+    };
+    list.lines().skip(1).filter_map(of_line).fold(0, u64::saturating_add)
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -137,10 +175,22 @@ mod tests {
     }
 
     #[test]
+    fn segments_are_summed_with_what_is_swapped_out() {
+        let list = "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      \
+                    atime      dtime      ctime                   rss                  swap\n\
+                    0          0  1600               4194304   812   812      0  1000  1000  1000  1000 \
+                    1763    1763    1763               4194304                     0\n\
+                    0          1  1600               4194304   812   812      0  1000  1000  1000  1000 \
+                    1763    1763    1763                  4096                  8192\n";
+        assert_eq!(parse_segments(list), 4_194_304 + 4096 + 8192);
+        assert_eq!(parse_segments(""), 0);
+    }
+
+    #[test]
     fn a_memfd_that_is_not_mapped_is_found_once() {
         let file =
             nix::sys::memfd::memfd_create(c"hidden", nix::sys::memfd::MFdFlags::empty()).expect("memfd");
-        let mut file = fs::File::from(file);
+        let mut file = File::from(file);
         file.write_all(&[1; 1 << 20]).expect("written");
         let copies = [file.try_clone().expect("dup"), file.try_clone().expect("dup")];
         let mut child = std::process::Command::new("sleep").arg("30").stdin(file).spawn().expect("sleep");

@@ -7,12 +7,13 @@ mod place;
 mod sys;
 mod watchdog;
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use nix::poll::PollTimeout;
 
 pub(crate) use cgroup::{Leaf, Room, clear_away};
+pub(crate) use memory::show_segments;
 pub(crate) use place::{NoPlace, Place, find as find_place};
 use watchdog::Watchdog;
 
@@ -82,17 +83,23 @@ pub(crate) struct Guard<'a> {
     /// SIGXCPU is the end of a limit only if there is one.
     cpu_is_limited: bool,
     leaf: Option<&'a Leaf>,
-    watchdog: Option<Watchdog>,
+    segments: Option<&'a OwnedFd>,
+    watchdog: Option<Watchdog<'a>>,
 }
 
 impl<'a> Guard<'a> {
-    /// From now on.
-    pub(crate) fn new(launch: &Launch, backend: Backend, leaf: Option<&'a Leaf>) -> Self {
+    /// From now on. `segments` is what [`show_segments`] has shown.
+    pub(crate) fn new(
+        launch: &Launch,
+        backend: Backend,
+        leaf: Option<&'a Leaf>,
+        segments: Option<&'a OwnedFd>,
+    ) -> Self {
         let bounds = Bounds::of(launch, backend);
         let left = bounds.without(leaf.map(Leaf::held).unwrap_or_default());
         let cpu_is_limited = launch.limits.cpu_seconds.is_some();
-        let watchdog = (!left.are_none()).then(|| Watchdog::new(left, Instant::now()));
-        Self { bounds, cpu_is_limited, leaf, watchdog }
+        let watchdog = (!left.are_none()).then(|| Watchdog::new(left, segments, Instant::now()));
+        Self { bounds, cpu_is_limited, leaf, segments, watchdog }
     }
 
     /// Descriptors with POLLPRI when a limit of the cgroup is reached.
@@ -118,7 +125,7 @@ impl<'a> Guard<'a> {
                 Err(_) => {
                     // Whoever manages the cgroups has taken its controllers away: the keeper measures again.
                     self.leaf = None;
-                    self.watchdog = Some(Watchdog::new(self.bounds, Instant::now()));
+                    self.watchdog = Some(Watchdog::new(self.bounds, self.segments, Instant::now()));
                 }
             }
         }

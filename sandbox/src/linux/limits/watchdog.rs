@@ -1,5 +1,6 @@
 //! Measures a tree now and then: seldom while it is far from its limits, often when it is near.
 
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use nix::poll::PollTimeout;
@@ -17,17 +18,17 @@ const NEAR: Duration = Duration::from_millis(50);
 const COST_PARTS: u32 = 20;
 
 #[derive(Debug)]
-pub(super) struct Watchdog {
+pub(super) struct Watchdog<'a> {
     bounds: Bounds,
-    gauge: Gauge,
+    gauge: Gauge<'a>,
     due: Instant,
     percent: u64,
 }
 
-impl Watchdog {
-    pub(super) fn new(bounds: Bounds, now: Instant) -> Self {
+impl<'a> Watchdog<'a> {
+    pub(super) fn new(bounds: Bounds, segments: Option<&'a OwnedFd>, now: Instant) -> Self {
         // A program does most of its growing when it starts.
-        Self { bounds, gauge: Gauge::new(), due: now + MIDDLE, percent: 0 }
+        Self { bounds, gauge: Gauge::new(segments), due: now + MIDDLE, percent: 0 }
     }
 
     /// When the next look is to be taken.
@@ -112,7 +113,7 @@ mod tests {
     #[test]
     fn a_timeout_never_ends_before_the_look_is_due() {
         let now = Instant::now();
-        let watchdog = Watchdog::new(Bounds::default(), now);
+        let watchdog = Watchdog::new(Bounds::default(), None, now);
         assert_eq!(watchdog.timeout(now), PollTimeout::from(250u16));
         assert_eq!(watchdog.timeout(now + Duration::from_micros(500)), PollTimeout::from(250u16));
         assert_eq!(watchdog.timeout(now + FAR), PollTimeout::ZERO);

@@ -92,6 +92,7 @@ pub(super) fn run(post: Post, gatekeeper: Arc<dyn Gatekeeper>) {
     let _ = SigSet::all().thread_block();
     // Refused in a jail inside of a jail.
     let masks = if unshare(CloneFlags::CLONE_FS).is_ok() { Masks::Own } else { Masks::Launchers };
+    sys::take_turns(post.listener.as_fd());
     let refusals = told::refusals(&post);
     let Post { listener, backend, doors, unix, observe: _ } = post;
     let listen = doors.map(|doors| doors.listen);
@@ -130,7 +131,7 @@ impl Desk {
     /// The listener's events, and whether each pending call has some.
     fn wait(&self) -> nix::Result<(PollFlags, Vec<bool>)> {
         let mut fds = vec![PollFd::new(self.listener.as_fd(), PollFlags::POLLIN)];
-        fds.extend(self.pending.iter().map(Pending::poll_fd));
+        fds.extend(self.pending.iter().map(|pending| pending.poll_fd(self.listener.as_fd())));
         poll(&mut fds, self.timeout())?;
         let events = |fd: &PollFd<'_>| fd.revents().unwrap_or(PollFlags::POLLERR);
         let ready = fds.iter().skip(1).map(|fd| !events(fd).is_empty()).collect();

@@ -6,12 +6,13 @@
 //! shares with us and can clear at any moment, on every thread. A program that does that stops its own supervisor, and
 //! with it the calls of its own tree, until the kernel gives the connection up; the end of the tree needs neither.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::address;
 use super::asked::{Notification, Receive};
 use super::desk::Outcome;
 use super::faces::Datagram;
@@ -73,41 +74,59 @@ pub(super) fn connect(
     to: Destination,
 ) -> Result<Outcome, Trouble> {
     let waits = waits(&socket)?;
-    let result = attempt(&socket, &to.address, waits);
-    let done = |result: Result<(), Trouble>| result.map(|()| Outcome::Reply(Reply::Value(0)));
-    if waits == Waits::No {
-        return done(result);
-    }
+    let result = not_waiting(&socket, waits, || match connect_once(&socket, &to) {
+        // On the loopback it is there at once.
+        Err(UNDER_WAY) if waits == Waits::Yes && is_settled(&socket) => match connect_once(&socket, &to) {
+            Err(IS_THERE) => Ok(()),
+            other => other,
+        },
+        other => other,
+    });
     let goal = match result {
-        Err(Trouble::Errno(libc::EINPROGRESS | libc::EALREADY)) => Goal::Connection(to),
-        Err(Trouble::Errno(libc::EAGAIN)) => {
+        Err(UNDER_WAY | ALREADY) if waits == Waits::Yes => Goal::Connection(to),
+        Err(NO_ROOM) if waits == Waits::Yes && address::family(&to.address) == Some(libc::AF_UNIX) => {
             Goal::Room { to, again: Instant::now() + FIRST_PAUSE, pause: FIRST_PAUSE }
         }
-        other => return done(other),
+        other => return other.map(|()| Outcome::Reply(Reply::Value(0))),
     };
     let until = sys::timeout(socket.as_fd(), libc::SO_SNDTIMEO)?.map(|time| Instant::now() + time);
-    let pending = Pending { notification: *notification, socket, goal, until };
-    // On the loopback it is there already.
-    match pending.connected()? {
-        Advance::Done(reply) => Ok(Outcome::Reply(reply)),
-        Advance::Wait => Ok(Outcome::Wait(pending)),
-    }
+    Ok(Outcome::Wait(Pending { notification: *notification, socket, goal, until }))
 }
+
+const UNDER_WAY: Trouble = Trouble::Errno(libc::EINPROGRESS);
+const ALREADY: Trouble = Trouble::Errno(libc::EALREADY);
+const NO_ROOM: Trouble = Trouble::Errno(libc::EAGAIN);
+/// A connection that was made by TCP_FASTOPEN_CONNECT, or that another thread has asked after.
+const IS_THERE: Trouble = Trouble::Errno(libc::EISCONN);
 
 fn waits(socket: &OwnedFd) -> Result<Waits, Trouble> {
     let flags = OFlag::from_bits_retain(fcntl(socket, FcntlArg::F_GETFL)?);
     Ok(if flags.contains(OFlag::O_NONBLOCK) { Waits::No } else { Waits::Yes })
 }
 
-/// One connect that doesn't wait, whatever the socket's own way.
-fn attempt(socket: &OwnedFd, address: &[u8], own_way: Waits) -> Result<(), Trouble> {
+/// Something that doesn't wait, whatever the socket's own way.
+fn not_waiting(
+    socket: &OwnedFd,
+    own_way: Waits,
+    act: impl FnOnce() -> Result<(), Trouble>,
+) -> Result<(), Trouble> {
     if own_way == Waits::No {
-        return Ok(sys::connect(socket.as_fd(), address)?);
+        return act();
     }
     sys::set_waits(socket, Waits::No)?;
-    let result = sys::connect(socket.as_fd(), address);
+    let result = act();
     sys::set_waits(socket, Waits::Yes)?;
-    Ok(result?)
+    result
+}
+
+fn connect_once(socket: &OwnedFd, to: &Destination) -> Result<(), Trouble> {
+    Ok(sys::connect(socket.as_fd(), &to.address)?)
+}
+
+/// Whether a connection that was under way is there, or has failed.
+fn is_settled(socket: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLOUT)];
+    poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 impl Pending {
@@ -122,13 +141,14 @@ impl Pending {
         Ok(Self { notification: *notification, socket, goal: Goal::Datagram(call, datagram), until })
     }
 
-    pub(super) fn poll_fd(&self) -> PollFd<'_> {
-        let events = match self.goal {
-            Goal::Connection(_) => PollFlags::POLLOUT,
-            Goal::Room { .. } => return PollFd::new(self.socket.as_fd(), PollFlags::empty()),
-            Goal::Datagram(..) => PollFlags::POLLIN,
-        };
-        PollFd::new(self.socket.as_fd(), events)
+    /// What to wait for; nothing, on any other descriptor, where there is no event.
+    pub(super) fn poll_fd<'a>(&'a self, other: BorrowedFd<'a>) -> PollFd<'a> {
+        match self.goal {
+            Goal::Connection(_) => PollFd::new(self.socket.as_fd(), PollFlags::POLLOUT),
+            Goal::Datagram(..) => PollFd::new(self.socket.as_fd(), PollFlags::POLLIN),
+            // Its own would always be ready: an unconnected Unix socket is hung up.
+            Goal::Room { .. } => PollFd::new(other, PollFlags::empty()),
+        }
     }
 
     /// When something has to be done even without an event.
@@ -148,9 +168,14 @@ impl Pending {
         now: Instant,
     ) -> Result<Advance, Trouble> {
         let advance = match &mut self.goal {
-            Goal::Connection(_) => self.connected()?,
-            Goal::Room { to, again, pause } => match attempt(&self.socket, &to.address, Waits::Yes) {
-                Err(Trouble::Errno(libc::EAGAIN)) => {
+            Goal::Connection(_) if !is_settled(&self.socket) => Advance::Wait,
+            Goal::Connection(to) => match retry(&self.socket, to) {
+                Ok(()) | Err(IS_THERE) => Advance::Done(Reply::Value(0)),
+                Err(UNDER_WAY | ALREADY) => Advance::Wait,
+                Err(other) => return Err(other),
+            },
+            Goal::Room { to, again, pause } => match retry(&self.socket, to) {
+                Err(NO_ROOM) => {
                     *pause = (*pause * 2).min(LONGEST_PAUSE);
                     *again = now + *pause;
                     Advance::Wait
@@ -160,7 +185,7 @@ impl Pending {
             Goal::Datagram(call, datagram) if is_ready => {
                 let received = receive::take(target, &self.notification, &self.socket, call, *datagram);
                 match received {
-                    Err(Trouble::Errno(libc::EAGAIN)) => Advance::Wait,
+                    Err(NO_ROOM) => Advance::Wait,
                     other => Advance::Done(other?),
                 }
             }
@@ -169,26 +194,16 @@ impl Pending {
         let is_late = self.until.is_some_and(|until| until <= now);
         match (advance, &self.goal) {
             // What connect(2) says when its time is over.
-            (Advance::Wait, Goal::Connection(_)) if is_late => Err(Trouble::Errno(libc::EINPROGRESS)),
-            (Advance::Wait, _) if is_late => Err(Trouble::Errno(libc::EAGAIN)),
+            (Advance::Wait, Goal::Connection(_)) if is_late => Err(UNDER_WAY),
+            (Advance::Wait, _) if is_late => Err(NO_ROOM),
             (advance, _) => Ok(advance),
         }
     }
+}
 
-    /// Looks whether a connection is there. The call is made once more: that it is which makes the kernel take it for
-    /// finished, and give the socket back when it failed. If another thread has taken the failure away before, a new
-    /// connection is made, to the address that was decided about.
-    fn connected(&self) -> Result<Advance, Trouble> {
-        let Goal::Connection(to) = &self.goal else { return Ok(Advance::Wait) };
-        let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::POLLOUT)];
-        if poll(&mut fds, PollTimeout::ZERO)? == 0 {
-            return Ok(Advance::Wait);
-        }
-        match attempt(&self.socket, &to.address, Waits::Yes) {
-            // A connection that was made by TCP_FASTOPEN_CONNECT, or that another thread has asked after.
-            Ok(()) | Err(Trouble::Errno(libc::EISCONN)) => Ok(Advance::Done(Reply::Value(0))),
-            Err(Trouble::Errno(libc::EINPROGRESS | libc::EALREADY)) => Ok(Advance::Wait),
-            Err(other) => Err(other),
-        }
-    }
+/// The call is made once more: that it is which makes the kernel take a connection for finished, and give the socket
+/// back when it failed. If another thread has taken the failure away before, a new connection is made, to the address
+/// that was decided about.
+fn retry(socket: &OwnedFd, to: &Destination) -> Result<(), Trouble> {
+    not_waiting(socket, Waits::Yes, || connect_once(socket, to))
 }

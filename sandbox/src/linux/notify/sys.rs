@@ -15,6 +15,7 @@ const NOTIF_RECV: u64 = 0xc050_2100;
 const NOTIF_SEND: u64 = 0xc018_2101;
 const NOTIF_ID_VALID: u64 = 0x4008_2102;
 const NOTIF_ADDFD: u64 = 0x4018_2103;
+const NOTIF_SET_FLAGS: u64 = 0x4008_2104;
 
 /// The next notification. ENOENT: the one that woke us is gone, its process was killed.
 pub(super) fn receive(listener: BorrowedFd<'_>) -> io::Result<Notification> {
@@ -42,9 +43,21 @@ pub(super) fn send(listener: BorrowedFd<'_>, id: u64, words: Words) -> io::Resul
 
 /// Whether the call still waits: then its process and thread are the ones that asked.
 pub(super) fn is_waiting(listener: BorrowedFd<'_>, id: u64) -> bool {
-    let from = &raw const id;
-    // SAFETY: the kernel reads one u64, which lives through the call.
-    unsafe { libc::ioctl(listener.as_raw_fd(), NOTIF_ID_VALID as libc::Ioctl, from) == 0 }
+    /// Before Linux 5.8 the number said that the kernel writes, which it didn't.
+    const NOTIF_ID_VALID_WRONG_DIR: u64 = 0x8008_2102;
+    [NOTIF_ID_VALID, NOTIF_ID_VALID_WRONG_DIR].into_iter().any(|number| {
+        let from = &raw const id;
+        // SAFETY: the kernel reads one u64, which lives through the call.
+        unsafe { libc::ioctl(listener.as_raw_fd(), number as libc::Ioctl, from) == 0 }
+    })
+}
+
+/// Asks the kernel to run whoever waits on the processor of whoever wakes him, as they take turns
+/// (`SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP`, Linux 6.6).
+pub(super) fn take_turns(listener: BorrowedFd<'_>) {
+    const SYNC_WAKE_UP: u64 = 1;
+    // SAFETY: takes its argument by value.
+    let _ = unsafe { libc::ioctl(listener.as_raw_fd(), NOTIF_SET_FLAGS as libc::Ioctl, SYNC_WAKE_UP) };
 }
 
 /// What happens to the call when a descriptor was put into its process.

@@ -180,7 +180,7 @@ pub(super) fn find(target: &Target<'_>, path: &Path) -> io::Result<File> {
     let how = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
     match openat2(&root, path, OpenHow::new().flags(FOUND).resolve(how)) {
         Ok(file) => Ok(file.into()),
-        Err(nix::errno::Errno::ENOSYS) => landlock::open_in(root, path),
+        Err(nix::errno::Errno::ENOSYS) => landlock::open_in(&root, path),
         Err(errno) => Err(errno.into()),
     }
 }

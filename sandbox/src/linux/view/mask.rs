@@ -32,7 +32,7 @@ pub(super) fn close(root: BorrowedFd<'_>, path: &Path, closed: Closed) -> io::Re
     let mask = match closed {
         Closed::Entirely => {
             let source = if place.metadata()?.is_dir() { CLOSED_DIRECTORY } else { CLOSED_FILE };
-            let source = walk(File::from(root.try_clone_to_owned()?), source.as_ref())?;
+            let source = walk_below(root, source.as_ref())?;
             sys::copy_of(source.as_fd(), Depth::One)?
         }
         Closed::ForWriting => sys::copy_of(place.as_fd(), Depth::All)?,
@@ -67,9 +67,18 @@ fn is_closed(place: &File, closed: Closed) -> io::Result<bool> {
 /// What stands there, a link itself. `None` if nothing does, or if it can't be reached: what can't be reached by a walk
 /// without links can be closed only where it really is.
 fn look(root: BorrowedFd<'_>, path: &Path) -> io::Result<Option<File>> {
-    match walk(File::from(root.try_clone_to_owned()?), path) {
+    match walk_below(root, path) {
         Ok(place) => Ok(Some(place)),
         Err(error) if is_unreachable(&error) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// An absolute path, in the view that begins at `root`.
+pub(super) fn walk_below(root: BorrowedFd<'_>, path: &Path) -> io::Result<File> {
+    let below = path.strip_prefix("/").unwrap_or(path);
+    if below.as_os_str().is_empty() {
+        return Ok(File::from(root.try_clone_to_owned()?));
+    }
+    walk(root, below)
 }

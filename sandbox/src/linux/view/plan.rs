@@ -94,12 +94,21 @@ pub(super) const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
 
 /// Plans the view of `files`. `sockets` are Unix sockets that may be connected to: they are shown.
 pub(crate) fn plan(files: &Files, sockets: &[PathBuf], grain: Grain) -> Plan {
-    let mut grants = files.wide.clone();
+    let mut tops = BTreeSet::new();
+    let mut grants = Vec::new();
+    for rule in &files.wide {
+        let top = system_directory_of(&rule.path).filter(|_| grain == Grain::Coarse);
+        tops.extend(top);
+        if !top.is_some_and(|top| is_shown_by(top, rule, &files.closed)) {
+            grants.push(rule.clone());
+        }
+    }
     grants.extend(sockets.iter().map(|path| PathRule { path: path.clone(), access: Access::Read }));
     let rules = Rules { grants: &grants, closed: &files.closed };
 
-    let granted = rules.granted_places(grain);
-    let mut places: BTreeSet<&Path> = granted.clone();
+    let mut granted: BTreeSet<&Path> = grants.iter().map(|rule| rule.path.as_path()).collect();
+    granted.extend(tops.into_iter().map(Path::new));
+    let mut places = granted.clone();
     places.extend(rules.closed.iter().map(|place| place.path.as_path()));
     if files.scratch.is_some() {
         places.extend(TEMPORARY.map(Path::new));
@@ -144,6 +153,11 @@ fn system_directory_of(path: &Path) -> Option<&'static str> {
     OF_THE_SYSTEM.iter().copied().find(|top| top.strip_prefix('/').is_some_and(|top| name == top))
 }
 
+/// Most of a profile's grants are to read in a directory of the system, whose one mount shows them: they add nothing.
+fn is_shown_by(top: &str, rule: &PathRule, closed: &[ClosedPlace]) -> bool {
+    rule.access == Access::Read && !closed.iter().any(|place| place.path.starts_with(top))
+}
+
 /// Where Landlock does the fine part, one mount is executable if anything in it is.
 fn coarse(mode: Mode, path: &Path, rules: &Rules<'_>, grain: Grain) -> Mode {
     let whole = path == Path::new("/") || is_of_the_system(path);
@@ -159,23 +173,7 @@ struct Rules<'a> {
     closed: &'a [ClosedPlace],
 }
 
-impl<'a> Rules<'a> {
-    /// What may need a mount of its own. Most of a profile's grants are to read in a directory of the system.
-    fn granted_places(&self, grain: Grain) -> BTreeSet<&'a Path> {
-        let mut places = BTreeSet::new();
-        for rule in self.grants {
-            let top = system_directory_of(&rule.path).filter(|_| grain == Grain::Coarse);
-            let needless = |top: &&str| {
-                rule.access == Access::Read && !self.closed.iter().any(|place| place.path.starts_with(top))
-            };
-            if top.filter(needless).is_none() {
-                places.insert(rule.path.as_path());
-            }
-            places.extend(top.map(Path::new));
-        }
-        places
-    }
-
+impl Rules<'_> {
     /// What is granted there. Grants add up, and a closed place cuts off those that stand above it. A write grant takes
     /// execution away from what stands below it, unless an exec grant names that place or something between.
     fn mode_at(&self, path: &Path) -> Option<Mode> {

@@ -16,7 +16,7 @@ use super::plan::{Grain, Holes, Mode};
 use super::sys::{self, ATTR_NODEV, ATTR_NOEXEC, ATTR_NOSUID, ATTR_RDONLY, Depth};
 use super::ways;
 use crate::Closed;
-use crate::os::landlock::{AS_IT_IS, is_unreachable, open, walk};
+use crate::os::landlock::{AS_IT_IS, is_unreachable, open};
 
 /// A view that is not entered yet.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ impl Stage {
 
     /// What stands there in the view.
     pub(super) fn look(&self, path: &Path) -> io::Result<File> {
-        walk(File::from(self.root.try_clone()?), path)
+        mask::walk_below(self.root(), path)
     }
 
     /// Shows a place of the host's. One that isn't there, or lies behind a link, is not shown.

@@ -174,7 +174,7 @@ mod tests {
     fn the_whole_way_from_a_grant_to_a_closed_place_is_watched() {
         let grant = PathRule { path: "/home/u".into(), access: Access::ReadWrite };
         let closed = |path: &str| ClosedPlace { path: path.into(), closed: Closed::Entirely };
-        let places = vec![closed("/home/u/.config/gh"), closed("/home/u/.ssh"), closed("/root/.ssh")];
+        let places = vec![closed("/home/u/.config/gh"), closed("/home/u/.ssh"), closed("/var/secret")];
         let files = Files { closed: places, ..Files::plain(vec![grant]) };
         let ways = ways_to_closed(&plan::plan(&files, &[], plan::Grain::Coarse).layers);
         let names = |directory: &str| {
