@@ -46,7 +46,7 @@ pub enum Command {
     )]
     Unwrap(WrapArgs),
     /// Say what this host can enforce, what each gap means, and what to do about it
-    #[command(after_help = "Exit code 0: every guarantee can be had in full; 1: something is missing.")]
+    #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
     /// Work with policy files
     #[command(subcommand)]
@@ -68,6 +68,13 @@ pub enum Command {
     /// One jailed session of `demo`
     #[command(hide = true)]
     DemoSession(DemoSessionArgs),
+    /// A part in `doctor --prove`
+    #[command(hide = true)]
+    ProveProbe {
+        /// Which part, and its words
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
 }
 
 /// What decides over a jail, shared by `run`, `jail` and `inspect`.
@@ -302,6 +309,19 @@ pub struct DoctorArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// Run the escape probes here and now, without a jail and in each backend, and compare with what is claimed (some
+    /// seconds; nothing outside of a temporary directory is touched)
+    #[arg(long)]
+    pub prove: bool,
+    /// With --prove: only this mechanism
+    #[arg(long, value_enum, requires = "prove")]
+    pub backend: Vec<BackendArg>,
+    /// With --prove: only probes whose id holds this
+    #[arg(long, value_name = "WORD", requires = "prove")]
+    pub only: Vec<String>,
+    /// With --prove: print the page docs/guarantees.md
+    #[arg(long, hide = true, requires = "prove", conflicts_with = "json")]
+    pub markdown: bool,
 }
 
 /// `policy …`
@@ -408,6 +428,14 @@ const INSPECT_EXAMPLES: &str = "\
 Examples:
   stockade inspect -- mcp-server-time
   stockade inspect --json -- node server.js | jq .tools";
+const DOCTOR_EXAMPLES: &str = "Examples:
+  stockade doctor
+  stockade doctor --prove
+  stockade doctor --prove --backend notify --only G2
+
+Exit code 0: every guarantee can be had in full (--prove: no probe passes where a jail claims to be full); 1: something is \
+missing (--prove: a claim is broken).";
+
 const DEMO_EXAMPLES: &str = "\
 Examples:
   stockade demo

@@ -28,6 +28,7 @@ pub fn dispatch(command: Command) -> Exit {
         Command::Demo(args) => demo::demo(args),
         Command::DemoServer(args) => demo::server(args),
         Command::DemoSession(args) => return demo::session(args),
+        Command::ProveProbe { words } => return doctor::part(&words),
         Command::Log(args) => log::log(args),
         Command::Wrap(args) => wrap::wrap(args),
         Command::Unwrap(args) => wrap::unwrap(args),

@@ -246,7 +246,10 @@ impl Case<'_> {
             "names and addresses of the host's network interfaces can be read",
         ];
         if grants_proc(self.ruleset.files.as_ref().map(|files| files.narrow.as_slice())) {
-            missing.push("names and command lines of other processes can be read in /proc");
+            missing.push(
+                "which other processes there are, their names and command lines, and the host's connections can be read \
+                 in /proc",
+            );
         }
         if self.facts.landlock_abi() < 6 {
             missing.push("the user's other processes can be sent signals (Landlock ABI 6 stops that)");

@@ -10,12 +10,16 @@ use crate::{Backend, Degree};
 pub fn claims_text(claims: &[Claims]) -> String {
     let mut text = "## Claimed\n\n\
         What a jail says of itself for an ordinary user, by the version of Landlock's interface (ABI) and the first Linux \
-        that has it. `namespaces` also needs user namespaces that an ordinary user may make.\n"
+        that has it. `namespaces` also needs user namespaces that an ordinary user may make, and mount_setattr(2) \
+        (Linux 5.12). A limit that is `Partial` here is `Full` in a cgroup of the session's own.\n"
         .to_owned();
     for backend in [Backend::Namespaces, Backend::Notify, Backend::Static] {
         let _ = write!(text, "\n### `{}`\n\n| guarantee |", backend.word());
         for claim in claims {
-            let _ = write!(text, " ABI {} (Linux {}) |", claim.landlock_abi, claim.kernel);
+            let _ = match claim.landlock_abi {
+                0 => write!(text, " no Landlock |"),
+                abi => write!(text, " ABI {abi} (Linux {}) |", claim.kernel),
+            };
         }
         let _ = writeln!(text, "\n| --- |{}", " --- |".repeat(claims.len()));
         for guarantee in Guarantee::ALL {
@@ -41,7 +45,8 @@ pub fn measured_text(proof: &Proof) -> String {
     let mut text = format!(
         "## Measured\n\n\
          On Linux {}, as {who}. A cell says how many of the probes that work without a jail were stopped.\n\n| guarantee |",
-        proof.kernel
+        // Without what a distribution appends.
+        proof.kernel.split('-').next().unwrap_or_default()
     );
     for fenced in &proof.fenced {
         let _ = write!(text, " `{}` (ABI {}) |", fenced.backend.word(), fenced.landlock_abi);

@@ -151,6 +151,8 @@ pub(super) fn guarantees(report: &HostReport) -> Vec<Check> {
 fn guarantee(name: &str, degree: &Degree) -> Check {
     let about = match name {
         "fs" => "files outside of the grants",
+        "metadata" => "modes, owners, times and attributes of such files",
+        "exec" => "native code from writable places",
         "net" => "network: no socket but what is granted",
         "unix" => "Unix sockets",
         "process" => "other processes, and the end of the tree",

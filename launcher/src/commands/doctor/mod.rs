@@ -2,6 +2,7 @@
 
 mod host_checks;
 mod place_checks;
+mod prove;
 
 use std::io::Write;
 
@@ -14,6 +15,8 @@ use crate::exit::Exit;
 use crate::host::Facts;
 
 use super::screen::{Ink, Screen, labelled, pad};
+
+pub(super) use prove::part;
 
 /// How good a thing is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +77,11 @@ impl Check {
 
 /// Looks at everything and says it.
 pub(super) fn doctor(args: DoctorArgs) -> Result<Exit, Failure> {
+    if args.prove {
+        let prove::Told { text, exit } = prove::proved(&args)?;
+        print(&text)?;
+        return Ok(exit);
+    }
     let facts = Facts::gather()?;
     let report = stockade_sandbox::probe(BackendChoice::Auto).map_err(|error| {
         let failure = Failure::from(error);
@@ -90,10 +98,14 @@ pub(super) fn doctor(args: DoctorArgs) -> Result<Exit, Failure> {
     } else {
         as_text(&sections, in_order, Screen::of_stdout())
     };
+    print(&text)?;
+    Ok(if in_order { Exit::Ok } else { Exit::NotInOrder })
+}
+
+fn print(text: &str) -> Result<(), Failure> {
     std::io::stdout()
         .write_all(text.as_bytes())
-        .map_err(|error| Failure::new(Kind::Software, "cannot write the report").because(&error))?;
-    Ok(if in_order { Exit::Ok } else { Exit::NotInOrder })
+        .map_err(|error| Failure::new(Kind::Software, "cannot write the report").because(&error))
 }
 
 fn is_in_order(state: State) -> bool {

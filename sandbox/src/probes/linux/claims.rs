@@ -8,9 +8,10 @@ use crate::{
     Ruleset, TreeEnd,
 };
 
-/// Landlock's ABIs and the first kernel of each (landlock(7), HISTORY; from 8 on `Documentation/userspace-api/landlock.rst`).
+/// Landlock's ABIs and the first kernel of each, and a kernel that was built without it (landlock(7), HISTORY; from 8 on
+/// `Documentation/userspace-api/landlock.rst`).
 const KERNELS: [(u32, &str); 11] = [
-    (0, "5.10"),
+    (0, "5.13"),
     (1, "5.13"),
     (2, "5.19"),
     (3, "6.2"),
