@@ -22,13 +22,14 @@ fn refuses_to_run(failed: &Finished) {
 }
 
 #[test]
-fn a_kernel_without_landlock_is_refused_with_the_remedy() {
+fn without_landlock_only_a_private_view_carries_a_jail_and_anything_else_is_refused_with_the_remedy() {
     let world = World::new();
     let trace = world.project().join("trace");
     let script = format!("echo ran > {}", trace.display());
     // What is missing decides what helps: another kernel, or a boot option of this one.
     let cases = [("ENOSYS", "CONFIG_SECURITY_LANDLOCK"), ("EOPNOTSUPP", "lsm=")];
-    for ((error, remedy), backend) in cases.into_iter().flat_map(|case| [(case, "static"), (case, "auto")]) {
+    for ((error, remedy), backend) in cases.into_iter().flat_map(|case| [(case, "static"), (case, "notify")])
+    {
         let mut command = Command::new(python());
         command.arg(driver("without_landlock.py")).arg(error).arg(stockade_bin());
         command.args(["run", "--backend", backend, "--grant-write"]).arg(world.project());
@@ -40,6 +41,15 @@ fn a_kernel_without_landlock_is_refused_with_the_remedy() {
         assert!(failed.stderr.contains(remedy), "{error}: the remedy is not {remedy}: {}", failed.stderr);
         assert!(!trace.exists(), "the server ran");
     }
+    let secret = world.write("home/.ssh/id_rsa", "key material");
+    let script = format!("echo ran > {}; cat {}", trace.display(), secret.display());
+    let mut command = Command::new(python());
+    command.arg(driver("without_landlock.py")).arg("ENOSYS").arg(stockade_bin());
+    command.args(["run", "--grant-write"]).arg(world.project()).args(["--", "/bin/sh", "-c", &script]);
+    world.dress(&mut command);
+    let jailed = ended(&mut command);
+    assert!(trace.exists(), "{}", jailed.stderr);
+    assert!(jailed.stderr.contains("No such file"), "the key was there: {}", jailed.stderr);
 }
 
 /// Whether permissions stop us: they do not stop root.
