@@ -305,6 +305,7 @@ pub struct WrapArgs {
 
 /// `doctor`
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub struct DoctorArgs {
     /// Print JSON
     #[arg(long)]

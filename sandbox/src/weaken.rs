@@ -12,6 +12,8 @@ compile_error!("the feature `weaken` switches protections off, and is for tests 
 pub(crate) enum Weakness {
     /// Landlock, as on a kernel without it.
     Landlock,
+    /// What Landlock has learnt after this version of its interface.
+    LandlockAfter(u32),
     /// The filter's rule about the system call of this number.
     Call(u32),
     /// The closing of inherited descriptors.

@@ -62,9 +62,9 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--stockade", default="target/release/stockade")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--connects", type=int, default=2000)
+    parser.add_argument("--connects", type=int, default=300)
     parser.add_argument("--megabytes", type=int, default=1024)
-    parser.add_argument("--profile", default="default")
+    parser.add_argument("--profile", default="offline")
     options = parser.parse_args()
     listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
     port = listener.getsockname()[1]

@@ -60,7 +60,8 @@ fn landlock() -> Result<u32, i32> {
     if weaken::is_off(Weakness::Landlock) {
         return Err(libc::ENOSYS);
     }
-    sys::landlock_abi().map_err(|error| error.raw_os_error().unwrap_or(libc::ENOSYS))
+    let abi = sys::landlock_abi().map_err(|error| error.raw_os_error().unwrap_or(libc::ENOSYS))?;
+    Ok((1..abi).find(|old| weaken::is_off(Weakness::LandlockAfter(*old))).unwrap_or(abi))
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub(crate) fn enforcement(
         exec: case.native_code(),
         syscalls: case.system_calls(),
         limits: limits(facts, ruleset, backend, Err(NoCgroup::NoPlace(NoPlace::NotOurs))),
-        env: Degree::Full,
+        env: case.environment(),
         skipped_paths: Vec::new(),
     }
 }
@@ -251,6 +251,9 @@ impl Case<'_> {
                  in /proc",
             );
         }
+        if self.facts.landlock_abi() == 0 {
+            missing.push("the user's other processes can be looked into through /proc (Landlock stops that)");
+        }
         if self.facts.landlock_abi() < 6 {
             missing.push("the user's other processes can be sent signals (Landlock ABI 6 stops that)");
         }
@@ -262,6 +265,17 @@ impl Case<'_> {
             ),
         };
         Degree::Partial { missing: missing.join("; "), why, remedy }
+    }
+
+    fn environment(&self) -> Degree {
+        if self.backend == Backend::Namespaces || self.facts.landlock_abi() > 0 {
+            return Degree::Full;
+        }
+        Degree::Partial {
+            missing: "the environment of whoever started the server can be read in /proc".to_owned(),
+            why: self.landlock(),
+            remedy: self.landlock_remedy(),
+        }
     }
 
     fn native_code(&self) -> Degree {

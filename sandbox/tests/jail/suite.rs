@@ -32,7 +32,7 @@ const NOT_EVERYWHERE: &[(&str, &str)] = &[
     ("G2-vsock", "a kernel may have none"),
     ("G2-netlink-audit", "a kernel may have none"),
     ("G2-netlink-diag", "a kernel may have none"),
-    ("G2-tun", "an ordinary user may not open it, and not every host has it"),
+    ("G1-device-tun", "an ordinary user may not open it, and not every host has it"),
     ("G2-metadata", "only a cloud has it"),
     ("G2-io-uring", "kernel.io_uring_disabled"),
     ("G3-io-uring", "kernel.io_uring_disabled"),

@@ -126,6 +126,17 @@ fn native_code_is_kept_out_by_namespaces_alone() {
 }
 
 #[test]
+fn without_landlock_other_environments_can_be_read_where_there_is_no_pid_namespace() {
+    for (backend, full) in [(Backend::Namespaces, true), (Backend::Notify, false), (Backend::Static, false)] {
+        assert_eq!(
+            enforcement(&facts(Err(libc::ENOSYS)), &ruleset(), backend, None).env == Degree::Full,
+            full
+        );
+        assert_eq!(enforcement(&facts(Ok(1)), &ruleset(), backend, None).env, Degree::Full);
+    }
+}
+
+#[test]
 fn metadata_is_kept_by_the_view_alone() {
     let metadata = |backend| enforcement(&facts(Ok(10)), &ruleset(), backend, None).metadata;
     assert_eq!(metadata(Backend::Namespaces), Degree::Full);

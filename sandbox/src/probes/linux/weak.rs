@@ -16,9 +16,19 @@ pub(super) fn weakened<'a>(mut ruleset: Ruleset, words: impl Iterator<Item = &'a
             "view" => out.push(Weakness::View),
             "capabilities" => out.push(Weakness::Capabilities),
             "ipc" => out.push(Weakness::IpcNamespace),
-            call => out.extend(call.strip_prefix("call ").and_then(|n| n.parse().ok()).map(Weakness::Call)),
+            numbered => out.extend(with_number(numbered)),
         }
     }
     take_out(out);
     ruleset
+}
+
+fn with_number(word: &str) -> Option<Weakness> {
+    let (word, number) = word.split_once(' ')?;
+    let number = number.parse().ok()?;
+    match word {
+        "call" => Some(Weakness::Call(number)),
+        "landlock-after" => Some(Weakness::LandlockAfter(number)),
+        _ => None,
+    }
 }

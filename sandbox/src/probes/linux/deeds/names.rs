@@ -146,6 +146,8 @@ pub(super) const PROBES: &[Probe] = &[
         Ok(Seen::Done)
     })
     .tries("mknod(S_IFBLK), open", "the disk below the files"),
+    device("G1-device-tun", |_| File::open("/dev/net/tun").map(|_| Seen::Done).map_err(Failed::from))
+        .tries("open(/dev/net/tun)", "a device that makes network interfaces"),
     device("G1-proc-kcore", |_| File::open("/proc/kcore").map(|_| Seen::Done).map_err(Failed::from))
         .tries("open(/proc/kcore)", "the memory of the kernel"),
     device("G1-proc-core-pattern", |_| {

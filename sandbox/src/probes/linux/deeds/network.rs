@@ -1,6 +1,5 @@
 //! G2: getting out, and being reached from outside. Judged by the listeners outside.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{
     Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener, TcpStream, UdpSocket,
@@ -180,9 +179,6 @@ pub(super) const PROBES: &[Probe] = &[
     .tries("socket(NETLINK_KOBJECT_UEVENT)", "the host's devices"),
     family("G2-netlink-generic", |_| made(socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_GENERIC)))
         .tries("socket(NETLINK_GENERIC)", "kernel modules"),
-    family("G2-tun", |_| File::open("/dev/net/tun").map(|_| Seen::Done).map_err(Failed::from))
-        .stopped(&[Control::Landlock, Control::View], &[libc::EACCES, libc::ENOENT])
-        .tries("open(/dev/net/tun)", "an interface of our own"),
     out("G2-listen", |scene| reached(scene, TcpListener::bind(v4(0))?))
         .seen_by(Witness::Secret)
         .tries("bind, listen, accept", "who comes from outside"),
