@@ -111,11 +111,11 @@ mod tests {
         run(async {
             let backlog = Rc::new(Backlog::default());
             let writing = Rc::clone(&backlog);
-            let lines = 600;
+            let lines = 300;
             let writer = tokio::task::spawn_local(async move {
                 for _ in 0..lines {
                     let line = writing.next().await;
-                    tokio::time::sleep(PATIENCE / 10).await;
+                    tokio::time::sleep(PATIENCE / 100).await;
                     writing.written(line.len());
                 }
             });
