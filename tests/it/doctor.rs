@@ -4,8 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use serde_json::Value;
+use stockade_sandbox::probes::{claims, claims_text, table};
 
-use crate::support::{Finished, World, finish};
+use crate::support::{Finished, World, finish, tests_dir};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -74,6 +75,38 @@ fn the_text_is_readable_without_colours() {
     let text = finished.stdout_text();
     assert!(text.contains("Landlock") && text.contains("grants no hosts yet"), "{text}");
     assert!(!text.contains('\u{1b}'), "{text}");
+}
+
+#[test]
+fn the_page_of_the_guarantees_says_what_jails_claim() {
+    let page = std::fs::read_to_string(tests_dir().join("../docs/guarantees.md"));
+    // The tests alone may have been copied to another place.
+    let Ok(page) = page else { return };
+    let claimed = claims_text(&claims());
+    assert!(
+        page.contains(&claimed),
+        "docs/guarantees.md is old: stockade doctor --prove --markdown prints it"
+    );
+    for probe in table() {
+        assert!(page.contains(&format!("| {} |", probe.id)), "docs/guarantees.md lacks {}", probe.id);
+    }
+}
+
+#[test]
+fn probes_are_run_bare_and_in_each_backend_and_compared_with_the_claims() {
+    let world = World::new();
+    let words = ["doctor", "--prove", "--json", "--only", "G5-"];
+    let finished = finish(world.stockade(words).spawn().expect("stockade starts"), Duration::from_secs(120));
+    let proof: Value = serde_json::from_slice(&finished.stdout).expect("doctor prints JSON");
+    assert_eq!(proof["ok"], true, "{proof:#}");
+    assert_eq!(finished.code(), 0, "{finished:#?}");
+    let tried = proof["backends"].as_array().expect("backends").len();
+    let left_out = proof["left_out"].as_array().expect("left out").len();
+    assert!(tried >= 1 && tried + left_out == 3, "{proof:#}");
+    let probes = proof["probes"].as_array().expect("probes");
+    let of = |id: &str| probes.iter().find(|probe| probe["id"] == id).expect("a probe");
+    let leak = of("G5-variable-cloud");
+    assert_eq!((&leak["bare"]["is"], &leak["static"]["is"]), (&"open".into(), &"stopped".into()), "{leak:#}");
 }
 
 #[test]
