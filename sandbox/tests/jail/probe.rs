@@ -14,7 +14,7 @@ use super::harness::say;
 use super::{hog, sys};
 
 /// So long a chain of processes goes on when nobody ends it.
-pub(crate) const HARES_RUN: Duration = Duration::from_secs(10);
+pub(crate) const HARES_RUN: Duration = Duration::from_secs(60);
 
 /// `__probe NAME WORDS`
 pub(crate) fn run(words: &[String]) -> ExitCode {

@@ -140,6 +140,8 @@ pub(super) const PROBES: &[Probe] = &[
                 Err(Failed::Errno(libc::ENOENT)) if Instant::now() < until => {
                     sleep(Duration::from_millis(5));
                 }
+                // It is made before it is written.
+                Ok(Seen::Text(text)) if text.is_empty() && Instant::now() < until => {}
                 other => return other,
             }
         }
