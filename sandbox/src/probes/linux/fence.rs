@@ -31,13 +31,13 @@ use crate::{
 };
 
 /// A session that takes longer is ended.
-const SESSION_MAX: Duration = Duration::from_secs(90);
+const SESSION_MAX: Duration = Duration::from_secs(180);
 /// Limits that a probe can reach without harming the host.
 pub(super) const PROCESSES_MAX: u64 = 48;
 pub(super) const OPEN_FILES_MAX: u64 = 400;
 pub(super) const FILE_BYTES_MAX: u64 = 4 << 20;
 pub(super) const MEMORY_BYTES_MAX: u64 = 192 << 20;
-pub(super) const CPU_SECONDS_MAX: u64 = 1;
+pub(super) const CPU_SECONDS_MAX: u64 = 2;
 
 /// Plays without a jail.
 pub(super) fn bare(stage: &Path) -> u8 {

@@ -18,7 +18,7 @@ use crate::os::sys::{Side, SingleThreaded, Waited, exit_now, fork, wait};
 /// No deed takes longer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// But those that wait for a limit, or use up time.
-const MORE_PATIENCE: Duration = Duration::from_secs(20);
+const MORE_PATIENCE: Duration = Duration::from_secs(60);
 /// So long a process lives that is to survive its session, if nobody ends it.
 const LINGERS: Duration = Duration::from_secs(12);
 
