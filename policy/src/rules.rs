@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use sha2::{Digest, Sha256};
 
 use crate::detect::{Finding, KeywordList};
-use crate::document::policy::{FullDisk, Mode, PolicyDocument, UnknownMethods};
+use crate::document::policy::{FullDisk, Mode, Packages, PolicyDocument, UnknownMethods};
 use crate::verdict::{Access, Content, Reason};
 use crate::wire::Direction;
 
@@ -180,6 +180,14 @@ impl Policy {
     pub fn full_disk(&self) -> FullDisk {
         let stops = self.enforcing().any(|d| d.defaults.full_disk == FullDisk::Stop);
         if stops || self.layers.is_empty() { FullDisk::Stop } else { FullDisk::DropOldest }
+    }
+
+    /// What becomes of newer packages: the strictest that any layer says, `ask` where none does. A layer in monitor mode
+    /// has its say too: this stops no traffic.
+    #[must_use]
+    pub fn packages(&self) -> Packages {
+        let said = self.layers.iter().filter_map(|layer| layer.document.defaults.packages);
+        said.max().unwrap_or(Packages::Ask)
     }
 
     /// The profile for a server that no profile matches, from the furthest layer that names one.

@@ -50,6 +50,7 @@ allow = [{ path = "/run/docker.sock", reason = "containers" }]
 private = true
 [limits]
 upload = "64MiB"
+output = "64MiB/s"
 "#,
     );
     assert_eq!(
@@ -62,6 +63,7 @@ upload = "64MiB"
     assert_eq!((profile.net_listen[0].port, profile.net_open[0].host.as_ref()), (8080, "github.com"));
     assert_eq!((profile.unix_allow[0].path.as_ref(), profile.unix_private), ("/run/docker.sock", Some(true)));
     assert_eq!((profile.limits.upload_bytes, profile.strict), (Some(64 << 20), Some(true)));
+    assert_eq!(profile.limits.output_bytes_per_second, Some(64 << 20));
     assert_eq!(profile.closed[0].path, "${workspace}/secrets");
 }
 
@@ -262,6 +264,146 @@ not_writes = ["${args.1}/x"]
 }
 
 #[test]
+fn examples_of_variables_listeners_pages_and_sockets_are_tried() {
+    let lines = r#"
+[net]
+allow = [{ host = "${env.GITLAB_API_URL:-gitlab.com}", port = 443, reason = "r" }]
+listen = [{ port = 3000, reason = "r" }]
+open = [{ host = "*.example.org", reason = "r" }]
+[unix]
+allow = [{ path = "/run/x.sock", reason = "r" }]
+[env]
+pass = ["TOKEN"]
+optional = ["DEBUG_*"]
+"#;
+    let right = r#"
+[test]
+connects = ["${env.GITLAB_API_URL:-gitlab.com}:443", "/run/x.sock"]
+refuses = ["gitlab.com:443", "${env.GITLAB_API_URL}:443", "${env.OTHER}:443", "/run/y.sock", "${state}/x.sock"]
+passes = ["TOKEN", "DEBUG_X"]
+not_passes = ["TOKENS", "AWS_SECRET_ACCESS_KEY", "DEBUG"]
+listens = [":3000"]
+opens = ["login.example.org"]
+not_opens = ["example.org", "evil.com"]
+"#;
+    let profile = parse(&format!("{lines}{right}"));
+    assert_eq!(profile.env_pass.as_ref(), ["TOKEN", "DEBUG_*"]);
+    assert_eq!(profile.optional.as_ref(), ["DEBUG_*"]);
+    let wrong = r#"
+[test]
+connects = ["/run/y.sock"]
+passes = ["OTHER"]
+not_passes = ["TOKEN"]
+listens = [":80", "80"]
+opens = ["example.org"]
+"#;
+    assert_eq!(
+        mistakes(&format!("{lines}{wrong}")),
+        [
+            "the profile may not connect to `/run/y.sock`",
+            "the profile may not pass `OTHER`",
+            "the profile may pass `TOKEN`",
+            "the profile may not listen on `:80`",
+            "`80` is no port",
+            "the profile may not open pages at `example.org`",
+        ]
+    );
+}
+
+#[test]
+fn a_host_may_come_from_a_variable_and_nothing_wider_can() {
+    for host in [
+        "${env.JIRA_URL}",
+        "${env.URL:-example.org}",
+        "api.${env.DD_SITE:-datadoghq.com}",
+        "${env.ACCOUNT}.snowflakecomputing.com",
+        "${env.REGION}-run.googleapis.com",
+        "${args.1}",
+        "${args.urls}",
+    ] {
+        let profile = parse(&allow(&format!("host = \"{host}\", port = 443")));
+        assert_eq!(hosts(&profile), [format!("{host}:443")]);
+        let gone = format!("{HEAD}extends = \"b\"\nremove = [\"{host}:443\"]");
+        let less = Profile::parse("p", &gone, &|_| Some(profile.clone())).expect("it can be removed");
+        assert!(less.net_allow.is_empty(), "{host}");
+    }
+    for (host, what) in [
+        ("*.${env.SITE}", "is no name whatever its variable holds"),
+        ("${env.SITE}example.org", "is no name whatever its variable holds"),
+        ("api${env.SITE}", "is no name whatever its variable holds"),
+        ("${env.SITE:-*}", "is no name whatever its variable holds"),
+        ("${env.SITE:-10.0.0.1}", "is no name whatever its variable holds"),
+        ("${env.A}.${env.B}", "has two variables"),
+        ("${env.}", "has a variable that names no host"),
+        ("${home}", "has a variable that names no host"),
+        ("${args.0}", "has a variable that names no host"),
+        ("${args.paths}", "has a variable that names no host"),
+        ("x.${args.urls}", "adds to URLs, which are whole by themselves"),
+        ("${env.SITE", "has a `${` without its `}`"),
+    ] {
+        let told = mistakes(&allow(&format!("host = \"{host}\", port = 443")));
+        assert_eq!(told, [format!("`{host}` {what}")]);
+    }
+    let open = "[net]\nopen = [{ host = \"${env.X}\", reason = \"r\" }]";
+    assert_eq!(mistakes(open), ["`${env.X}` is a variable"]);
+    assert!(NetGrant::named("${env.X}:443", "a flag").is_err());
+    let metadata = allow("host = \"${env.X}\", port = 80, addresses = [\"metadata\"]");
+    assert_eq!(mistakes(&metadata), ["`metadata` is granted to `${env.X}`, which is no such address"]);
+}
+
+#[test]
+fn a_grant_that_no_example_needs_is_found_unless_it_is_optional() {
+    let text = |mark: &str, test: &str| {
+        format!(
+            "{HEAD}[fs]\nread = [{{ path = \"/srv/a/\", reason = \"r\"{mark} }}]\n\
+             [net]\nallow = [{{ host = \"a.example\", port = 443, reason = \"r\" }}, \
+             {{ host = \"2606:4700::1\", port = 443, reason = \"r\"{mark} }}]\n\
+             listen = [{{ port = 80, reason = \"r\"{mark} }}]\nopen = [{{ host = \"o.example\", reason = \"r\"{mark} }}]\n\
+             [unix]\nallow = [{{ path = \"/run/x\", reason = \"r\"{mark} }}]\n[test]\n{test}"
+        )
+    };
+    let unneeded = |text: &str| Profile::unneeded("p", text, &|_| None).expect("in order");
+    let nothing = "connects = [\"a.example:443\"]";
+    assert_eq!(unneeded(&text("", nothing)), ["/srv/a", "[2606:4700::1]:443", ":80", "o.example", "/run/x"]);
+    assert_eq!(unneeded(&text(", optional = true", nothing)), Vec::<String>::new());
+    assert_eq!(unneeded(&text(", optional = true", "refuses = [\"b.example:1\"]")), ["a.example:443"]);
+    let all = "connects = [\"a.example:443\", \"[2606:4700::1]:443\", \"/run/x\"]\nreads = [\"/srv/a/b\"]\n\
+               listens = [\":80\"]\nopens = [\"o.example\"]";
+    assert_eq!(unneeded(&text(", optional = false", all)), Vec::<String>::new());
+
+    let base = parse(
+        "[fs]\nread = [{ path = \"/srv/a\", reason = \"r\", optional = true }]\n[env]\noptional = [\"X\"]",
+    );
+    assert_eq!(base.optional.as_ref(), ["/srv/a", "X"]);
+    let derive = |lines: &str| {
+        Profile::parse("p", &format!("{HEAD}extends = \"b\"\n{lines}"), &|_| Some(base.clone()))
+            .expect("in order")
+    };
+    assert_eq!(derive("").optional.as_ref(), ["/srv/a", "X"]);
+    assert_eq!(derive("remove = [\"/srv/a/\"]").optional.as_ref(), ["X"]);
+    let needed = derive("[fs]\nwrite = [{ path = \"/srv/a\", reason = \"r\" }]\n[env]\npass = [\"X\"]");
+    assert!(needed.optional.is_empty(), "{:?}", needed.optional);
+}
+
+/// Of a base too, if it has examples; `linux` has none: its paths are those of many distributions, and nobody could say which
+/// of them a host has.
+#[test]
+fn every_grant_that_ships_is_needed_by_an_example_or_optional() {
+    let (profiles, _) = parse_all(&shipped(), &|_| None);
+    let base = |name: &str| profiles.iter().find(|profile| profile.name == name).cloned();
+    let is_meant = |source: &Source| source.file.contains("/servers/") || source.text.contains("\n[test]");
+    let mut seen = 0;
+    let mut unneeded = Vec::new();
+    for source in shipped().iter().filter(|source| is_meant(source)) {
+        let grants = Profile::unneeded(&source.file, &source.text, &base).expect("in order");
+        unneeded.extend(grants.iter().map(|grant| format!("{}: no example needs {grant}", source.file)));
+        seen += 1;
+    }
+    assert!(unneeded.is_empty(), "{unneeded:#?}");
+    assert!(seen > 10, "{seen}");
+}
+
+#[test]
 fn lines_to_be_pasted_are_told_from_a_profile_and_checked_like_one() {
     let fragment = "[net]\nallow = [{ host = \"api.example.org\", port = 443, reason = \"…\" }]\n";
     assert!(is_fragment(fragment) && is_fragment("[[net.allow]]\nhost = \"a\"") && !is_fragment(""));
@@ -340,6 +482,10 @@ fn every_profile_that_ships_is_valid_by_the_schema_and_wrong_ones_are_not() {
         ),
         (serde_json::json!({"name": "p", "description": "d", "require": {"fs": "most"}}), "/require/fs"),
         (serde_json::json!({"name": "p", "description": "d", "limits": {"memory": "1GB"}}), "/limits/memory"),
+        (
+            serde_json::json!({"name": "p", "description": "d", "limits": {"output": "1MiB"}}),
+            "/limits/output",
+        ),
         (serde_json::json!({"name": "p", "description": "d", "fs": {"read": ["/usr"]}}), "/fs/read/0"),
     ] {
         assert_eq!(invalid(&schema, &wrong, ""), [at], "{wrong}");
@@ -460,7 +606,7 @@ fn invalid(schema: &Value, value: &Value, at: &str) -> Vec<String> {
     wrong
 }
 
-/// The four patterns of the schema.
+/// The patterns of the schema.
 fn fits(pattern: &str, text: &str) -> bool {
     let only = |text: &str, more: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c));
     match pattern {
@@ -471,14 +617,29 @@ fn fits(pattern: &str, text: &str) -> bool {
             let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
             unit.len() < text.len() && ["B", "KiB", "MiB", "GiB"].contains(&unit.trim_start())
         }
+        "^[0-9]+ *(B|KiB|MiB|GiB)/s$" => {
+            text.strip_suffix("/s").is_some_and(|size| fits("^[0-9]+ *(B|KiB|MiB|GiB)$", size))
+        }
         path if path.starts_with(r"^(/|\$\{(home|") => {
             let variable = text.strip_prefix("${").and_then(|rest| rest.split_once('}'));
-            let known = |name: &str| path.contains(&name.replace('.', r"\.")) || name.starts_with("args.");
+            let known = |name: &str| {
+                let of_a_kind = ["args.", "env."].iter().any(|kind| name.starts_with(kind));
+                path.contains(&name.replace('.', r"\.")) || path.contains(r"|env\.") && of_a_kind
+            };
             text.starts_with('/')
                 || variable
                     .is_some_and(|(name, rest)| known(name) && (rest.is_empty() || rest.starts_with('/')))
         }
-        host if host.starts_with(r"^(\*|") => only(text, "*._-:/") && !text.is_empty(),
+        host if host.starts_with(r"^(\*|") => {
+            match text.split_once("${").map(|(_, rest)| rest.split_once('}')) {
+                Some(Some((variable, _))) => {
+                    host.contains("(env|args)")
+                        && (variable.starts_with("env.") || variable.starts_with("args."))
+                }
+                Some(None) => false,
+                None => only(text, "*._-:/") && !text.is_empty(),
+            }
+        }
         other => panic!("a pattern that this test does not know: {other}"),
     }
 }

@@ -15,6 +15,16 @@ pub trait Gatekeeper: Send + Sync + Debug {
     /// `notify`: the connection from this local address, about to be made to a [`Way::Relay`], is for this wish.
     fn relayed(&self, from: SocketAddr, wish: &Wish);
 
+    /// `notify`: whether there is room for one more [`Gatekeeper::resolver`], which costs a descriptor as long as the program
+    /// keeps its end open; asked before it is made.
+    ///
+    /// # Errors
+    /// The errno that socket(2) gives the program instead.
+    fn resolver_room(&self, program: &Program) -> Result<(), i32> {
+        let _ = program;
+        Ok(())
+    }
+
     /// `notify`: the far end of what a program takes for a UDP socket, a non-blocking SEQPACKET socket. Each message that
     /// comes out of it is one datagram to a name server, each one put in is its answer; an empty one is no end.
     fn resolver(&self, end: OwnedFd);

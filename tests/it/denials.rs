@@ -318,3 +318,78 @@ fn a_refused_destination_stands_with_the_others() {
     let file = world.write("lines.toml", lines);
     assert_eq!(stockade(&world, &["profile", "check"], [&file]).code(), 0, "{lines}");
 }
+
+#[test]
+fn glibcs_question_to_nscd_is_on_record_and_not_listed() {
+    let script = "import socket\n\
+                  for path in ('/var/run/nscd/socket', '/run/other.sock'):\n    \
+                      try: socket.socket(socket.AF_UNIX).connect(path)\n    \
+                      except OSError: pass";
+    for backend in BACKENDS {
+        let world = World::new();
+        let lines =
+            "name = \"mine\"\ndescription = \"Mine\"\nextends = \"default\"\n\n[unix]\nprivate = true\n";
+        world.write("config/stockade/profiles/mine.toml", lines);
+        let words = ["jail", "--backend", backend, "--profile", "mine", "--denials", "--"];
+        let program = python();
+        let ran = stockade(&world, &words, [program.to_str().expect("text"), "-c", script]);
+        let said = ran.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("denied (1)") && said.contains("/run/other.sock"), "{backend}: {said}");
+        assert!(said.contains("Not listed: 1 attempt to reach nscd"), "{backend}: {said}");
+        assert!(!said.contains("nscd/socket"), "{backend}: {said}");
+        let server = stockade(&world, &["log", "--denied", "--json"], [] as [&str; 0]).stdout_text();
+        let server: Value = serde_json::from_str(server.trim()).expect("one server");
+        assert_eq!(server["denied"].as_array().expect("a list").len(), 1, "{server:#}");
+        assert_eq!(server["noise"][0]["what"], "/var/run/nscd/socket", "{server:#}");
+        assert!(server["noise"][0]["fragment"].is_null(), "{server:#}");
+        assert!(!server["fragment"].as_str().unwrap_or("").contains("nscd"), "{server:#}");
+        let log = stockade(&world, &["log", "--json"], [] as [&str; 0]).stdout_text();
+        assert!(log.contains("/var/run/nscd/socket"), "it is on record: {log}");
+    }
+}
+
+#[test]
+fn inspect_says_what_it_does_not_list() {
+    let world = World::new();
+    let lines = "name = \"mine\"\ndescription = \"Mine\"\nextends = \"default\"\n\n[unix]\nprivate = true\n";
+    world.write("config/stockade/profiles/mine.toml", lines);
+    let attempts = json!([["nscd", "unix", "/var/run/nscd/socket"]]);
+    let words = fixture_command("probe.py", &[&attempts.to_string()]);
+    let report = stockade(&world, &["inspect", "--profile", "mine", "--"], words).stdout_text();
+    let report = report.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(report.contains("Denied by the jail (0)"), "{report}");
+    assert!(report.contains("Not listed: 1 attempt to reach nscd"), "{report}");
+}
+
+#[test]
+fn a_program_that_the_server_could_have_written_is_refused_by_name_of_that_rule() {
+    for backend in BACKENDS {
+        let world = World::new();
+        // It runs where the server cannot write: `sh` copies it to its own home and to its own /tmp.
+        let script = "mkdir -p \"$HOME/bin\"; for to in \"$HOME/bin/tool\" \"$TMPDIR/tool\"; do \
+                      cat /bin/true > $to; chmod 755 $to; $to && echo ran; done; true";
+        let ran = observed(&world, backend, script);
+        assert_eq!(ran.stdout_text(), "", "{backend}: {ran:#?}");
+        let found = denied(&world);
+        let tools: Vec<&Value> = found
+            .iter()
+            .filter(|one| one["what"].as_str().is_some_and(|what| what.ends_with("/tool")))
+            .collect();
+        assert_eq!(tools.len(), 2, "{backend}: {found:#?}");
+        for tool in tools {
+            assert!(tool["why"].as_str().expect("a reason").contains("(W^X)"), "{backend}: {tool:#}");
+            let instead = tool["instead"].as_str().expect("a way out");
+            assert!(instead.contains("`[fs] exec`") && !instead.contains("read"), "{backend}: {tool:#}");
+            assert!(tool["fragment"].is_null(), "{tool:#}");
+        }
+        // The way out that it names is one. The directory has to be there at the start, as the first run leaves it.
+        let lines = "name = \"mine\"\ndescription = \"Mine\"\nextends = \"default\"\n\n[fs]\n\
+                     exec = [{ path = \"${state}/home/bin\", reason = \"a test\" }]\n";
+        world.write("config/stockade/profiles/mine.toml", lines);
+        let words = ["jail", "--backend", backend, "--profile", "mine", "--"];
+        let script = "mkdir -p \"$HOME/bin\"; cd \"$HOME/bin\"; cat /bin/true > tool; chmod 755 tool; ./tool && echo ran";
+        stockade(&world, &words, ["/bin/sh", "-c", script]);
+        let ran = stockade(&world, &words, ["/bin/sh", "-c", script]);
+        assert_eq!(ran.stdout_text(), "ran\n", "{backend}: {ran:#?}");
+    }
+}

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use stockade_sandbox::{Access, Opened};
 
-use super::fence::{Fence, Outcome};
+use super::fence::{Fence, Outcome, Why};
 use super::propose::{Remedy, remedy};
 use super::tried::{FileKind, Tried};
 use crate::plan::ClosedPlaces;
@@ -48,8 +48,13 @@ impl Court {
     /// many files that are not there.
     pub(super) fn judge(&self, opened: &Opened) -> Option<Ruled> {
         let (path, access) = (&opened.path, opened.access);
-        if self.fence.scratch(path).is_some_and(|own| self.outside.look(&own).is_some()) {
-            return None;
+        if let Some((own, kind)) = self.fence.scratch(path).and_then(|own| self.outside.look(&own)) {
+            // What is the server's own it may do anything with, but execute it.
+            let Outcome::Refused(why @ Why::Writable(_)) = self.fence.judge(&own, access) else {
+                return None;
+            };
+            let tried = Tried::File { path: path.clone(), access, kind };
+            return self.outside.permits(&own, access).then(|| self.ruled(tried, &why));
         }
         let (path, kind) = if path.starts_with("/proc") {
             // Links in there mean something else to every process.
@@ -62,9 +67,12 @@ impl Court {
         if !path.starts_with("/proc") && !self.outside.permits(at, access) {
             return None;
         }
-        let tried = Tried::File { path, access, kind };
-        let remedy = remedy(&tried, Some(&why), &self.places);
-        Some(Ruled { tried, why: why.words(), remedy })
+        Some(self.ruled(Tried::File { path, access, kind }, &why))
+    }
+
+    fn ruled(&self, tried: Tried, why: &Why) -> Ruled {
+        let remedy = remedy(&tried, Some(why), &self.places);
+        Ruled { tried, why: why.words(), remedy }
     }
 
     /// What a path led to: what is there, or the place of a file that was to be created.

@@ -28,6 +28,8 @@ pub enum Why {
     Private,
     /// Its directory is granted, and holds closed places: Landlock can only grant what stood beside them at the start.
     ByChildren,
+    /// It was to be executed, and lies in this place, where the server may write.
+    Writable(PathBuf),
 }
 
 impl Why {
@@ -51,6 +53,10 @@ impl Why {
             Self::Closed(place, Closed::ForWriting) => {
                 format!("{} stays closed for writing inside every wider grant", place.display())
             }
+            Self::Writable(place) => format!(
+                "the server may write in {}, and what can be written is never executed (W^X)",
+                place.display()
+            ),
             Self::ByChildren => {
                 "its directory is granted, but holds sensitive places: without a mount namespace only \
                                  what stood beside them at the start can be granted"
@@ -90,11 +96,27 @@ impl Fence {
         if leads_elsewhere(path) {
             return Outcome::Unknown;
         }
-        match self.backend {
+        let judge = |access| match self.backend {
             Backend::Namespaces => in_view(files, path, access),
             Backend::Notify | Backend::Static => in_landlock(files, path, access),
+        };
+        match judge(access) {
+            Outcome::Refused(_)
+                if access == Access::ReadExecute && judge(Access::ReadWrite) == Outcome::Passes =>
+            {
+                Outcome::Refused(Why::Writable(written(files, path)))
+            }
+            said => said,
         }
     }
+}
+
+/// The deepest place above the path that is granted for writing.
+fn written(files: &Files, path: &Path) -> PathBuf {
+    let above = files.wide.iter().chain(&files.narrow);
+    let above = above.filter(|rule| rule.access == Access::ReadWrite && path.starts_with(&rule.path));
+    let deepest = above.max_by_key(|rule| rule.path.components().count());
+    deepest.map_or_else(|| path.to_owned(), |rule| rule.path.clone())
 }
 
 /// Landlock's rules only add: whatever one of them grants on the way from the root to the file is granted.
@@ -257,7 +279,13 @@ mod tests {
         };
         assert_eq!(why("/etc/x", Access::Read), "no grant holds it");
         assert!(why("/usr/x", Access::ReadWrite).contains("reading and execution only"));
-        assert!(why("/srv/data/x", Access::ReadExecute).contains("never for execution"));
+        assert_eq!(
+            why("/srv/data/x", Access::ReadExecute),
+            "the server may write in /srv/data, and what can be written is never executed (W^X)"
+        );
+        // In the server's own directories too, which lie in a place that is closed to wider grants.
+        assert!(why("/h/.state/own/tool", Access::ReadExecute).contains("/h/.state/own, and"));
+        assert!(why("/h/.state/other/tool", Access::ReadExecute).contains("/h/.state stays closed"));
         assert!(why("/proc/x", Access::ReadWrite).contains("for reading only"));
         assert!(why("/h/.ssh/x", Access::Read).starts_with("/h/.ssh stays closed"));
         assert!(why("/h/.bashrc", Access::ReadWrite).contains("for writing"));

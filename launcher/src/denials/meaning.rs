@@ -1,5 +1,6 @@
 //! What a refusal means, in a sentence for people who never heard of the call.
 
+use super::objections::is_name_service_cache;
 use super::tried::Tried;
 
 /// Names of system calls, and what a program wants with them.
@@ -87,6 +88,10 @@ pub(super) fn means(tried: &Tried) -> String {
         Tried::Network { .. } | Tried::Page { .. } => "this destination is not granted".to_owned(),
         Tried::SystemCall { name } => format!("`{name}` {}", system_call(name)),
         Tried::Socket { family, kind } => socket(family, kind).to_owned(),
+        Tried::UnixSocket { path } if is_name_service_cache(path) => {
+            "glibc asks for a cache of names (nscd) before it looks one up itself, in every program"
+                .to_owned()
+        }
         Tried::UnixSocket { .. } => {
             "a Unix socket leads to another program, which acts outside of the jail for whoever asks"
                 .to_owned()

@@ -16,9 +16,11 @@ mod tried;
 mod watch;
 
 pub use court::Court;
-pub use fence::Fence;
+pub use fence::{Fence, Outcome};
 pub use ledger::Ledger;
+pub use objections::of_file as objection_to_file;
 pub use outside::HostFiles;
 pub use propose::{Remedy, proposals};
 pub use record::{Entry, merged};
+pub use tried::{FileKind, Tried};
 pub use watch::Watch;

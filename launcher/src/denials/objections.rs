@@ -67,13 +67,16 @@ const SHARED: &[&str] = &[
 ];
 
 /// Why no grant of this file is proposed; `why` is the fence's.
-pub(super) fn of_file(
+pub fn of_file(
     path: &Path,
     access: Access,
     kind: FileKind,
     why: Option<&Why>,
     closed: &ClosedPlaces,
 ) -> Option<String> {
+    if let Some(Why::Writable(_)) = why {
+        return Some(WRITABLE.to_owned());
+    }
     let (granted, directory) = match kind {
         FileKind::New => (path.parent().unwrap_or(path), true),
         FileKind::Directory => (path, true),
@@ -118,6 +121,11 @@ pub(super) fn of_file(
         .or_else(|| unwritable(granted))
 }
 
+/// What to do about a program that lies where the server may write.
+const WRITABLE: &str = "whoever gets a server to write a file could have it run otherwise, so no grant is proposed: have the program \
+     installed before the session, in a place that the server cannot write; or, if it has to run what it makes, let a profile name \
+     just that file or directory (`[fs] exec`)";
+
 /// Why no grant would do, or should, for the reason that the fence has.
 fn by_fence(why: Option<&Why>, access: Access) -> Option<String> {
     match why? {
@@ -132,6 +140,8 @@ fn by_fence(why: Option<&Why>, access: Access) -> Option<String> {
             "what the server can write must not be executed: install the program where it cannot write"
                 .to_owned(),
         ),
+        // Told before.
+        Why::Writable(_) => Some(WRITABLE.to_owned()),
         Why::Otherwise(_) | Why::NoGrant | Why::Private => None,
     }
 }
@@ -170,6 +180,12 @@ fn is_wide(directory: &Path, closed: &ClosedPlaces) -> bool {
         || SHARED.iter().any(|shared| directory == Path::new(shared))
 }
 
+/// Where glibc looks for nscd(8), the name service cache, before it reads /etc/passwd or asks a name server itself: an
+/// attempt says nothing about the program that makes it.
+pub(super) fn is_name_service_cache(path: &Path) -> bool {
+    path == Path::new("/var/run/nscd/socket") || path == Path::new("/run/nscd/socket")
+}
+
 /// Sockets behind which somebody acts with more rights than the server has: a part of the path, and what stands there.
 const POWERFUL_SOCKETS: &[(&str, &str)] = &[
     ("docker.sock", "whoever reaches the container engine is root on this machine"),
@@ -185,6 +201,9 @@ const POWERFUL_SOCKETS: &[(&str, &str)] = &[
 ];
 
 fn of_socket(path: &Path, closed: &ClosedPlaces) -> Option<String> {
+    if is_name_service_cache(path) {
+        return Some("nothing is missing without it: no grant is needed, and none is proposed".to_owned());
+    }
     let text = path.to_string_lossy();
     if let Some((_, what)) = POWERFUL_SOCKETS.iter().find(|(part, _)| text.contains(part)) {
         return Some(format!("{what}, so no grant is proposed"));

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::meaning::means;
+use super::objections::is_name_service_cache;
 use super::propose::{Grant, Remedy, grant, remedy};
 use super::tried::Tried;
 use crate::plan::ClosedPlaces;
@@ -90,6 +91,12 @@ impl Entry {
             last: event.value["time"].as_str().map(str::to_owned),
             tried,
         })
+    }
+
+    /// Whether it says nothing about the server: the library tries it in every program, and does without. On record like any
+    /// other, but not listed.
+    pub fn is_noise(&self) -> bool {
+        matches!(&self.tried, Tried::UnixSocket { path } if is_name_service_cache(path))
     }
 
     /// The same denial again.

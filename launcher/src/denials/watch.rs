@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use stockade_sandbox::{Denial, Gatekeeper, Opened, Way, Wish};
+use stockade_sandbox::{Denial, Gatekeeper, Opened, Program, Way, Wish};
 
 use super::ledger::Ledger;
 
@@ -29,6 +29,10 @@ impl Gatekeeper for Watch {
 
     fn relayed(&self, from: SocketAddr, wish: &Wish) {
         self.inner.relayed(from, wish);
+    }
+
+    fn resolver_room(&self, program: &Program) -> Result<(), i32> {
+        self.inner.resolver_room(program)
     }
 
     fn resolver(&self, end: OwnedFd) {

@@ -1,15 +1,15 @@
 //! Serves the doors of one jail until its session ends.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
-use stockade_policy::egress::{Refusal, Spent};
+use stockade_policy::egress::{Destination, Refusal, Spent};
 use stockade_sandbox::{OpenDoors, Program};
 use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram};
 use tokio::sync::mpsc::Receiver;
@@ -20,10 +20,9 @@ use super::dial::dial;
 use super::gate::{Report, Work};
 use super::inbound::Inbound;
 use super::ledger::{Connection, EventSink, Ledger};
+use super::room::{Held, Turn, Turns};
 use super::{Egress, Gate, Served, Shared, dns, inbound, names, shim};
 
-/// Connections at one time, both ways: each holds two descriptors, of which a process often has 1,024.
-const CONNECTIONS_MAX: usize = 384;
 /// After accepting failed (out of descriptors, mostly).
 pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
@@ -39,11 +38,28 @@ pub(super) struct Inner {
     pub(super) ledger: Rc<Ledger>,
     pub(super) buffers: Buffers,
     pub(super) outside: dns::Outside,
+    /// What resolvers append to names.
+    pub(super) searched: RefCell<dns::SearchList>,
     /// DNS questions that wait for an answer.
     pub(super) questions: Cell<usize>,
-    /// DNS over TCP and connections from the host; the ledger counts the others.
-    pub(super) served: Cell<usize>,
+    /// Who is carried, and who waits for that.
+    pub(super) turns: Turns,
+    /// What the gate has to say. Borrowed for one look at a time.
+    reports: RefCell<Receiver<Report>>,
     tasks: RefCell<JoinSet<()>>,
+}
+
+/// Puts on record what the gate has decided and the broker has not come to yet. Does nothing once the broker is gone.
+#[derive(Debug)]
+pub struct CatchUp(Weak<Inner>);
+
+impl CatchUp {
+    /// To be called before anything else becomes of the calls in flight.
+    pub fn catch_up(&self) {
+        if let Some(inner) = self.0.upgrade() {
+            inner.catch_up();
+        }
+    }
 }
 
 /// The ways in which a connection comes to us.
@@ -70,7 +86,7 @@ impl Broker {
     /// # Errors
     /// When a socket cannot be polled.
     pub fn start(served: Served, sink: Rc<dyn EventSink>) -> io::Result<Self> {
-        let Served { egress: Egress { shared, gate, arrivals }, doors, inbound, shim } = served;
+        let Served { egress: Egress { shared, gate, arrivals, room }, doors, inbound, shim } = served;
         let names = Arc::clone(&shared);
         let outside = dns::Outside::new().proxied(move |name| names.proxies.serves(name));
         let inner = Rc::new(Inner {
@@ -79,12 +95,14 @@ impl Broker {
             ledger: Rc::new(Ledger::new(sink)),
             buffers: Buffers::default(),
             outside,
+            searched: RefCell::new(dns::SearchList::of_host()),
             questions: Cell::new(0),
-            served: Cell::new(0),
+            turns: Turns::new(room),
+            reports: RefCell::new(arrivals.reports),
             tasks: RefCell::default(),
         });
         inner.spawn(Rc::clone(&inner).work(arrivals.work));
-        inner.spawn(Rc::clone(&inner).reports(arrivals.reports));
+        inner.spawn(Rc::clone(&inner).reports());
         if let Some(shim) = shim {
             shim::serve(&inner, shim)?;
         }
@@ -94,10 +112,16 @@ impl Broker {
         Ok(Self { inner })
     }
 
+    /// For whoever knows when a call ends.
+    pub fn catching_up(&self) -> CatchUp {
+        CatchUp(Rc::downgrade(&self.inner))
+    }
+
     /// Cuts what is open, and puts the rest on record.
     pub async fn end(self) {
         let mut tasks = self.inner.tasks.take();
         tasks.shutdown().await;
+        self.inner.catch_up();
         self.inner.ledger.close(self.inner.gate.lost());
     }
 }
@@ -160,32 +184,44 @@ impl Inner {
             // A stranger on loopback, or a connection that was broken off before we saw it.
             return reset(&stream);
         };
-        if self.is_full() {
-            let why = format!("{CONNECTIONS_MAX} connections are open already");
-            self.ledger.refused(&Refusal { what: to.to_string(), why, fragment: None }, program.as_ref());
-            return reset(&stream);
+        let turn = self.turns.next();
+        let serving = Rc::clone(self);
+        if speaks == Speaks::Dns {
+            return self.spawn(async move {
+                match serving.turns.come(turn).await {
+                    Ok(_turn) => names::serve_tcp(&serving, stream).await,
+                    Err(why) => serving.no_room(&stream, to, why, None),
+                }
+            });
         }
-        match speaks {
-            Speaks::Anything => self.spawn(Rc::clone(self).connection(stream, to, program)),
-            Speaks::Dns => self.spawn(names::serve_tcp(Rc::clone(self), stream)),
-        }
-    }
-
-    /// No further connection is served.
-    pub(super) fn is_full(&self) -> bool {
-        self.ledger.open() + self.served.get() >= CONNECTIONS_MAX
-    }
-
-    /// One connection of the server, from its wish to its end.
-    async fn connection(self: Rc<Self>, inside: TcpStream, to: SocketAddr, program: Option<Program>) {
-        let destination = match self.shared.connection(to) {
-            Ok(destination) => destination,
+        // Judged and recorded before anything is waited for: the call that it was for may be answered soon.
+        match self.shared.connection(to) {
+            Ok(destination) => {
+                let record = self.ledger.connection(&destination, program.as_ref());
+                self.spawn(serving.connection(stream, Led { to, destination, record, program, turn }));
+            }
             Err(refusal) => {
                 self.ledger.refused(&refusal, program.as_ref());
-                return reset(&inside);
+                reset(&stream);
+            }
+        }
+    }
+
+    fn no_room(&self, stream: &TcpStream, to: SocketAddr, why: String, program: Option<&Program>) {
+        self.ledger.refused(&Refusal { what: to.to_string(), why, fragment: None }, program);
+        reset(stream);
+    }
+
+    /// One connection of the server, from its arrival to its end.
+    async fn connection(self: Rc<Self>, inside: TcpStream, led: Led) {
+        let Led { to, destination, record, program, turn } = led;
+        let _turn = match self.turns.come(turn).await {
+            Ok(turn) => turn,
+            Err(why) => {
+                record.ends(why.clone());
+                return self.no_room(&inside, to, why, program.as_ref());
             }
         };
-        let record = self.ledger.connection(&destination, program.as_ref());
         let outside = match dial(&destination, &self.shared.proxies).await {
             Ok(outside) => outside,
             Err(error) => {
@@ -218,31 +254,59 @@ impl Inner {
                 Work::Listeners { tcp, dns } => self
                     .listen(tcp, Door::Announced, Speaks::Anything)
                     .and_then(|()| self.listen(dns, Door::Announced, Speaks::Dns)),
-                Work::Resolver(end) => self.resolver(end),
+                Work::Resolver(end, held) => self.resolver(end, held),
             };
         }
     }
 
     /// Of tokio's types the datagram socket fits a packet socket.
-    fn resolver(self: &Rc<Self>, end: OwnedFd) -> io::Result<()> {
+    fn resolver(self: &Rc<Self>, end: OwnedFd, held: Held) -> io::Result<()> {
         let socket = std::os::unix::net::UnixDatagram::from(end);
         socket.set_nonblocking(true)?;
         let socket = UnixDatagram::from_std(socket)?;
-        self.spawn(names::serve_packets(Rc::clone(self), socket));
+        let serving = Rc::clone(self);
+        self.spawn(async move {
+            names::serve_packets(serving, socket).await;
+            drop(held);
+        });
         Ok(())
     }
 
     /// What the gate has to say.
-    async fn reports(self: Rc<Self>, mut arriving: Receiver<Report>) {
-        while let Some(report) = arriving.recv().await {
-            match report {
-                Report::Refused(refusal, program) => self.ledger.refused(&refusal, Some(&program)),
-                Report::Direct(destination, program) => {
-                    self.ledger.connection(&destination, Some(&program)).unobserved();
-                }
+    async fn reports(self: Rc<Self>) {
+        while let Some(report) = poll_fn(|context| self.reports.borrow_mut().poll_recv(context)).await {
+            self.report(report);
+        }
+    }
+
+    /// What it has said already.
+    fn catch_up(&self) {
+        loop {
+            let next = self.reports.borrow_mut().try_recv();
+            match next {
+                Ok(report) => self.report(report),
+                Err(_) => return,
             }
         }
     }
+
+    fn report(&self, report: Report) {
+        match report {
+            Report::Refused(refusal, program) => self.ledger.refused(&refusal, Some(&program)),
+            Report::Direct(destination, program) => {
+                self.ledger.connection(&destination, Some(&program)).unobserved();
+            }
+        }
+    }
+}
+
+/// A connection that was allowed.
+struct Led {
+    to: SocketAddr,
+    destination: Destination,
+    record: Connection,
+    program: Option<Program>,
+    turn: Turn,
 }
 
 /// Counts the bytes of one connection, and holds them against its budgets.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::Backlog;
 use stockade_policy::egress::{Destination, Refusal};
 use stockade_sandbox::{Denial, Gatekeeper, Opened, Program, Way, Wish};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -14,19 +15,23 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use super::Shared;
 use super::broker::canonical;
 use super::dial::is_plain;
+use super::room::{Count, Held, Room};
 
 /// What a program gets for a connection that is not allowed: clients try again after ECONNREFUSED, not after this.
 const REFUSED: i32 = nix::errno::Errno::EACCES as i32;
 /// What it gets when we have no room for the connection.
 const NO_ROOM: i32 = nix::errno::Errno::ENETUNREACH as i32;
+/// What it gets for one UDP socket too many: the errno that socket(2) has for a process with too many descriptors, since
+/// programs know what to do about that.
+const NO_SOCKET: i32 = nix::errno::Errno::EMFILE as i32;
 /// TCP and UDP port of name servers.
 const DNS_PORT: u16 = 53;
-/// Announced connections that have not arrived yet.
-const EXPECTED_MAX: usize = 1_024;
+/// Announced connections that have not arrived yet: as many as wait at a listener (SOMAXCONN).
+const EXPECTED_MAX: usize = 4_096;
 /// How long an announced connection is waited for; it is made right after the announcement.
 const EXPECTED_FOR: Duration = Duration::from_secs(10);
-/// Sockets and listeners on their way to the broker.
-const WORK_MAX: usize = 512;
+/// Sockets and listeners on their way to the broker: more than there may be.
+const WORK_MAX: usize = 2_048;
 /// Reports on their way to the broker; more of them are counted only.
 const REPORTS_MAX: usize = 512;
 
@@ -37,6 +42,8 @@ pub struct Gate {
     /// Made at the first connection that needs them: in other backends, never.
     relays: OnceLock<Option<Relays>>,
     expected: Mutex<BTreeMap<SocketAddr, (Wish, Instant)>>,
+    /// See [`Room::resolvers`].
+    resolvers: (Count, usize),
     work: Sender<Work>,
     reports: Sender<Report>,
     lost: AtomicU64,
@@ -55,7 +62,7 @@ pub(super) enum Work {
     /// Listeners of ours: what they accept has been announced.
     Listeners { tcp: Vec<TcpListener>, dns: Vec<TcpListener> },
     /// See [`Gatekeeper::resolver`].
-    Resolver(OwnedFd),
+    Resolver(OwnedFd, Held),
 }
 
 /// What the broker has to put on record.
@@ -74,13 +81,14 @@ pub(super) struct Arrivals {
 }
 
 impl Gate {
-    pub(super) fn new(shared: Arc<Shared>) -> (Self, Arrivals) {
+    pub(super) fn new(shared: Arc<Shared>, room: Room) -> (Self, Arrivals) {
         let (work, work_end) = channel(WORK_MAX);
         let (reports, reports_end) = channel(REPORTS_MAX);
         let gate = Self {
             shared,
             relays: OnceLock::new(),
             expected: Mutex::default(),
+            resolvers: (Count::default(), room.resolvers),
             work,
             reports,
             lost: AtomicU64::new(0),
@@ -130,7 +138,9 @@ impl Gatekeeper for Gate {
             }
             Ok(destination) => {
                 let counted = self.shared.is_counted(destination.grant);
-                if counted || !is_plain(&destination, &self.shared.proxies) {
+                // A synthetic IPv4 address may stand for an IPv6 one, to which an IPv4 socket cannot be connected.
+                let fits = destination.to.is_ipv4() == canonical(wish.to).is_ipv4();
+                if counted || !fits || !is_plain(&destination, &self.shared.proxies) {
                     return self.relay(wish.to);
                 }
                 let way = Way::Direct(destination.to);
@@ -152,9 +162,23 @@ impl Gatekeeper for Gate {
         }
     }
 
+    fn resolver_room(&self, program: &Program) -> Result<(), i32> {
+        let (open, most) = &self.resolvers;
+        if open.now() < *most {
+            return Ok(());
+        }
+        let refusal = Refusal {
+            what: "a UDP socket".to_owned(),
+            why: format!("{most} are open already, and they serve name lookups alone"),
+            fragment: None,
+        };
+        self.report(Report::Refused(refusal, program.clone()));
+        Err(NO_SOCKET)
+    }
+
     fn resolver(&self, end: OwnedFd) {
         // Dropped for want of room, the program sees a name server that is gone.
-        if self.work.try_send(Work::Resolver(end)).is_err() {
+        if self.work.try_send(Work::Resolver(end, self.resolvers.0.hold())).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -171,6 +195,8 @@ fn listen() -> std::io::Result<(Relays, Work)> {
         let any: SocketAddr =
             if v6 { (Ipv6Addr::LOCALHOST, 0).into() } else { (Ipv4Addr::LOCALHOST, 0).into() };
         let listener = TcpListener::bind(any)?;
+        // The standard library's queue is of 128, and the kernel makes whoever comes beyond try again after a second.
+        nix::sys::socket::listen(&listener, Backlog::MAXCONN)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         Ok((listener, address))

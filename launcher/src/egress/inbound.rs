@@ -8,8 +8,9 @@ use std::time::Instant;
 use stockade_sandbox::{Inward, InwardFamily};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use super::broker::{Counted, Inner};
+use super::broker::Inner;
 use super::carry::{Cut, Ended, Tally, carry, reset};
+use super::room::Turn;
 use crate::error::{Failure, Kind};
 use crate::telemetry::NetInbound;
 
@@ -66,21 +67,26 @@ pub(super) fn serve(inner: &Rc<Inner>, inbound: Inbound, inward: Inward) -> io::
 async fn accept(inner: Rc<Inner>, listener: TcpListener, port: u16, inward: Rc<Inward>) {
     loop {
         match listener.accept().await {
-            Ok((outside, _)) if inner.is_full() => reset(&outside),
             Ok((outside, _)) => {
-                let (serving, inward) = (Rc::clone(&inner), Rc::clone(&inward));
-                inner.spawn(async move { lead_in(&serving, outside, port, &inward).await });
+                let (serving, inward, turn) = (Rc::clone(&inner), Rc::clone(&inward), inner.turns.next());
+                inner.spawn(async move { lead_in(&serving, outside, (port, turn), &inward).await });
             }
             Err(_) => tokio::time::sleep(super::broker::PAUSE).await,
         }
     }
 }
 
-async fn lead_in(inner: &Inner, outside: TcpStream, port: u16, inward: &Inward) {
-    let _served = Counted::in_(&inner.served);
+async fn lead_in(inner: &Inner, outside: TcpStream, (port, turn): (u16, Turn), inward: &Inward) {
     let began = Instant::now();
     let bytes = Bytes::default();
-    let ended = match connect(inward, port).await {
+    let turn = inner.turns.come(turn).await;
+    let inside = match &turn {
+        Ok(_) => {
+            connect(inward, port).await.map_err(|error| format!("the server cannot be reached: {error}"))
+        }
+        Err(why) => Err(why.clone()),
+    };
+    let ended = match inside {
         Ok(inside) => {
             let _ = (inside.set_nodelay(true), outside.set_nodelay(true));
             match carry(outside, inside, &[], &bytes, &inner.buffers).await {
@@ -89,9 +95,9 @@ async fn lead_in(inner: &Inner, outside: TcpStream, port: u16, inward: &Inward) 
                 Ended::Stale => "half closed and silent".to_owned(),
             }
         }
-        Err(error) => {
+        Err(why) => {
             reset(&outside);
-            format!("the server cannot be reached: {error}")
+            why
         }
     };
     inner.ledger.inbound(NetInbound {

@@ -18,6 +18,9 @@ use crate::telemetry::{
 /// Destinations told apart in one session; later ones are no first ones.
 const SEEN_MAX: usize = 8_192;
 
+/// Refused names kept, to know again what resolvers make of them.
+const NAMES_MAX: usize = 1_024;
+
 /// Whoever writes the events of a session.
 pub trait EventSink {
     /// Puts an event on record.
@@ -35,8 +38,9 @@ pub(super) struct Ledger {
     sink: Rc<dyn EventSink>,
     refusals: RefCell<Limiter>,
     destinations: RefCell<BTreeSet<(String, u16)>>,
+    /// Names that were refused.
+    names: RefCell<BTreeSet<String>>,
     summary: RefCell<NetSummary>,
-    open: Cell<usize>,
 }
 
 /// A connection that is on record when this is dropped.
@@ -65,15 +69,14 @@ impl Ledger {
             sink,
             refusals: RefCell::default(),
             destinations: RefCell::default(),
+            names: RefCell::default(),
             summary: RefCell::default(),
-            open: Cell::new(0),
         }
     }
 
     /// A connection begins.
     pub(super) fn connection(self: &Rc<Self>, to: &Destination, program: Option<&Program>) -> Connection {
         let during = self.sink.calls();
-        self.open.set(self.open.get() + 1);
         self.summary.borrow_mut().connections += 1;
         let key = (host_of(to), to.to.port());
         let mut destinations = self.destinations.borrow_mut();
@@ -100,21 +103,37 @@ impl Ledger {
         }
     }
 
-    /// Connections that are on their way.
-    pub(super) fn open(&self) -> usize {
-        self.open.get()
-    }
-
     /// A connection was refused.
     pub(super) fn refused(&self, refusal: &Refusal, program: Option<&Program>) {
         self.summary.borrow_mut().refused += 1;
         self.refusal(Asked::Connection, refusal, program);
     }
 
+    /// A name was not looked up that a resolver made of another one: counted alone.
+    pub(super) fn dns_made_up(&self) {
+        self.summary.borrow_mut().dns_refused += 1;
+    }
+
+    /// Whether this name stands on record as refused.
+    pub(super) fn has_refused(&self, name: &str) -> bool {
+        self.names.borrow().contains(name)
+    }
+
     /// A name was not looked up.
     pub(super) fn dns_refused(&self, refusal: &Refusal) {
         self.summary.borrow_mut().dns_refused += 1;
+        let mut names = self.names.borrow_mut();
+        if names.len() < NAMES_MAX {
+            names.insert(refusal.what.clone());
+        }
+        drop(names);
         self.refusal(Asked::Name, refusal, None);
+    }
+
+    /// A datagram that is no question to a name server came out of a UDP socket, which was closed for it.
+    pub(super) fn no_question(&self, protocol: &str) {
+        let why = "UDP carries name lookups alone, so that its socket was closed; programs that can fall back to TCP".to_owned();
+        self.refused(&Refusal { what: format!("UDP ({protocol})"), why, fragment: None }, None);
     }
 
     /// Tells the user what is wrong outside of the jail.
@@ -244,7 +263,6 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         let ledger = &self.ledger;
-        ledger.open.set(ledger.open.get().saturating_sub(1));
         let observed = self.way.get() != "unobserved";
         let mut summary = ledger.summary.borrow_mut();
         summary.bytes_up = summary.bytes_up.saturating_add(self.up.get());

@@ -14,6 +14,7 @@ mod ledger;
 mod limiter;
 mod names;
 mod proxy;
+mod room;
 mod shim;
 #[cfg(test)]
 mod testing;
@@ -28,13 +29,14 @@ use stockade_policy::document::profile::{NetGrant, Profile};
 use stockade_policy::egress::{Destination, Judge, Refusal, Spent};
 use stockade_sandbox::OpenDoors;
 
-pub use broker::Broker;
+pub use broker::{Broker, CatchUp};
 pub use gate::Gate;
 pub use inbound::Inbound;
 pub use ledger::EventSink;
 pub use shim::Shim;
 
 use proxy::Proxies;
+use room::Room;
 
 /// What a session may do on the network, as the plan says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,6 +69,7 @@ pub struct Egress {
     shared: Arc<Shared>,
     gate: Arc<Gate>,
     arrivals: gate::Arrivals,
+    room: Room,
 }
 
 /// What a [`Broker`] serves.
@@ -124,10 +127,14 @@ impl Egress {
     /// # Errors
     /// When the machine's own addresses cannot be told: then nobody could say what leads back to it.
     pub fn new(settings: Settings, env: &BTreeMap<OsString, OsString>) -> io::Result<Self> {
+        Self::with_room(settings, env, Room::of_process())
+    }
+
+    fn with_room(settings: Settings, env: &BTreeMap<OsString, OsString>, room: Room) -> io::Result<Self> {
         let judge = Judge::new(settings.grants.clone(), own_addresses()?, settings.upload_bytes);
         let shared = Arc::new(Shared { judge: Mutex::new(judge), settings, proxies: Proxies::of(env) });
-        let (gate, arrivals) = Gate::new(Arc::clone(&shared));
-        Ok(Self { shared, gate: Arc::new(gate), arrivals })
+        let (gate, arrivals) = Gate::new(Arc::clone(&shared), room);
+        Ok(Self { shared, gate: Arc::new(gate), arrivals, room })
     }
 
     /// For [`stockade_sandbox::spawn`].

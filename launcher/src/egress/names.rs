@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use nix::libc;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg};
+use stockade_policy::egress::NameRuling;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, UdpSocket, UnixDatagram};
 
@@ -40,11 +41,22 @@ async fn answer(inner: &Inner, question: &[u8], by: By) -> Option<Vec<u8>> {
         By::Stream => dns::answer_on_stream(question, judge, outside).await,
     };
     match outcome {
+        DnsOutcome::Refused(refusal) if is_made_up(inner, &refusal.what) => inner.ledger.dns_made_up(),
         DnsOutcome::Refused(refusal) => inner.ledger.dns_refused(&refusal),
         DnsOutcome::Failed { name, why } => inner.ledger.dns_failed(&name, why),
         DnsOutcome::Resolved { .. } | DnsOutcome::Nothing => {}
     }
     (!answer.is_empty()).then_some(answer)
+}
+
+/// Whether a resolver made this name of one that it may ask for, or that is on record as refused: the program never asked
+/// for it.
+fn is_made_up(inner: &Inner, name: &str) -> bool {
+    let granted = |name: &str| {
+        let judge = inner.shared.judge.lock();
+        judge.is_ok_and(|mut judge| judge.name(name) == NameRuling::Resolve)
+    };
+    inner.searched.borrow().made_of(name).any(|asked| granted(asked) || inner.ledger.has_refused(asked))
 }
 
 /// The UDP door: the answer leaves from the address that was asked.
@@ -118,10 +130,9 @@ fn send(socket: &impl AsFd, answer: &[u8], asked: &Asked) -> io::Result<()> {
 }
 
 /// The TCP door (RFC 7766). glibc writes two questions at once.
-pub(super) async fn serve_tcp(inner: Rc<Inner>, mut stream: TcpStream) {
-    let _served = Counted::in_(&inner.served);
+pub(super) async fn serve_tcp(inner: &Inner, mut stream: TcpStream) {
     // The end of such a connection is no event: its questions are what counts.
-    let _ = converse(&inner, &mut stream).await;
+    let _ = converse(inner, &mut stream).await;
 }
 
 async fn converse(inner: &Inner, stream: &mut TcpStream) -> io::Result<()> {
@@ -140,7 +151,8 @@ async fn converse(inner: &Inner, stream: &mut TcpStream) -> io::Result<()> {
     }
 }
 
-/// The far end of what a program takes for a UDP socket; ends when the program's end is closed.
+/// The far end of what a program takes for a UDP socket; ends when the program's end is closed, and with the first datagram
+/// that is no question.
 pub(super) async fn serve_packets(inner: Rc<Inner>, socket: UnixDatagram) {
     let socket = Rc::new(socket);
     let mut bytes = vec![0; QUESTION_BYTES_MAX];
@@ -153,6 +165,11 @@ pub(super) async fn serve_packets(inner: Rc<Inner>, socket: UnixDatagram) {
             Ok(0) => tokio::task::yield_now().await,
             Ok(length) => {
                 let question = bytes.get(..length).unwrap_or_default().to_vec();
+                if let Some(kind) = dns::other_protocol(&question) {
+                    // Nothing would ever answer it: gone, the program falls back to TCP at once, and our end is free.
+                    inner.ledger.no_question(kind);
+                    return;
+                }
                 let (serving, socket) = (Rc::clone(&inner), Rc::clone(&socket));
                 inner.spawn(async move {
                     if let Some(answer) = answer(&serving, &question, By::Datagram).await {

@@ -29,6 +29,7 @@ use page::Page;
 const NAMES: [&str; 4] = ["xdg-open", "open", "sensible-browser", "x-www-browser"];
 /// The variable that tells the script where to write.
 const FIFO_VARIABLE: &str = "STOCKADE_OPEN";
+const FIFO_NAME: &str = "open-in-browser";
 /// Longest address of a page; OAuth's are below 2 KiB.
 const PAGE_BYTES_MAX: usize = 8 << 10;
 /// Pages in this time, whatever they are: a server must not fill the desktop with windows.
@@ -60,24 +61,25 @@ pub struct Shim {
 }
 
 impl Shim {
-    /// Makes the scripts in `dir`, which the server may read and execute but not write, and the FIFO in `tmp`, which is
-    /// its own; and tells the ruleset. `browser` is `$BROWSER` outside.
+    /// Tells the ruleset of the scripts in `dir`, which the server may read and execute but not write, and of the FIFO in
+    /// `tmp`, which is its own. Whether a rule for files was added: a ruleset is told once.
+    pub fn announce(dir: &Path, tmp: &Path, ruleset: &mut Ruleset) -> bool {
+        let fifo = tmp.join(FIFO_NAME);
+        let told =
+            ruleset.env.iter().any(|(name, value)| name == FIFO_VARIABLE && *value == *fifo.as_os_str());
+        !told && equip(ruleset, dir, &fifo)
+    }
+
+    /// Makes what was announced. `browser` is `$BROWSER` outside.
     ///
     /// # Errors
-    /// When they cannot be made.
-    pub fn place(
-        dir: &Path,
-        tmp: &Path,
-        browser: Option<OsString>,
-        ruleset: &mut Ruleset,
-    ) -> Result<Self, Failure> {
-        let fifo_path = tmp.join("open-in-browser");
-        let fifo = make_scripts(dir).and_then(|()| make_fifo(&fifo_path)).map_err(|error| {
+    /// When it cannot be made.
+    pub fn place(dir: &Path, tmp: &Path, browser: Option<OsString>) -> Result<Self, Failure> {
+        let fifo = make_scripts(dir).and_then(|()| make_fifo(&tmp.join(FIFO_NAME))).map_err(|error| {
             Failure::new(Kind::Permission, format!("cannot prepare {}", dir.display()))
                 .because(&error)
                 .hint("make room there or mend its permissions")
         })?;
-        equip(ruleset, dir, &fifo_path);
         Ok(Self { fifo, browser })
     }
 }
@@ -106,7 +108,7 @@ fn make_fifo(path: &Path) -> io::Result<OwnedFd> {
     Ok(fifo.into())
 }
 
-fn equip(ruleset: &mut Ruleset, dir: &Path, fifo: &Path) {
+fn equip(ruleset: &mut Ruleset, dir: &Path, fifo: &Path) -> bool {
     let rule = PathRule { path: dir.to_owned(), access: Access::ReadExecute };
     if let Some(Files { wide, narrow, .. }) = &mut ruleset.files {
         wide.push(rule.clone());
@@ -122,6 +124,7 @@ fn equip(ruleset: &mut Ruleset, dir: &Path, fifo: &Path) {
     ruleset.env.push(("PATH".into(), front.into_iter().collect()));
     ruleset.env.push(("BROWSER".into(), dir.join("xdg-open").into()));
     ruleset.env.push((FIFO_VARIABLE.into(), PathBuf::from(fifo).into()));
+    ruleset.files.is_some()
 }
 
 /// Reads addresses until the session ends.

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use stockade_policy::document::profile::{AddressClass, NetGrant};
 use stockade_sandbox::{Gatekeeper, Program, Way, Wish};
 
+use super::room::Room;
 use super::{Broker, Egress, EventSink, Gate, Inbound, Served, Settings, Shared, Shim};
 use crate::telemetry::{CallLine, CallsInFlight, NetworkEvent};
 
@@ -103,9 +104,17 @@ impl Stage {
         Self::with_shim(settings, env, None)
     }
 
+    /// With room for little.
+    pub(super) fn narrow(settings: Settings, room: Room) -> Self {
+        Self::of(Egress::with_room(settings, &BTreeMap::new(), room).unwrap(), None)
+    }
+
     pub(super) fn with_shim(settings: Settings, env: &[(&str, &str)], shim: Option<Shim>) -> Self {
         let env: BTreeMap<_, _> = env.iter().map(|(name, value)| (name.into(), value.into())).collect();
-        let egress = Egress::new(settings, &env).unwrap();
+        Self::of(Egress::new(settings, &env).unwrap(), shim)
+    }
+
+    fn of(egress: Egress, shim: Option<Shim>) -> Self {
         let (gate, shared) = (egress.gate(), Arc::clone(&egress.shared));
         let kept = Rc::new(Kept::default());
         let served = Served { egress, doors: None, inbound: Inbound::default(), shim };
@@ -130,7 +139,10 @@ pub(super) fn supervised(gate: &Gate, to: SocketAddr) -> Result<TcpStream, i32> 
     use nix::sys::socket as sys;
     match gate.connect(&wish(to)) {
         Way::Refused(errno) => Err(errno),
-        Way::Direct(to) => Ok(TcpStream::connect(to).unwrap()),
+        Way::Direct(leads) if leads.is_ipv4() != to.ip().to_canonical().is_ipv4() => {
+            Err(nix::errno::Errno::EAFNOSUPPORT as i32)
+        }
+        Way::Direct(leads) => Ok(TcpStream::connect(leads).unwrap()),
         Way::Relay(relay) => {
             let family = if relay.is_ipv6() { sys::AddressFamily::Inet6 } else { sys::AddressFamily::Inet };
             let flags = sys::SockFlag::SOCK_CLOEXEC;

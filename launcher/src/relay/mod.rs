@@ -4,11 +4,13 @@ mod backlog;
 mod ending;
 mod ends;
 mod lines;
+mod pace;
 mod plain;
 mod pump;
 mod recorder;
 mod sink;
 mod stderr;
+mod syncing;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -26,6 +28,7 @@ use crate::exit::Exit;
 use crate::launch::Session;
 use ending::{Cause, Ending};
 use ends::{Own, Reader, Writer};
+use pace::Pace;
 use pump::Hub;
 use recorder::Recorder;
 use sink::Sink;
@@ -84,12 +87,15 @@ struct Relay {
     from_client: Reader,
     from_server: Reader,
     stderr: (Reader, Option<Writer>),
+    pace: Rc<Pace>,
     /// Our stderr once more, for our own notes.
     notes: Option<Writer>,
     network: Served,
     engine: Arc<stockade_policy::detect::Engine>,
     recorder: Rc<Recorder>,
     tmp: std::path::PathBuf,
+    /// Takes the container away when all this is dropped.
+    _container: Option<crate::container::Guard>,
     /// Keeps our standard streams in the mode that polling needs.
     _own: Vec<Own>,
 }
@@ -122,17 +128,20 @@ impl Relay {
         let to_server = ends::server_writer(jailed.stdin)?;
         let recorder = Rc::new(Recorder::new(session.denials, Arc::clone(&session.engine)));
         let ends = (to_client, to_server);
+        let pace = Pace::new(session.plan.output_bytes_per_second);
         Ok(Self {
             hub: Rc::new(Hub::new(session.mediator, session.log, ends, Rc::clone(&recorder))),
             keeper: jailed.keeper,
             from_client,
-            from_server: ends::server_reader(jailed.stdout)?,
-            stderr: (ends::server_reader(jailed.stderr)?, stderr_out),
+            from_server: pace.of(ends::server_reader(jailed.stdout)?),
+            stderr: (pace.of(ends::server_reader(jailed.stderr)?), stderr_out),
+            pace,
             notes,
             network: session.network,
             recorder,
             engine: session.engine,
             tmp: session.plan.session_tmp,
+            _container: session.container,
             _own: own,
         })
     }
@@ -152,6 +161,7 @@ impl Relay {
                 return Exit::RunFailed;
             }
         };
+        hub.hears(broker.catching_up());
         let seen = Rc::new(RefCell::new(stderr::Seen::default()));
         let mut to_server = Rc::clone(&hub).start(Peer::Client, self.from_client);
         let mut to_client = Rc::clone(&hub).start(Peer::Server, self.from_server);
@@ -159,6 +169,7 @@ impl Relay {
         let mut to_stderr =
             tokio::task::spawn_local(stderr::pump(errors, errors_out, self.engine, Rc::clone(&seen)));
         let recording = Rc::clone(&self.recorder).start(Rc::clone(&hub));
+        let pacing = tokio::task::spawn_local(Rc::clone(&self.pace).record(Rc::clone(&hub)));
         let mut ending = Ending::new(Rc::clone(&hub), &self.keeper);
         let mut sync_at: Option<Instant> = None;
         let (mut reads_client, mut reads_server, mut reads_stderr) = (true, true, true);
@@ -174,7 +185,7 @@ impl Relay {
                     ending.begin(Cause::ServerSilent);
                 }
                 _ = &mut to_stderr, if reads_stderr => reads_stderr = false,
-                message = next_message(&self.keeper, &keeper_ready), if !ending.tree_gone() => ending.keeper_says(message),
+                message = next_message(&self.keeper, &keeper_ready), if !ending.tree_gone() => hear(&mut ending, message, &self.pace),
                 name = signals.next() => ending.begin(Cause::Signal(name)),
                 cause = hub.broken() => ending.begin(cause),
                 () = hub.wants_sync() => {
@@ -197,10 +208,19 @@ impl Relay {
         let _ =
             tokio::time::timeout(DRAIN, last_words(&hub, &end, reads_client.then_some(&mut to_server))).await;
         recording.abort();
+        pacing.abort();
         self.recorder.finish(&*hub).await;
         record_end(&hub, &ending, how, &seen.borrow());
         let _ = std::fs::remove_dir_all(&self.tmp);
         ending.exit()
+    }
+}
+
+/// Once nobody is left who could write, the rest is read as fast as it can be.
+fn hear(ending: &mut Ending<'_>, message: KeeperMessage, pace: &Pace) {
+    ending.keeper_says(message);
+    if ending.tree_gone() {
+        pace.lift();
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::ending::{Signals, limit_words};
 use super::ends::{self, Own, Reader, Writer};
+use super::pace::Pace;
 use super::recorder::{PlainBook, Recorder};
 use super::sink::Sink;
 use super::{end_words, keeper_socket, next_message};
@@ -42,19 +43,20 @@ pub fn run(fenced: Fenced) -> io::Result<Exit> {
 }
 
 async fn serve(fenced: Fenced) -> io::Result<Exit> {
-    let Fenced { plan, engine, jailed, log, denials, network, .. } = fenced;
+    let Fenced { plan, engine, jailed, log, denials, network, container: _container, .. } = fenced;
     let mut signals = Signals::new()?;
     let ready = keeper_socket(&jailed.keeper)?;
     let ((stdin, _a), (stdout, _b), (stderr, _c)) = (Own::stdin()?, Own::stdout()?, Own::stderr()?);
     let counts: [Rc<Cell<u64>>; 3] = Default::default();
     let start = |from, to, n: usize| tokio::task::spawn_local(pump(from, to, Rc::clone(&counts[n])));
     let feeding = start(stdin, ends::server_writer(jailed.stdin)?, 0);
+    let pace = Pace::new(plan.output_bytes_per_second);
     let outputs = [
-        start(ends::server_reader(jailed.stdout)?, stdout, 1),
-        start(ends::server_reader(jailed.stderr)?, stderr, 2),
+        start(pace.of(ends::server_reader(jailed.stdout)?), stdout, 1),
+        start(pace.of(ends::server_reader(jailed.stderr)?), stderr, 2),
     ];
     let book = Rc::new(PlainBook::new(log));
-    // Our stderr is the program's, byte for byte; what was refused is told when it has ended.
+    let pacing = tokio::task::spawn_local(Rc::clone(&pace).record(Rc::clone(&book)));
     // Our stderr is the program's, byte for byte; what was refused is told when it has ended.
     let sink = Sink::new(Rc::clone(&book), Arc::clone(&engine), None);
     let broker = Broker::start(network, Rc::new(sink))?;
@@ -63,6 +65,7 @@ async fn serve(fenced: Fenced) -> io::Result<Exit> {
 
     let mut life = Life::default();
     life.watch(&jailed.keeper, &ready, &mut signals, &book).await;
+    pace.lift();
     // All pipes end with the tree. Who reads ours may take any time for the rest; a signal says that nobody will.
     tokio::select! {
         () = finished(outputs) => {}
@@ -70,6 +73,7 @@ async fn serve(fenced: Fenced) -> io::Result<Exit> {
     }
     feeding.abort();
     recording.abort();
+    pacing.abort();
     broker.end().await;
     recorder.finish(&*book).await;
     let exit = life.exit();

@@ -1,6 +1,6 @@
 //! One direction after the other: read a line, ask the mediator, carry its actions out.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fs::File;
 use std::io;
 use std::rc::Rc;
@@ -19,6 +19,8 @@ use super::ending::Cause;
 use super::ends::{Reader, Writer};
 use super::lines::{Line, LineReader};
 use super::recorder::Recorder;
+use super::syncing::Syncing;
+use crate::egress::CatchUp;
 use crate::telemetry::{CallLine, CallsInFlight, EventLog, NetworkEvent};
 
 /// More calls in flight than this are only counted.
@@ -38,10 +40,12 @@ pub(super) struct Hub {
     urgent: Cell<bool>,
     /// A sync is on its way already: the next event need not ask again.
     sync_asked: Cell<bool>,
+    syncing: Rc<Syncing>,
     progressed: Notify,
     answers_to_client: Backlog,
     answers_to_server: Backlog,
     recorder: Rc<Recorder>,
+    broker: OnceCell<CatchUp>,
 }
 
 impl Hub {
@@ -63,16 +67,26 @@ impl Hub {
             dirty: Notify::new(),
             urgent: Cell::new(false),
             sync_asked: Cell::new(false),
+            syncing: Rc::default(),
             progressed: Notify::new(),
             answers_to_client: Backlog::default(),
             answers_to_server: Backlog::default(),
             recorder,
+            broker: OnceCell::new(),
         }
     }
 
-    /// Puts on record what the jail refused until now.
+    /// The broker, which has to be heard before an answer is passed on. The first one stays.
+    pub(super) fn hears(&self, broker: CatchUp) {
+        let _ = self.broker.set(broker);
+    }
+
+    /// Puts on record what jail and broker refused until now.
     pub(super) fn catch_up(&self) {
         self.recorder.catch_up(self);
+        if let Some(broker) = self.broker.get() {
+            broker.catch_up();
+        }
     }
 
     /// Starts the task that reads one side until it ends, and the one that answers it.
@@ -191,11 +205,13 @@ impl Hub {
     }
 
     /// Brings what was written to the disk, on a thread of its own: a message must not wait for it.
-    pub(super) fn sync(&self) {
+    pub(super) fn sync(self: &Rc<Self>) {
         self.sync_asked.set(false);
-        if let Some(file) = self.log.borrow_mut().take_unsynced() {
-            tokio::task::spawn_blocking(move || sync_file(&file));
-        }
+        let hub = Rc::clone(self);
+        self.syncing.start(move || {
+            let file = hub.log.borrow_mut().take_unsynced()?;
+            Some(move || sync_file(&file))
+        });
     }
 
     /// The same, waiting for it.

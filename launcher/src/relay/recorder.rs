@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::pump::Hub;
 use crate::launch::Denials;
-use crate::telemetry::{CallsInFlight, Denied, DeniedLost, EventLog, NetworkEvent, Stopped};
+use crate::telemetry::{CallsInFlight, Denied, DeniedLost, EventLog, NetworkEvent, OutputLimited, Stopped};
 
 /// How long the supervisor may take to say its last words once the tree is gone.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -22,6 +22,8 @@ pub(super) trait Book {
     fn denied(&self, denied: &Denied);
     /// Writes how much was not taken.
     fn lost(&self, lost: &DeniedLost);
+    /// Writes that output was held back.
+    fn limited(&self, limited: &OutputLimited);
     /// Writes an event of the network.
     fn network(&self, event: &NetworkEvent);
     /// Requests of the client that the server is working on.
@@ -35,6 +37,10 @@ impl Book for Hub {
 
     fn lost(&self, lost: &DeniedLost) {
         self.append("denied.lost", lost);
+    }
+
+    fn limited(&self, limited: &OutputLimited) {
+        self.append("limit.output", limited);
     }
 
     fn network(&self, event: &NetworkEvent) {
@@ -90,6 +96,10 @@ impl Book for PlainBook {
 
     fn lost(&self, lost: &DeniedLost) {
         self.append("denied.lost", lost);
+    }
+
+    fn limited(&self, limited: &OutputLimited) {
+        self.append("limit.output", limited);
     }
 
     fn network(&self, event: &NetworkEvent) {

@@ -14,7 +14,7 @@ use stockade_sandbox::{Degree, Enforcement};
 
 use crate::plan::Plan;
 
-pub use denied::{Denied, DeniedLost, JailEnd};
+pub use denied::{Denied, DeniedLost, JailEnd, OutputLimited};
 pub use network::{
     BrowserPage, CallLine, CallsInFlight, NetConnect, NetDnsFailed, NetFirstSeen, NetInbound, NetRefused,
     NetSummary, NetworkEvent,
@@ -178,7 +178,7 @@ impl SessionStart {
             flag_grants: plan.flag_grants.clone(),
             notes: plan.notes.clone(),
             env_names: plan.ruleset.env.iter().map(|(name, _)| name.to_string_lossy().into_owned()).collect(),
-            backend: enforcement.backend.word(),
+            backend: crate::container::carrier(plan, enforcement),
             landlock_abi: enforcement.landlock_abi,
             enforcement: EnforcementLine::of(enforcement),
             skipped_paths: enforcement.skipped_paths.len(),

@@ -10,7 +10,7 @@ pub use events::{
     NetSummary, NetworkEvent,
 };
 pub use events::{
-    ClientClaim, Common, Denied, DeniedLost, JailEnd, SessionEnd, SessionRefused, SessionStart,
+    ClientClaim, Common, Denied, DeniedLost, JailEnd, OutputLimited, SessionEnd, SessionRefused, SessionStart,
 };
 pub use log::{EventLog, Stopped};
 pub use read::{Reader, StoredEvent};

@@ -16,7 +16,9 @@ fn is_identity_pattern(r: &mut Reader<'_>, text: &Text<'_>) -> bool {
         wrong_package(package)
     } else if let Some(hash) = pattern.strip_prefix("file:sha256:") {
         wrong_hash(pattern, hash)
-    } else if let Some(hash) = pattern.strip_prefix("command:sha256:") {
+    } else if let Some(hash) =
+        ["command:sha256:", "script:sha256:"].iter().find_map(|kind| pattern.strip_prefix(kind))
+    {
         wrong_hash(pattern, hash)
     } else if let Some(path) = pattern.strip_prefix("file:") {
         wrong_path(path)
@@ -41,6 +43,9 @@ fn is_identity_pattern(r: &mut Reader<'_>, text: &Text<'_>) -> bool {
 
 fn wrong_package(package: &str) -> Option<(String, &'static str)> {
     let whole = format!("pkg:{package}");
+    if let Some(image) = package.strip_prefix("oci/") {
+        return wrong_image(image, &whole);
+    }
     if package.contains(['?', '#']) {
         let what = format!("qualifiers in `{}` are not supported by this version yet", shown(&whole));
         return Some((what, "leave out everything from `?` or `#` on"));
@@ -59,6 +64,29 @@ fn wrong_package(package: &str) -> Option<(String, &'static str)> {
         return Some((what, "leave out the `@` for every version"));
     }
     None
+}
+
+/// Behind `pkg:oci/`: the repository with its registry, and a digest.
+fn wrong_image(image: &str, whole: &str) -> Option<(String, &'static str)> {
+    const REMEDY: &str =
+        "write the whole repository, `pkg:oci/ghcr.io/owner/name`, and `@sha256:…` for one image of it";
+    let (name, qualifiers) = image.split_once('?').unwrap_or((image, ""));
+    let (name, version) = name.split_once('@').map_or((name, None), |(name, version)| (name, Some(version)));
+    let located = qualifiers.split('&').any(|part| part.starts_with("repository_url="));
+    let any = name.contains('*');
+    let what = match version {
+        _ if name.is_empty() => "names no image",
+        _ if !(located || any || name.contains('/')) => "names an image without its registry",
+        Some(version)
+            if !(version.starts_with("sha256:")
+                || version.starts_with("sha256%3A")
+                || version.contains('*')) =>
+        {
+            "has a tag for a version, and a tag can be moved"
+        }
+        _ => return None,
+    };
+    Some((format!("`{}` {what}", shown(whole)), REMEDY))
 }
 
 /// `pattern` is the whole, `hash` what stands behind its prefix.

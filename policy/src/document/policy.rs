@@ -34,6 +34,17 @@ pub enum FullDisk {
     Stop,
 }
 
+/// What becomes of packages that a registry offers a newer tree of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Packages {
+    /// New versions are fetched and run.
+    Follow,
+    /// What is pinned runs until a person approves what is new.
+    Ask,
+    /// What is pinned runs; the registry is not even asked.
+    Freeze,
+}
+
 /// Which way a DLP rule looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Directions {
@@ -58,6 +69,8 @@ pub struct Defaults {
     pub grants_by_flag: Access,
     /// What a full disk means.
     pub full_disk: FullDisk,
+    /// What becomes of newer packages; `None` leaves it to the other layers.
+    pub packages: Option<Packages>,
 }
 
 /// `[[rule]]`: who may use what.

@@ -4,7 +4,9 @@
 mod examples;
 mod fold;
 mod fragment;
+mod given;
 mod hosts;
+mod marks;
 mod network;
 mod parse;
 pub mod places;
@@ -18,6 +20,7 @@ use super::Mistakes;
 use crate::rules::{Identities, IdentityPattern};
 
 pub use fragment::is_fragment;
+pub use given::{Given, HostSource};
 pub use schema::schema;
 pub use set::{Source, parse_all};
 
@@ -35,7 +38,7 @@ pub struct PathGrant {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetGrant {
     /// `api.github.com`, `*.example.org` (below it, not itself), `*` (every name), an address, or a network in CIDR form;
-    /// lower case.
+    /// lower case. Or a name that a variable gives, which [`NetGrant::given`] resolves; until then it grants nothing.
     pub host: Cow<'static, str>,
     /// TCP port.
     pub port: u16,
@@ -136,6 +139,8 @@ pub struct ProfileLimits {
     pub cpu_seconds: Option<u64>,
     /// Bytes that all connections of one session may send.
     pub upload_bytes: Option<u64>,
+    /// Bytes a second that stdout and stderr together may bring, averaged over a few seconds.
+    pub output_bytes_per_second: Option<u64>,
 }
 
 /// A profile with its bases folded in (`extends`: lists append, scalars replace, `remove` subtracts).
@@ -169,6 +174,9 @@ pub struct Profile {
     pub unix_allow: Cow<'static, [PathGrant]>,
     /// Whether it may use Unix sockets of its own, in its private directories (`[unix] private`).
     pub unix_private: Option<bool>,
+    /// Whether the packages of its tree may run their own scripts, or their own build, while they are installed
+    /// (`[install] scripts`).
+    pub install_scripts: Option<bool>,
     /// Names passed through from the launcher's own environment (`LC_*` patterns allowed).
     pub env_pass: Cow<'static, [Cow<'static, str>]>,
     /// Variables set.
@@ -181,6 +189,8 @@ pub struct Profile {
     pub require_net: Require,
     /// Process-tree guarantee.
     pub require_process: Require,
+    /// Grants that its main function does not need, each as `remove` would name it.
+    pub optional: Cow<'static, [Cow<'static, str>]>,
 }
 
 impl Profile {
@@ -190,6 +200,22 @@ impl Profile {
     /// All mistakes at once.
     pub fn parse(file: &str, text: &str, base: &dyn Fn(&str) -> Option<Profile>) -> Result<Self, Mistakes> {
         parse::parse(file, text, &|name| match base(name) {
+            Some(profile) => parse::Base::Found(Box::new(profile)),
+            None => parse::Base::Unknown,
+        })
+    }
+
+    /// Grants of a profile's own file that are not `optional` and that none of its examples needs: a reader cannot tell
+    /// what they are for, and nobody would notice if they were wrong.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn unneeded(
+        file: &str,
+        text: &str,
+        base: &dyn Fn(&str) -> Option<Self>,
+    ) -> Result<Vec<String>, Mistakes> {
+        parse::unneeded(file, text, &|name| match base(name) {
             Some(profile) => parse::Base::Found(Box::new(profile)),
             None => parse::Base::Unknown,
         })

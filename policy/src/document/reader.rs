@@ -258,6 +258,32 @@ impl<'v> Section<'v> {
         within(r, (key, node.at), bytes, &bounds)
     }
 
+    /// An amount a second: `"64MiB/s"`, in bytes.
+    pub(super) fn rate(
+        &mut self,
+        r: &mut Reader<'_>,
+        key: &'static str,
+        bounds: std::ops::RangeInclusive<u64>,
+    ) -> Option<u64> {
+        let node = self.value(key)?;
+        let bytes = match &node.kind {
+            Kind::Text(text) => text.strip_suffix("/s").and_then(size_bytes),
+            _ => None,
+        };
+        if bytes.is_none() {
+            let remedy =
+                "write a string with a whole number, B, KiB, MiB or GiB, and /s, such as \"64MiB/s\""
+                    .to_owned();
+            let given = match &node.kind {
+                Kind::Text(text) => format!("`{}`", shown(text)),
+                other => other.words().to_owned(),
+            };
+            r.wrong(node.at, format!("`{key}` cannot be {given}"), Some(remedy));
+            return None;
+        }
+        within(r, (key, node.at), bytes, &bounds)
+    }
+
     /// A table under a key.
     pub(super) fn table(&mut self, r: &mut Reader<'_>, key: &'static str) -> Option<Section<'v>> {
         let node = self.value(key)?;

@@ -44,7 +44,7 @@ impl IdentityPattern {
         }
         match split_package(pattern) {
             Some((name, version)) => Self::Package {
-                name: Pattern::new(&package_name(name)),
+                name: Pattern::new(&located(name, pattern)),
                 version: version.map(|v| Pattern::new(&decoded(v))),
             },
             // `pkg:*` and the like still have to be brought into the form of package names.
@@ -86,7 +86,7 @@ impl<'a> Identity<'a> {
     fn new(identity: &'a str) -> Self {
         match split_package(identity) {
             Some((name, version)) => {
-                Self::Package { name: package_name(name), version: version.map(decoded) }
+                Self::Package { name: located(name, identity), version: version.map(decoded) }
             }
             None => Self::Other(other(identity)),
         }
@@ -105,6 +105,19 @@ fn split_package(text: &str) -> Option<(&str, Option<&str>)> {
         Some(at) => (&text[..at], Some(&text[at + 1..])),
         None => (text, None),
     })
+}
+
+/// The name of a package with the place that is part of it: an image is its repository's, and `pkg:oci` has that in a
+/// qualifier (`pkg:oci/x@sha256:…?repository_url=ghcr.io/a/x`). Here both are written `pkg:oci/ghcr.io/a/x`.
+fn located<'a>(name: &'a str, whole: &'a str) -> Cow<'a, str> {
+    let is_image = name.get(..8).is_some_and(|kind| kind.eq_ignore_ascii_case("pkg:oci/"));
+    let qualifiers =
+        whole.split('#').next().and_then(|whole| whole.split_once('?')).map_or("", |(_, rest)| rest);
+    let mut repositories = qualifiers.split('&').filter_map(|part| part.strip_prefix("repository_url="));
+    match repositories.next().filter(|repository| is_image && !repository.is_empty()) {
+        Some(repository) => Cow::Owned(format!("pkg:oci/{}", decoded(repository))),
+        None => package_name(name),
+    }
 }
 
 /// One spelling for one package.
@@ -132,7 +145,8 @@ fn package_name(name: &str) -> Cow<'_, str> {
 
 /// Hashes are written in either case; paths, URLs and the rest are left alone.
 fn other(text: &str) -> Cow<'_, str> {
-    let is_hash = text.starts_with("file:sha256:") || text.starts_with("command:sha256:");
+    let is_hash =
+        ["file:sha256:", "command:sha256:", "script:sha256:"].iter().any(|kind| text.starts_with(kind));
     if is_hash && text.bytes().any(|b| b.is_ascii_uppercase()) {
         return Cow::Owned(text.to_ascii_lowercase());
     }
@@ -145,7 +159,9 @@ fn decoded(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut plain = text.to_owned();
-    for (escape, c) in [("%40", "@"), ("%2F", "/"), ("%2f", "/"), ("%2B", "+"), ("%2b", "+")] {
+    for (escape, c) in
+        [("%40", "@"), ("%2F", "/"), ("%2f", "/"), ("%2B", "+"), ("%2b", "+"), ("%3A", ":"), ("%3a", ":")]
+    {
         plain = plain.replace(escape, c);
     }
     Cow::Owned(plain)
@@ -184,6 +200,36 @@ mod tests {
         assert!(matches("file:sha256:ABCD*", "file:sha256:abcdef"));
         assert!(matches("PKG:NPM/name", "pkg:npm/name"));
         assert!(matches("pkg:npm/name", "pkg:npm/name@1.0.0?arch=x86#sub"));
+    }
+
+    #[test]
+    fn an_image_is_its_repositorys_and_its_version_is_its_digest() {
+        let image = "pkg:oci/x@sha256:00ff?repository_url=ghcr.io/a/x&tag=1";
+        for pattern in [
+            "pkg:oci/ghcr.io/a/x",
+            "pkg:oci/ghcr.io/a/x@sha256:00ff",
+            "pkg:oci/ghcr.io/a/*",
+            "pkg:oci/x?repository_url=ghcr.io/a/x",
+            "pkg:oci/x@sha256%3A00ff?repository_url=ghcr.io%2Fa%2Fx",
+            "pkg:oci/*",
+            "pkg:*",
+        ] {
+            assert!(matches(pattern, image), "{pattern}");
+        }
+        for pattern in [
+            "pkg:oci/x",
+            "pkg:oci/ghcr.io/evil/x",
+            "pkg:oci/docker.io/a/x",
+            "pkg:oci/ghcr.io/a/x@sha256:00fe",
+            "pkg:oci/ghcr.io/a/x@1",
+            "pkg:npm/ghcr.io/a/x",
+        ] {
+            assert!(!matches(pattern, image), "{pattern}");
+        }
+        let by_tag = "pkg:oci/x?repository_url=ghcr.io/a/x&tag=1";
+        assert!(matches("pkg:oci/ghcr.io/a/x", by_tag));
+        assert!(!matches("pkg:oci/ghcr.io/a/x@*", by_tag), "a tag is no version: it can be moved");
+        assert!(!matches("pkg:npm/x", "pkg:npm/y?repository_url=x"), "elsewhere the qualifier names nobody");
     }
 
     #[test]

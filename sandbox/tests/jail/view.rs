@@ -366,6 +366,13 @@ fn hosts(backend: Backend) {
         let own = jail.option("--port", "443").probe(&["read", "/etc/hosts"]).text();
         assert_eq!(own, "127.0.0.1 localhost ::1 localhost ip6-localhost ip6-loopback");
     }
+    // Name servers as on the host, without what makes a resolver ask for other names.
+    let Ok(text) = fs::read_to_string("/etc/resolv.conf") else { return };
+    let jail = Jail::new(backend).read("/etc/resolv.conf");
+    assert_eq!(jail.probe(&["read", "/etc/resolv.conf"]).text(), text.trim().replace('\n', " "));
+    let own = jail.option("--port", "443").probe(&["read", "/etc/resolv.conf"]).text();
+    assert_eq!(own.matches("nameserver").count(), text.matches("nameserver").count(), "{own}");
+    assert!(["search ", "domain ", "ndots"].iter().all(|word| !own.contains(word)), "{own}");
 }
 
 fn mounts(backend: Backend) {

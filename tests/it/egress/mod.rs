@@ -1,6 +1,7 @@
 //! What a jailed server can reach, and what can reach it: real servers on this machine's loopback, a real jail between.
 
 mod browser;
+mod crowds;
 mod inward;
 mod outward;
 mod proxied;

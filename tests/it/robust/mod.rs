@@ -6,6 +6,7 @@ mod hosts;
 mod lifetimes;
 mod memory;
 mod noise;
+mod output;
 mod pending;
 mod servers;
 mod sizes;

@@ -26,9 +26,12 @@ fn court(backend: Backend) -> Court {
     let rules =
         vec![rule("/srv", Access::ReadWrite), rule("/usr", Access::ReadExecute), rule("/proc", Access::Read)];
     let mut files = Files::plain(rules);
+    files.wide.push(rule("/h/tmp", Access::ReadWrite));
+    files.narrow.push(rule("/h/tmp", Access::ReadWrite));
     files.scratch = Some("/h/tmp".into());
     let there = [
         ("/srv", ("/srv", FileKind::Directory)),
+        ("/srv/tool", ("/srv/tool", FileKind::File)),
         ("/srv/alias", ("/data/secret", FileKind::File)),
         ("/bin/sh", ("/usr/bin/dash", FileKind::File)),
         ("/data", ("/data", FileKind::Directory)),
@@ -98,4 +101,30 @@ fn the_servers_own_scratch_directory_is_not_the_hosts() {
     assert!(elsewhere.is_some(), "its directory is there outside alone");
     assert!(judged(Backend::Namespaces, "/tmp/y", Access::Read).is_some(), "it is there outside alone");
     assert!(judged(Backend::Notify, "/tmp/x", Access::Read).is_some());
+}
+
+#[test]
+fn a_program_in_a_place_that_the_server_may_write_is_refused_for_that_and_no_grant_is_proposed() {
+    for (backend, path) in [
+        (Backend::Notify, "/srv/tool"),
+        (Backend::Namespaces, "/srv/tool"),
+        // In its own /tmp as well, where it may do anything else.
+        (Backend::Namespaces, "/tmp/x"),
+    ] {
+        let opened = Opened {
+            program: Program::default(),
+            path: path.into(),
+            access: Access::ReadExecute,
+            exists: true,
+        };
+        let ruled = court(backend).judge(&opened).unwrap_or_else(|| panic!("{backend:?} {path}"));
+        let tried = Tried::File { path: path.into(), access: Access::ReadExecute, kind: FileKind::File };
+        assert_eq!(ruled.tried, tried);
+        assert!(ruled.why.contains("W^X"), "{}", ruled.why);
+        let Remedy::None(instead) = ruled.remedy else { panic!("{:?}", ruled.remedy) };
+        assert!(instead.contains("`[fs] exec`") && instead.contains("installed before"), "{instead}");
+    }
+    // Opened otherwise, it is the server's own.
+    assert_eq!(judged(Backend::Namespaces, "/tmp/x", Access::Read), None);
+    assert_eq!(judged(Backend::Namespaces, "/srv/tool", Access::ReadWrite), None);
 }

@@ -9,6 +9,8 @@ use super::super::Settings;
 use super::super::testing::{Stage, blocking, echo, grant, run, server, supervised, wish};
 use super::*;
 
+mod crowds;
+
 const CAP: Option<u64> = Some(64 << 20);
 
 fn granted(to: SocketAddr) -> Settings {

@@ -1,8 +1,10 @@
 //! The name server of a jail: answers for granted names what the outside says and the judge lets through, for all
 //! others that they do not exist.
 
+mod other;
 mod outside;
 mod reply;
+mod search;
 mod upstream;
 mod wire;
 
@@ -14,7 +16,9 @@ use stockade_policy::egress::{Judge, NameRuling, Refusal, Spent};
 use outside::{Failure, Resolve};
 use wire::{Kind, Question};
 
+pub use other::other_protocol;
 pub use outside::Outside;
+pub use search::SearchList;
 
 /// What became of a question, for the record.
 #[derive(Clone, Debug, PartialEq, Eq)]

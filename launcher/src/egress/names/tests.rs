@@ -123,6 +123,30 @@ fn what_a_program_takes_for_a_udp_socket_is_answered_until_it_is_closed() {
 }
 
 #[test]
+fn what_resolvers_append_to_a_name_is_no_event_of_its_own() {
+    run(async {
+        let stage = stage();
+        let inner = &stage.broker.inner;
+        let ask = async |id: u16, name: &str| {
+            let answer = answer(inner, &question(id, name), By::Datagram).await.unwrap();
+            assert_eq!(read(&answer), (id, NO_SUCH_NAME), "{name}");
+        };
+        inner.searched.replace(dns::SearchList::read("search corp.example"));
+        // Made of a granted name, and of one that is refused itself.
+        ask(1, "localhost.corp.example").await;
+        assert!(stage.kept.of("net.dns_refused").is_empty());
+        ask(2, "evil.example").await;
+        ask(3, "evil.example.corp.example").await;
+        assert_eq!(stage.kept.one("net.dns_refused")["what"], "evil.example");
+        // The positive control: what nobody asked for otherwise is one.
+        ask(4, "c2VjcmV0.corp.example").await;
+        assert_eq!(stage.kept.of("net.dns_refused").len(), 2);
+        stage.broker.end().await;
+        assert_eq!(stage.kept.one("net.summary")["dns_refused"], 4);
+    });
+}
+
+#[test]
 fn a_program_that_reads_no_answers_costs_no_memory() {
     run(async {
         let stage = stage();

@@ -38,8 +38,9 @@ impl Desk {
         std::fs::create_dir(dir.path().join("tmp")).unwrap();
         let mut ruleset = ruleset();
         let named = Some(browser.into_os_string());
-        let shim =
-            Shim::place(&dir.path().join("shim"), &dir.path().join("tmp"), named, &mut ruleset).unwrap();
+        let (scripts, tmp) = (dir.path().join("shim"), dir.path().join("tmp"));
+        assert!(Shim::announce(&scripts, &tmp, &mut ruleset));
+        let shim = Shim::place(&scripts, &tmp, named).unwrap();
         let settings = Settings { open_hosts: vec!["*.example.org".into()], ..Settings::default() };
         Self { stage: Stage::with_shim(settings, &[], Some(shim)), env: ruleset.env, dir }
     }
@@ -164,7 +165,10 @@ fn the_server_may_execute_the_scripts_and_not_write_them() {
     let dir = tempfile::tempdir().unwrap();
     let mut ruleset = ruleset();
     let shim = dir.path().join("shim");
-    Shim::place(&shim, dir.path(), None, &mut ruleset).unwrap();
+    assert!(Shim::announce(&shim, dir.path(), &mut ruleset));
+    let once = ruleset.clone();
+    assert!(!Shim::announce(&shim, dir.path(), &mut ruleset), "a ruleset is told once");
+    assert_eq!(ruleset, once);
     let files = ruleset.files.unwrap();
     let expected = [PathRule { path: shim, access: Access::ReadExecute }];
     assert_eq!((&files.wide[..], &files.narrow[..]), (&expected[..], &expected[..]));

@@ -39,6 +39,24 @@ pub struct Denied {
     pub during: Option<CallsInFlight>,
 }
 
+/// `limit.output`: stdout and stderr brought more than the profile's limit, and were not read for a while. Nothing is lost: the
+/// server waits, as for any reader that is slow. At most once a minute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OutputLimited {
+    /// `output`
+    pub what: &'static str,
+    /// The limit, in words.
+    pub why: String,
+    /// What to do about it.
+    pub remedy: &'static str,
+    /// Bytes a second that are read.
+    pub bytes_per_second: u64,
+    /// Bytes read of both until then.
+    pub bytes: u64,
+    /// Calls in flight, by the time.
+    pub during: CallsInFlight,
+}
+
 /// `denied.lost`: so much was refused that not all of it was taken; never told apart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DeniedLost {

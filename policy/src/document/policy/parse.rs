@@ -1,7 +1,7 @@
 //! The text of a policy file → [`PolicyDocument`].
 
 use super::detectors::KnownDetectors;
-use super::{Defaults, Directions, DlpRule, FullDisk, Mode, PolicyDocument, Rule, UnknownMethods};
+use super::{Defaults, Directions, DlpRule, FullDisk, Mode, Packages, PolicyDocument, Rule, UnknownMethods};
 use crate::detect::{Confidence, KeywordList};
 use crate::document::Mistakes;
 use crate::document::identity::identity_patterns;
@@ -94,6 +94,7 @@ fn defaults(r: &mut Reader<'_>, top: &mut Section<'_>) -> Defaults {
         profile: None,
         grants_by_flag: Access::Allow,
         full_disk: FullDisk::DropOldest,
+        packages: None,
     };
     let Some(mut section) = top.table(r, "defaults") else {
         return defaults;
@@ -114,6 +115,8 @@ fn defaults(r: &mut Reader<'_>, top: &mut Section<'_>) -> Defaults {
     if let Some(disk) = section.word(r, "full_disk", &disk) {
         defaults.full_disk = disk;
     }
+    let packages = [("follow", Packages::Follow), ("ask", Packages::Ask), ("freeze", Packages::Freeze)];
+    defaults.packages = section.word(r, "packages", &packages);
     section.close(r, DEFAULTS_NOT_YET);
     defaults
 }

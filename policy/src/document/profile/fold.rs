@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::hosts::host_and_port;
+use super::marks::{Mark, folded};
 use super::{EnvSet, ListenGrant, NetGrant, OpenGrant, PathGrant, Profile, ProfileLimits, Require};
 use crate::document::reader::{Reader, Text, shown};
 
@@ -23,12 +24,15 @@ pub(super) struct Own<'v> {
     pub(super) net_open: Vec<OpenGrant>,
     pub(super) unix_allow: Vec<PathGrant>,
     pub(super) unix_private: Option<bool>,
+    pub(super) install_scripts: Option<bool>,
     pub(super) env_pass: Vec<String>,
     pub(super) env_set: Vec<EnvSet>,
     pub(super) limits: ProfileLimits,
     pub(super) require_fs: Option<Require>,
     pub(super) require_net: Option<Require>,
     pub(super) require_process: Option<Require>,
+    /// Its grants, and whether they are optional.
+    pub(super) marks: Vec<Mark>,
 }
 
 /// Base and file as one profile. What `remove` names and the base does not have is a mistake: whoever misspells it
@@ -65,6 +69,7 @@ pub(super) fn fold(r: &mut Reader<'_>, base: Option<Profile>, own: Own<'_>) -> P
         memory_bytes: own.limits.memory_bytes.or(base.limits.memory_bytes),
         cpu_seconds: own.limits.cpu_seconds.or(base.limits.cpu_seconds),
         upload_bytes: own.limits.upload_bytes.or(base.limits.upload_bytes),
+        output_bytes_per_second: own.limits.output_bytes_per_second.or(base.limits.output_bytes_per_second),
     };
     Profile {
         name: own.name.into(),
@@ -82,12 +87,14 @@ pub(super) fn fold(r: &mut Reader<'_>, base: Option<Profile>, own: Own<'_>) -> P
         net_open: appended(base.net_open, own.net_open, |a, b| a.host == b.host),
         unix_allow: appended(base.unix_allow, own.unix_allow, is_same_path),
         unix_private: own.unix_private.or(base.unix_private),
+        install_scripts: own.install_scripts.or(base.install_scripts),
         env_pass: appended(base.env_pass, own.env_pass.into_iter().map(Cow::Owned).collect(), |a, b| a == b),
         env_set: appended(base.env_set, own.env_set, |a, b| a.name == b.name),
         limits,
         require_fs: own.require_fs.unwrap_or(base.require_fs),
         require_net: own.require_net.unwrap_or(base.require_net),
         require_process: own.require_process.unwrap_or(base.require_process),
+        optional: folded(&base.optional, &own.marks),
     }
 }
 
@@ -108,18 +115,20 @@ fn nothing() -> Profile {
         net_open: Cow::Borrowed(&[]),
         unix_allow: Cow::Borrowed(&[]),
         unix_private: None,
+        install_scripts: None,
         env_pass: Cow::Borrowed(&[]),
         env_set: Cow::Borrowed(&[]),
         limits: ProfileLimits::default(),
         require_fs: Require::Full,
         require_net: Require::Full,
         require_process: Require::Full,
+        optional: Cow::Borrowed(&[]),
     }
 }
 
 /// Takes a path out of all lists, a `HOST:PORT` out of the network, the host of pages, the `:PORT` of a listener, or a
 /// name out of the environment. Whether there was something to take.
-fn remove(base: &mut Profile, what: &str) -> bool {
+pub(super) fn remove(base: &mut Profile, what: &str) -> bool {
     let path = if what.len() > 1 { what.trim_end_matches('/') } else { what };
     let mut taken = false;
     for grants in [&mut base.read, &mut base.write, &mut base.exec, &mut base.closed, &mut base.unix_allow] {
@@ -133,6 +142,7 @@ fn remove(base: &mut Profile, what: &str) -> bool {
     taken |= without(&mut base.net_open, |grant| grant.host == what);
     taken |= without(&mut base.env_pass, |name| name == what);
     taken |= without(&mut base.env_set, |set| set.name == what);
+    without(&mut base.optional, |optional| optional == what || optional == path);
     taken
 }
 

@@ -1,8 +1,9 @@
-//! Hosts as profiles write them: names, `*.suffix`, `*`, addresses, networks. One spelling for each, so that what is
+//! Hosts as profiles write them: names, `*.suffix`, `*`, addresses, networks, variables. One spelling for each, so that what is
 //! compared as text is equal when it means the same.
 
 use std::net::IpAddr;
 
+use super::given::GivenHost;
 use super::{AddressClass, NetGrant};
 use crate::document::reader::shown;
 use crate::egress::Judge;
@@ -23,6 +24,8 @@ pub(super) enum Host {
         /// How many bits count.
         bits: u8,
     },
+    /// What a variable names in a session.
+    Given(GivenHost),
 }
 
 /// What is wrong with a host: what, and what to write instead.
@@ -33,6 +36,9 @@ impl Host {
     pub(super) fn parse(text: &str) -> Result<Self, Wrong> {
         if text == "*" {
             return Ok(Self::Every);
+        }
+        if let Some(given) = GivenHost::parse(text) {
+            return given.map(Self::Given);
         }
         if let Some(suffix) = text.strip_prefix("*.") {
             return name(suffix, text).map(Self::Below);
@@ -56,6 +62,7 @@ impl Host {
             Self::Name(name) => name.clone(),
             Self::Network { first, bits } if *bits == width(*first) => first.to_string(),
             Self::Network { first, bits } => format!("{first}/{bits}"),
+            Self::Given(given) => given.spelling(),
         }
     }
 
@@ -73,7 +80,7 @@ impl Host {
         match self {
             Self::Network { first, .. } => Judge::new(Vec::new(), Vec::new(), None).classes(*first),
             Self::Name(name) if Judge::known(name).is_some() => vec![AddressClass::Loopback],
-            Self::Every | Self::Below(_) | Self::Name(_) => Vec::new(),
+            Self::Every | Self::Below(_) | Self::Name(_) | Self::Given(_) => Vec::new(),
         }
     }
 
@@ -84,6 +91,15 @@ impl Host {
 }
 
 impl NetGrant {
+    /// `HOST:PORT`, as `remove` names it.
+    #[must_use]
+    pub fn spelling(&self) -> String {
+        // An IPv6 address has colons; so has a variable with a default, which needs no brackets.
+        let Self { host, port, .. } = self;
+        let is_address = host.contains(':') && !host.contains("${");
+        if is_address { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
+
     /// `HOST:PORT` as a person names it on a command line: a name stands for its public addresses, `localhost` and an
     /// address for themselves. Addresses that give out a machine's credentials cannot be named so.
     ///
@@ -91,6 +107,12 @@ impl NetGrant {
     /// What is wrong, and what to write instead.
     pub fn named(text: &str, reason: &str) -> Result<Self, (String, String)> {
         let (host, port) = host_and_port(text)?;
+        if matches!(host, Host::Given(_)) {
+            return Err((
+                format!("`{}` is a variable", shown(text)),
+                "name the host itself; a profile can take it from the environment".to_owned(),
+            ));
+        }
         let mut classes = host.classes();
         if classes.contains(&AddressClass::Metadata) {
             return Err((
@@ -124,7 +146,7 @@ pub(super) fn host_and_port(text: &str) -> Result<(Host, u16), Wrong> {
     let host = match host.strip_prefix('[').map(|host| host.strip_suffix(']')) {
         Some(Some(inside)) if inside.contains(':') => inside,
         Some(_) => return Err(wrong()),
-        None if host.contains(':') => return Err(wrong()),
+        None if host.contains(':') && !host.contains("${") => return Err(wrong()),
         None => host,
     };
     Ok((Host::parse(host)?, port))

@@ -2,7 +2,8 @@
 
 use super::fold::Own;
 use super::hosts::Host;
-use super::parse::{BYTES, grants, listed};
+use super::marks::{Mark, Need};
+use super::parse::{BYTES, grants, listed, marked};
 use super::{AddressClass, ListenGrant, NetGrant, OpenGrant};
 use crate::document::reader::{Reader, Section, Text, shown};
 use crate::document::suggest::{did_you_mean, one_of};
@@ -13,9 +14,12 @@ pub(super) fn net(r: &mut Reader<'_>, top: &mut Section<'_>, own: &mut Own<'_>) 
     let Some(mut net) = top.table(r, "net") else {
         return;
     };
-    own.net_allow = listed(r, &mut net, "allow", "host = \"…\", port = 443, reason = \"…\"", allow);
-    own.net_listen = listed(r, &mut net, "listen", "port = 8080, reason = \"…\"", listen);
-    own.net_open = listed(r, &mut net, "open", "host = \"…\", reason = \"…\"", open);
+    let granted = listed(r, &mut net, "allow", "host = \"…\", port = 443, reason = \"…\"", allow);
+    own.net_allow = marked(granted, &mut own.marks, NetGrant::spelling);
+    let granted = listed(r, &mut net, "listen", "port = 8080, reason = \"…\"", listen);
+    own.net_listen = marked(granted, &mut own.marks, |grant: &ListenGrant| format!(":{}", grant.port));
+    let granted = listed(r, &mut net, "open", "host = \"…\", reason = \"…\"", open);
+    own.net_open = marked(granted, &mut own.marks, |grant: &OpenGrant| grant.host.to_string());
     net.close(r, &["dns"]);
 }
 
@@ -24,48 +28,57 @@ pub(super) fn unix(r: &mut Reader<'_>, top: &mut Section<'_>, own: &mut Own<'_>)
     let Some(mut unix) = top.table(r, "unix") else {
         return;
     };
-    own.unix_allow = grants(r, &mut unix, "allow");
+    own.unix_allow = grants(r, &mut unix, "allow", &mut own.marks);
     own.unix_private = unix.boolean(r, "private");
     unix.close(r, &["listen", "abstract"]);
 }
 
-fn allow(r: &mut Reader<'_>, node: &Node) -> Option<NetGrant> {
+fn allow(r: &mut Reader<'_>, node: &Node) -> Option<(NetGrant, Need)> {
     let mut s = Section::of("a grant in `allow`", node, r)?;
     let host = s.required(r, "host", "name where it may connect to").and_then(|text| host(r, text));
     let port = port(r, &mut s);
     let addresses = addresses(r, &mut s, host.as_ref().map(|(host, at)| (host, *at)));
     let upload_bytes = s.size(r, "upload", BYTES);
     let reason = s.required(r, "reason", "say why this kind of server needs it");
-    s.close(r, &["when", "optional", "methods", "paths"]);
-    Some(NetGrant {
+    let need = Mark::read(r, &mut s);
+    s.close(r, &["when", "methods", "paths"]);
+    let grant = NetGrant {
         host: host?.0.spelling().into(),
         port: port?,
         addresses: addresses?.into(),
         upload_bytes,
         reason: reason?.text.to_owned().into(),
-    })
+    };
+    Some((grant, need))
 }
 
-fn listen(r: &mut Reader<'_>, node: &Node) -> Option<ListenGrant> {
+fn listen(r: &mut Reader<'_>, node: &Node) -> Option<(ListenGrant, Need)> {
     let mut s = Section::of("a grant in `listen`", node, r)?;
     let port = port(r, &mut s);
     let reason = s.required(r, "reason", "say why this kind of server needs it");
-    s.close(r, &["when", "optional"]);
-    Some(ListenGrant { port: port?, reason: reason?.text.to_owned().into() })
+    let need = Mark::read(r, &mut s);
+    s.close(r, &["when"]);
+    Some((ListenGrant { port: port?, reason: reason?.text.to_owned().into() }, need))
 }
 
-fn open(r: &mut Reader<'_>, node: &Node) -> Option<OpenGrant> {
+fn open(r: &mut Reader<'_>, node: &Node) -> Option<(OpenGrant, Need)> {
     let mut s = Section::of("a grant in `open`", node, r)?;
     let host = s.required(r, "host", "name the host of the pages").and_then(|text| host(r, text));
     let reason = s.required(r, "reason", "say why this kind of server needs it");
-    s.close(r, &["when", "optional"]);
+    let need = Mark::read(r, &mut s);
+    s.close(r, &["when"]);
     let (host, at) = host?;
-    if matches!(host, Host::Network { .. }) {
-        let remedy = "pages are opened by name: write the host's".to_owned();
-        r.wrong(at, format!("`{}` is an address", host.spelling()), Some(remedy));
-        return None;
-    }
-    Some(OpenGrant { host: host.spelling().into(), reason: reason?.text.to_owned().into() })
+    let wrong = match host {
+        Host::Network { .. } => "is an address",
+        Host::Given(_) => "is a variable",
+        Host::Every | Host::Below(_) | Host::Name(_) => {
+            let grant = OpenGrant { host: host.spelling().into(), reason: reason?.text.to_owned().into() };
+            return Some((grant, need));
+        }
+    };
+    let remedy = "pages are opened by name: write the host's".to_owned();
+    r.wrong(at, format!("`{}` {wrong}", host.spelling()), Some(remedy));
+    None
 }
 
 fn host(r: &mut Reader<'_>, text: Text<'_>) -> Option<(Host, usize)> {

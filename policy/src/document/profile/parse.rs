@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::fold::{Own, fold};
+use super::marks::{self, Mark, Need};
 use super::{EnvSet, PathGrant, Profile, ProfileLimits, Require, examples, is_name, network, variables};
 use crate::document::Mistakes;
 use crate::document::identity::identity_patterns;
@@ -32,11 +33,14 @@ pub(super) const PROCESSES: RangeInclusive<u64> = 1..=1 << 22;
 pub(super) const MEMORY_BYTES: RangeInclusive<u64> = (1 << 20)..=1 << 50;
 pub(super) const CPU_SECONDS: RangeInclusive<u64> = 1..=1 << 32;
 pub(super) const BYTES: RangeInclusive<u64> = 1..=1 << 50;
+/// With less, an ordinary answer would take longer than clients wait.
+pub(super) const BYTES_PER_SECOND: RangeInclusive<u64> = (64 << 10)..=1 << 40;
 
 // Keys that the design knows and this version does not; see the same lists for policies.
-const TOP_NOT_YET: &[&str] = &["devices", "logins", "install", "learn"];
+const TOP_NOT_YET: &[&str] = &["devices", "logins", "learn"];
+const INSTALL_NOT_YET: &[&str] = &["net", "allow", "read", "env"];
 const FS_NOT_YET: &[&str] = &["list"];
-const LIMITS_NOT_YET: &[&str] = &["output_rate", "wall_seconds", "cpu_percent"];
+const LIMITS_NOT_YET: &[&str] = &["wall_seconds", "cpu_percent"];
 const REQUIRE_NOT_YET: &[&str] = &["unix", "syscalls", "exec", "limits", "env"];
 
 /// How much of a profile a text has to hold.
@@ -59,6 +63,21 @@ pub(super) fn read(
     extent: Extent,
     base: &dyn Fn(&str) -> Base,
 ) -> Result<Profile, Mistakes> {
+    read_and(file, text, (extent, base), |_, _, _| ()).map(|(profile, ())| profile)
+}
+
+/// See [`Profile::unneeded`].
+pub(super) fn unneeded(file: &str, text: &str, base: &dyn Fn(&str) -> Base) -> Result<Vec<String>, Mistakes> {
+    read_and(file, text, (Extent::Whole, base), marks::unneeded).map(|(_, unneeded)| unneeded)
+}
+
+/// Reads a text and looks at the profile beside what the file itself says.
+fn read_and<T>(
+    file: &str,
+    text: &str,
+    (extent, base): (Extent, &dyn Fn(&str) -> Base),
+    look: impl FnOnce(&Profile, &[Mark], &[examples::Example<'_>]) -> T,
+) -> Result<(Profile, T), Mistakes> {
     let (mut reader, members) = Reader::open(text);
     let r = &mut reader;
     let mut top = Section::whole(&members);
@@ -85,14 +104,17 @@ pub(super) fn read(
     env(r, &mut top, &mut own);
     own.limits = limits(r, &mut top);
     require(r, &mut top, &mut own);
+    install(r, &mut top, &mut own);
     let examples = examples::read(r, &mut top);
     top.close(r, TOP_NOT_YET);
     own.name = name.unwrap_or_default();
     own.description = description.map(|text| text.text.to_owned()).unwrap_or_default();
     own.identity = identity;
+    let marks = own.marks.clone();
     let profile = fold(r, extends, own);
     examples::check(r, &examples, &profile);
-    reader.finish(file, Some(profile))
+    let seen = look(&profile, &marks, &examples);
+    reader.finish(file, Some((profile, seen)))
 }
 
 fn profile_name(r: &mut Reader<'_>, text: Text<'_>) -> Option<String> {
@@ -151,16 +173,33 @@ fn fs(r: &mut Reader<'_>, top: &mut Section<'_>, own: &mut Own<'_>) {
     let Some(mut fs) = top.table(r, "fs") else {
         return;
     };
-    own.read = grants(r, &mut fs, "read");
-    own.write = grants(r, &mut fs, "write");
-    own.exec = grants(r, &mut fs, "exec");
-    own.closed = grants(r, &mut fs, "closed");
+    own.read = grants(r, &mut fs, "read", &mut own.marks);
+    own.write = grants(r, &mut fs, "write", &mut own.marks);
+    own.exec = grants(r, &mut fs, "exec", &mut own.marks);
+    // What is closed is no grant.
+    own.closed = grants(r, &mut fs, "closed", &mut Vec::new());
     fs.close(r, FS_NOT_YET);
 }
 
 /// A list of paths with reasons.
-pub(super) fn grants(r: &mut Reader<'_>, section: &mut Section<'_>, key: &'static str) -> Vec<PathGrant> {
-    listed(r, section, key, "path = \"…\", reason = \"…\"", |r, node| grant(r, key, node))
+pub(super) fn grants(
+    r: &mut Reader<'_>,
+    section: &mut Section<'_>,
+    key: &'static str,
+    marks: &mut Vec<Mark>,
+) -> Vec<PathGrant> {
+    let granted = listed(r, section, key, "path = \"…\", reason = \"…\"", |r, node| grant(r, key, node));
+    marked(granted, marks, |grant: &PathGrant| grant.path.to_string())
+}
+
+/// The grants, and a mark for each; `name` is how `remove` names one.
+pub(super) fn marked<T>(
+    granted: Vec<(T, Need)>,
+    marks: &mut Vec<Mark>,
+    name: impl Fn(&T) -> String,
+) -> Vec<T> {
+    marks.extend(granted.iter().map(|(grant, need)| Mark { what: name(grant), need: *need }));
+    granted.into_iter().map(|(grant, _)| grant).collect()
 }
 
 /// A list of grants of any kind; `form` is how one is written.
@@ -169,8 +208,8 @@ pub(super) fn listed<T>(
     section: &mut Section<'_>,
     key: &'static str,
     form: &str,
-    read: impl Fn(&mut Reader<'_>, &Node) -> Option<T>,
-) -> Vec<T> {
+    read: impl Fn(&mut Reader<'_>, &Node) -> Option<(T, Need)>,
+) -> Vec<(T, Need)> {
     let Some(node) = section.value(key) else {
         return Vec::new();
     };
@@ -193,12 +232,13 @@ pub(super) fn listed<T>(
     granted
 }
 
-fn grant(r: &mut Reader<'_>, key: &str, node: &Node) -> Option<PathGrant> {
+fn grant(r: &mut Reader<'_>, key: &str, node: &Node) -> Option<(PathGrant, Need)> {
     let mut s = Section::of(format!("a grant in `{key}`"), node, r)?;
     let path = s.required(r, "path", "name what is granted").filter(|path| variables::check_path(r, *path));
     let reason = s.required(r, "reason", "say why this kind of server needs it");
-    s.close(r, &["when", "optional"]);
-    Some(PathGrant { path: trimmed(path?.text).into(), reason: reason?.text.to_owned().into() })
+    let need = Mark::read(r, &mut s);
+    s.close(r, &["when"]);
+    Some((PathGrant { path: trimmed(path?.text).into(), reason: reason?.text.to_owned().into() }, need))
 }
 
 /// One spelling for one path: `remove` and the folding of bases compare them as text.
@@ -219,13 +259,16 @@ fn env(r: &mut Reader<'_>, top: &mut Section<'_>, own: &mut Own<'_>) {
     let Some(mut env) = top.table(r, "env") else {
         return;
     };
-    for name in env.strings(r, "pass") {
-        if passable(name.text) {
-            own.env_pass.push(name.text.to_owned());
-        } else {
-            let remedy =
-                "write the name of a variable, or `NAME_*` for all that begin with `NAME_`".to_owned();
-            r.wrong(name.at, format!("`pass` cannot hold `{}`", shown(name.text)), Some(remedy));
+    for (key, need) in [("pass", Need::Needed), ("optional", Need::Optional)] {
+        for name in env.strings(r, key) {
+            if passable(name.text) {
+                own.env_pass.push(name.text.to_owned());
+                own.marks.push(Mark { what: name.text.to_owned(), need });
+            } else {
+                let remedy =
+                    "write the name of a variable, or `NAME_*` for all that begin with `NAME_`".to_owned();
+                r.wrong(name.at, format!("`{key}` cannot hold `{}`", shown(name.text)), Some(remedy));
+            }
         }
     }
     for member in env.table(r, "set").iter().flat_map(Section::members) {
@@ -245,7 +288,7 @@ fn env(r: &mut Reader<'_>, top: &mut Section<'_>, own: &mut Own<'_>) {
     env.close(r, &["copy", "from_file", "secret"]);
 }
 
-fn is_variable(name: &str) -> bool {
+pub(super) fn is_variable(name: &str) -> bool {
     let start = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
     start && name.len() <= 128 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
@@ -269,9 +312,19 @@ fn limits(r: &mut Reader<'_>, top: &mut Section<'_>) -> ProfileLimits {
         memory_bytes: limits.size(r, "memory", MEMORY_BYTES),
         cpu_seconds: limits.number(r, "cpu_seconds", CPU_SECONDS),
         upload_bytes: limits.size(r, "upload", BYTES),
+        output_bytes_per_second: limits.rate(r, "output", BYTES_PER_SECOND),
     };
     limits.close(r, LIMITS_NOT_YET);
     parsed
+}
+
+/// What may happen while its packages are installed.
+fn install(r: &mut Reader<'_>, top: &mut Section<'_>, own: &mut Own<'_>) {
+    let Some(mut install) = top.table(r, "install") else {
+        return;
+    };
+    own.install_scripts = install.boolean(r, "scripts");
+    install.close(r, INSTALL_NOT_YET);
 }
 
 fn require(r: &mut Reader<'_>, top: &mut Section<'_>, own: &mut Own<'_>) {

@@ -31,6 +31,8 @@ enum Form {
     Number(u64, u64),
     /// `"512MiB"` or a number of bytes.
     Size(u64, u64),
+    /// `"64MiB/s"`
+    Rate,
     Boolean,
     Word(Vec<&'static str>),
     Words(Vec<&'static str>),
@@ -88,6 +90,7 @@ fn profile() -> Vec<Key> {
         key("env", Optional, Table(env()), "Environment"),
         key("limits", Optional, Table(limits()), "Limits"),
         key("require", Optional, Table(require()), "What has to be enforced in full for the server to start"),
+        key("install", Optional, Table(install()), "What may happen while its packages are installed"),
         key(
             "test",
             Optional,
@@ -100,11 +103,16 @@ fn profile() -> Vec<Key> {
 /// `{ path, reason }`
 fn paths() -> Form {
     let variables = variables::KNOWN.map(|name| name.replace('.', r"\.")).join("|");
-    let pattern = format!(r"^(/|\$\{{({variables}|args\.[1-9][0-9]?)\}}(/|$))");
+    let pattern = format!(r"^(/|\$\{{({variables}|args\.[1-9][0-9]?|env\.[A-Za-z_][A-Za-z0-9_]*)\}}(/|$))");
     Form::Tables(vec![
         key("path", Need::Required, Form::Text(Some(pattern)), "Absolute, or beginning with a variable"),
         reason(),
+        optional(),
     ])
+}
+
+fn optional() -> Key {
+    key("optional", Need::Optional, Form::Boolean, "Whether its main function does without")
 }
 
 fn reason() -> Key {
@@ -123,7 +131,9 @@ fn fs() -> Vec<Key> {
 
 fn net() -> Vec<Key> {
     use Need::{Optional, Required};
-    let host = || Form::Text(Some(r"^(\*|(\*\.)?[a-z0-9_.-]+|[0-9a-f:.]+(/[0-9]{1,3})?)$".to_owned()));
+    let pattern = r"^(\*|(\*\.)?[a-z0-9_.-]+|[0-9a-f:.]+(/[0-9]{1,3})?)$";
+    let given = r"^(\*|(\*\.)?[a-z0-9_.-]+|[0-9a-f:.]+(/[0-9]{1,3})?|[a-z0-9_.-]*\$\{(env|args)\.[A-Za-z0-9_]+(:-[a-z0-9_.-]+)?\}[a-z0-9_.-]*)$";
+    let host = |pattern: &str| Form::Text(Some(pattern.to_owned()));
     let port = || key("port", Required, Form::Number(1, 65535), "TCP port");
     let classes = AddressClass::WORDS.map(|(word, _)| word).to_vec();
     vec![
@@ -134,8 +144,9 @@ fn net() -> Vec<Key> {
                 key(
                     "host",
                     Required,
-                    host(),
-                    "A name, `*.suffix`, `*` for every name, an address, or a network",
+                    host(given),
+                    "A name, `*.suffix`, `*` for every name, an address, a network, or what a variable names: \
+                     `${env.NAME:-api.example.org}`, `${args.urls}`",
                 ),
                 port(),
                 key(
@@ -146,19 +157,24 @@ fn net() -> Vec<Key> {
                 ),
                 key("upload", Optional, Form::Size(1, *BYTES.end()), "What one session may send there"),
                 reason(),
+                optional(),
             ]),
             "Where it may connect to",
         ),
         key(
             "listen",
             Optional,
-            Form::Tables(vec![port(), reason()]),
+            Form::Tables(vec![port(), reason(), optional()]),
             "Ports on which the host's loopback reaches it",
         ),
         key(
             "open",
             Optional,
-            Form::Tables(vec![key("host", Required, host(), "A name, `*.suffix`, or `*`"), reason()]),
+            Form::Tables(vec![
+                key("host", Required, host(pattern), "A name, `*.suffix`, or `*`"),
+                reason(),
+                optional(),
+            ]),
             "Pages that it may ask to be opened in the user's browser",
         ),
     ]
@@ -179,6 +195,7 @@ fn unix() -> Vec<Key> {
 fn env() -> Vec<Key> {
     vec![
         key("pass", Need::Optional, Form::Texts, "Variables passed on; `NAME_*` for all that begin so"),
+        key("optional", Need::Optional, Form::Texts, "Passed on as well; its main function does without"),
         key("set", Need::Optional, Form::Named, "Variables set; values may hold `${variables}`"),
     ]
 }
@@ -195,7 +212,14 @@ fn limits() -> Vec<Key> {
         key("memory", Optional, size(MEMORY_BYTES), "Memory of all processes together"),
         key("cpu_seconds", Optional, number(CPU_SECONDS), "CPU time of one process"),
         key("upload", Optional, size(BYTES), "What all connections of one session may send"),
+        key("output", Optional, Form::Rate, "What stdout and stderr may bring together, such as `64MiB/s`"),
     ]
+}
+
+fn install() -> Vec<Key> {
+    let says =
+        "Whether scripts and builds of its packages may run then: in a jail of their own, without network";
+    vec![key("scripts", Need::Optional, Form::Boolean, says)]
 }
 
 fn require() -> Vec<Key> {
@@ -210,12 +234,19 @@ fn require() -> Vec<Key> {
 fn test() -> Vec<Key> {
     let texts = |name, says| key(name, Need::Optional, Form::Texts, says);
     vec![
-        texts("connects", "`HOST:PORT` that it may connect to"),
-        texts("refuses", "`HOST:PORT` that it may not connect to"),
+        texts("connects", "`HOST:PORT`, or paths of Unix sockets, that it may connect to"),
+        texts("refuses", "`HOST:PORT`, or paths of Unix sockets, that it may not connect to"),
         texts("reads", "Paths that it may read"),
         texts("not_reads", "Paths that it may not read"),
         texts("writes", "Paths that it may write"),
         texts("not_writes", "Paths that it may not write"),
+        texts("executes", "Programs and libraries that it may execute"),
+        texts("not_executes", "Files that it may not execute"),
+        texts("passes", "Variables that are passed on"),
+        texts("not_passes", "Variables that are not passed on"),
+        texts("listens", "`:PORT` that it may be reached on"),
+        texts("opens", "Hosts of pages that it may have opened"),
+        texts("not_opens", "Hosts of pages that it may not have opened"),
     ]
 }
 
@@ -250,6 +281,7 @@ fn value(form: &Form) -> Value {
             "maximum": most,
             "pattern": "^[0-9]+ *(B|KiB|MiB|GiB)$",
         }),
+        Form::Rate => json!({ "type": "string", "pattern": "^[0-9]+ *(B|KiB|MiB|GiB)/s$" }),
         Form::Boolean => json!({ "type": "boolean" }),
         Form::Word(words) => json!({ "type": "string", "enum": words }),
         Form::Words(words) => json!({

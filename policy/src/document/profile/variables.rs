@@ -1,17 +1,18 @@
 //! `${variables}` in paths and values. The launcher's plan gives them their values.
 
+use super::parse::is_variable;
 use crate::document::reader::{Reader, Text, shown};
 use crate::document::suggest::{did_you_mean, one_of};
 
-/// What a profile may say, beside `${args.1}`, `${args.2}` …
-pub(super) const KNOWN: [&str; 9] =
-    ["home", "cwd", "workspace", "state", "cache", "tmp", "package", "runtime", "args.paths"];
+/// What a profile may say, beside `${args.1}`, `${args.2}` … and, in paths, `${env.NAME}`.
+pub(super) const KNOWN: [&str; 10] =
+    ["home", "cwd", "workspace", "state", "cache", "tmp", "package", "runtime", "args.paths", "args.dirs"];
 
 /// Arguments that can be named by their number.
 const ARGUMENTS_MAX: u8 = 99;
 
 /// What stands for several paths: a grant on it is one on each of them, but no value can hold it.
-const LISTS: [&str; 3] = ["args.paths", "package", "runtime"];
+const LISTS: [&str; 4] = ["args.paths", "args.dirs", "package", "runtime"];
 
 /// Places so wide that the sensitive ones inside could not be left out again: Landlock's rules only add.
 const TOO_WIDE: [&str; 4] = ["/", "/home", "/root", "${home}"];
@@ -40,7 +41,7 @@ pub(super) fn check_path(r: &mut Reader<'_>, path: Text<'_>) -> bool {
         r.wrong(path.at, format!("the path `{}` {what}", shown(text)), Some(remedy.to_owned()));
         return false;
     }
-    check_variables(r, path, &KNOWN)
+    check_variables(r, path, (&KNOWN, true))
 }
 
 /// Whether a path in an example is one that a server could ask for; if not, says so.
@@ -50,7 +51,7 @@ pub(super) fn check_example(r: &mut Reader<'_>, path: Text<'_>) -> bool {
         r.wrong(path.at, format!("the path `{}` is not absolute", shown(path.text)), Some(remedy));
         return false;
     }
-    check_variables(r, path, &KNOWN)
+    check_variables(r, path, (&KNOWN, true))
 }
 
 /// Whether the variables in a value for the environment are such that the plan can resolve them.
@@ -60,10 +61,10 @@ pub(super) fn check_value(r: &mut Reader<'_>, value: Text<'_>) -> bool {
         return false;
     }
     let single = KNOWN.iter().copied().filter(|name| !LISTS.contains(name)).collect::<Vec<_>>();
-    check_variables(r, value, &single)
+    check_variables(r, value, (&single, false))
 }
 
-fn check_variables(r: &mut Reader<'_>, text: Text<'_>, known: &[&str]) -> bool {
+fn check_variables(r: &mut Reader<'_>, text: Text<'_>, (known, takes_environment): (&[&str], bool)) -> bool {
     let mut rest = text.text;
     let mut right = true;
     while let Some(start) = rest.find("${") {
@@ -73,7 +74,7 @@ fn check_variables(r: &mut Reader<'_>, text: Text<'_>, known: &[&str]) -> bool {
         };
         let name = &rest[start + 2..start + length];
         rest = &rest[start + length + 1..];
-        if known.contains(&name) || is_argument(name) {
+        if known.contains(&name) || is_argument(name) || takes_environment && is_environment(name) {
             continue;
         }
         right = false;
@@ -95,9 +96,14 @@ fn check_variables(r: &mut Reader<'_>, text: Text<'_>, known: &[&str]) -> bool {
 }
 
 /// `args.1` to `args.99`, in one spelling.
-fn is_argument(name: &str) -> bool {
+pub(super) fn is_argument(name: &str) -> bool {
     let number = name.strip_prefix("args.").filter(|n| !n.starts_with(['0', '+']));
     number.and_then(|n| n.parse::<u8>().ok()).is_some_and(|n| (1..=ARGUMENTS_MAX).contains(&n))
+}
+
+/// `env.NAME`: a file or directory that the server's environment names. In values it would only say again what is there.
+fn is_environment(name: &str) -> bool {
+    name.strip_prefix("env.").is_some_and(is_variable)
 }
 
 fn variables(known: &[&str]) -> String {

@@ -16,7 +16,7 @@ use super::desk::Grounds;
 use super::faces::{Datagram, Face, Faces};
 use super::reply::{CloseOnExec, Reply};
 use super::sys::{self, Side, Waits};
-use super::target::Trouble;
+use super::target::{Target, Trouble};
 
 const FLAGS: i32 = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
 
@@ -31,8 +31,10 @@ pub(super) fn is_meant(notification: &Notification) -> bool {
 pub(super) fn socket(
     grounds: &Grounds,
     faces: &mut Faces,
+    target: &Target<'_>,
     notification: &Notification,
 ) -> Result<Reply, Trouble> {
+    grounds.gatekeeper.resolver_room(&target.program()).map_err(Trouble::Errno)?;
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?;
     let asked = notification.int(1);

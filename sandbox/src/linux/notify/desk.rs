@@ -203,7 +203,7 @@ impl Desk {
             Asked::Connect => return connect::connect(grounds, memories, &target, notification),
             Asked::Receive(call) => return receive::receive(&memories.faces, &target, notification, call),
             Asked::Socket if grounds.host_network() && datagram::is_meant(notification) => {
-                datagram::socket(grounds, &mut memories.faces, notification)?
+                datagram::socket(grounds, &mut memories.faces, &target, notification)?
             }
             Asked::Bind if grounds.on_host() => listen::bind(grounds, memories, &target, notification)?,
             Asked::Listen if grounds.on_host() => listen::listen(grounds, &target, notification)?,

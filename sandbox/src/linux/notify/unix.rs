@@ -1,7 +1,7 @@
 //! Unix sockets by path: the file is found here, looked at, and connected to, whatever the path leads to meanwhile.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -131,14 +131,19 @@ fn granted_file(
     }
     let socket = socket_in(&directory, name)?;
     let found = socket.metadata()?;
-    // A private view has its own mounts, and nothing is moved or linked from one to another (EXDEV). Without it a server
-    // could move somebody else's socket here out of a directory that it may write to.
-    let is_own = grounds.backend == Backend::Namespaces || bound.has(&found);
+    // A private view has its own mounts, and nothing is moved or linked from one to another (EXDEV); what is shown of the
+    // host's below is a mount itself. Without a view a server could move somebody else's socket here out of a directory
+    // that it may write to.
+    let is_own = match grounds.backend {
+        Backend::Namespaces => mount_of(&socket)? == mount_of(&directory)?,
+        Backend::Notify | Backend::Static => bound.has(&found),
+    };
     Ok((found.file_type().is_socket() && is_own).then_some(socket))
 }
 
 /// Whether a directory is one of those below which every socket is granted, or lies below one. It is climbed from, since
-/// only a directory knows where it lies now.
+/// only a directory knows where it lies now; but not out of its mount: what is shown of the host's in the server's own /tmp
+/// is not its own.
 fn is_below_granted(grounds: &Grounds, directory: &File) -> bool {
     /// PATH_MAX / 2
     const DEPTH_MAX: usize = 2048;
@@ -159,12 +164,23 @@ fn is_below_granted(grounds: &Grounds, directory: &File) -> bool {
             return true;
         }
         let up = openat(current, "..", FOUND | OFlag::O_DIRECTORY, Mode::empty()).map(File::from);
+        let is_one_mount = |up: &File| {
+            let mounts = mount_of(current).and_then(|here| Ok((here, mount_of(up)?)));
+            mounts.is_ok_and(|(here, above)| here == above)
+        };
         match up.map(|up| up.metadata().map(|metadata| (up, metadata))) {
-            Ok(Ok((up, above))) if !same(&above, &here) => at = Some(up),
+            Ok(Ok((up, above))) if !same(&above, &here) && is_one_mount(&up) => at = Some(up),
             _ => return false,
         }
     }
     false
+}
+
+/// The mount that a file was found on: proc_pid_fdinfo(5), `mnt_id`.
+fn mount_of(file: &File) -> io::Result<u64> {
+    let text = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd()))?;
+    let id = text.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok());
+    id.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 const FOUND: OFlag = OFlag::O_PATH.union(OFlag::O_CLOEXEC);

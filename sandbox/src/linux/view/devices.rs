@@ -12,6 +12,7 @@ use nix::unistd::symlinkat;
 use super::plan::Plan;
 use super::stage::{Keeping, Leaf, Stage};
 use super::sys::{self, ATTR_NODEV, ATTR_NOEXEC, ATTR_NOSUID};
+use super::ways;
 
 /// What a grant of the whole of /dev gives: nothing that names hardware.
 const STANDARD: [&str; 6] =
@@ -30,6 +31,8 @@ pub(super) const CLOSED_DIRECTORY: &str = "/dev/.closed";
 pub(super) const CLOSED_FILE: &str = "/dev/.closed-file";
 /// What the view's /etc/hosts is a copy of.
 pub(super) const HOSTS: &str = "/dev/.hosts";
+/// The same for /etc/resolv.conf.
+pub(super) const RESOLV: &str = "/dev/.resolv";
 
 /// Shared memory has to live in memory, so there is not much of it: as much as containers have.
 const SHARED_MEMORY_BYTES: &std::ffi::CStr = c"64m";
@@ -54,6 +57,7 @@ pub(super) fn show(stage: &mut Stage, plan: &Plan) -> io::Result<()> {
         0o444,
         "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
     )?;
+    write_file(directory.as_fd(), ".resolv", 0o444, &ways::own_resolv())?;
 
     let whole = plan.devices.iter().any(|path| path == dev);
     let granted = |name: &str| whole || plan.devices.iter().any(|path| path.starts_with(name));

@@ -78,7 +78,7 @@ pub(crate) fn enter(scene: &Scene<'_>) -> Result<(), Failure> {
         stage.place(path.as_ref(), Leaf::Directory).at(Step::View)?;
     }
     if scene.hosts == Hosts::Localhost {
-        ways::own_hosts(&stage).at(Step::View)?;
+        ways::own_names(&stage).at(Step::View)?;
     }
     for word in &scene.words {
         ways::show_links(&stage, word);

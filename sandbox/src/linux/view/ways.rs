@@ -13,7 +13,7 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access, symlinkat};
 
-use super::devices::HOSTS;
+use super::devices::{HOSTS, RESOLV};
 use super::stage::{Leaf, Stage};
 use super::sys::{self, Depth};
 
@@ -100,13 +100,61 @@ pub(super) fn show_directory(stage: &Stage, path: &Path) {
     }
 }
 
-/// Shows names of our own in place of the host's /etc/hosts, if that is shown.
-pub(super) fn own_hosts(stage: &Stage) -> io::Result<()> {
-    let Ok(path) = fs::canonicalize("/etc/hosts") else { return Ok(()) };
+/// What the server's resolver is to read: who is asked, and nothing that makes it ask for other names than the program does.
+/// Those are granted nowhere and say nothing about it. Empty if the host has no such file.
+pub(super) fn own_resolv() -> String {
+    let text = fs::read_to_string("/etc/resolv.conf").unwrap_or_else(|_| String::new());
+    without_search(&text)
+}
+
+/// resolv.conf(5)
+fn without_search(text: &str) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        let mut words = line.split_ascii_whitespace();
+        match words.next() {
+            Some("search" | "domain") => {}
+            Some("options") => {
+                let kept: Vec<&str> = words.filter(|word| !word.starts_with("ndots")).collect();
+                if !kept.is_empty() {
+                    out.push_str(&format!("options {}\n", kept.join(" ")));
+                }
+            }
+            _ => {
+                out.push_str(line);
+                out.push('\n');
+            }
+        }
+    }
+    out
+}
+
+/// Shows names of our own in place of the host's /etc/hosts, and name servers without a search list, if those are shown.
+pub(super) fn own_names(stage: &Stage) -> io::Result<()> {
+    own_copy(stage, "/etc/hosts", HOSTS)?;
+    own_copy(stage, "/etc/resolv.conf", RESOLV)
+}
+
+fn own_copy(stage: &Stage, path: &str, own: &str) -> io::Result<()> {
+    let Ok(path) = fs::canonicalize(path) else { return Ok(()) };
     let Ok(place) = stage.look(&path) else { return Ok(()) };
-    let own = stage.look(HOSTS.as_ref())?;
+    let own = stage.look(own.as_ref())?;
     let copy = sys::copy_of(own.as_fd(), Depth::One)?;
     let attributes = sys::ATTR_RDONLY | sys::ATTR_NOSUID | sys::ATTR_NODEV | sys::ATTR_NOEXEC;
     sys::restrict(copy.as_fd(), attributes, Depth::One)?;
     sys::mount_on(copy.as_fd(), place.as_fd())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_a_resolver_ask_for_other_names_is_left_out() {
+        let text = "# by hand\nnameserver 10.0.0.1\nsearch corp.example lan\ndomain\tlan\noptions ndots:5 edns0 timeout:1\n\
+                    options ndots:2\nnameserver fd00::1\n";
+        let expected = "# by hand\nnameserver 10.0.0.1\noptions edns0 timeout:1\nnameserver fd00::1\n";
+        assert_eq!(without_search(text), expected);
+        assert_eq!(without_search(""), "");
+    }
 }
