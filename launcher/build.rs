@@ -1,6 +1,7 @@
 //! Parses and checks the profiles and starting policies of `profiles/`, folds bases in and writes constant tables, so
 //! that the binary parses nothing of its own when it starts. A mistake in any of them ends the build.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -59,7 +60,27 @@ fn tables() -> Fallible<String> {
     // Writing to a String cannot fail.
     let _ = write_profiles(&mut out, &parsed);
     let _ = write_policies(&mut out, &policies);
-    Ok(out)
+    Ok(shared(&out))
+}
+
+/// Each list once: most profiles hold those of their base unchanged, and every entry would be relocated when the binary
+/// starts.
+fn shared(text: &str) -> String {
+    let mut first: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        let list = line.strip_prefix("static ").and_then(|list| list.split_once(": "));
+        match list.map(|(name, list)| (name, first.get(list).copied(), list)) {
+            Some((name, Some(known), _)) => out.push_str(&format!("use {known} as {name};")),
+            Some((name, None, list)) => {
+                first.insert(list, name);
+                out.push_str(line);
+            }
+            None => out.push_str(line),
+        }
+        out.push('\n');
+    }
+    out
 }
 
 /// Each mistake as a line of its own: cargo shows one line an error.
@@ -91,6 +112,7 @@ fn write_profiles(out: &mut String, profiles: &[Profile]) -> std::fmt::Result {
         write_words(out, &format!("BASES_{n}"), &profile.bases)?;
         write_words(out, &format!("IDENTITY_{n}"), &profile.identity)?;
         write_words(out, &format!("PASS_{n}"), &profile.env_pass)?;
+        write_words(out, &format!("OPTIONAL_{n}"), &profile.optional)?;
         write_grants(out, &format!("READ_{n}"), &profile.read)?;
         write_grants(out, &format!("WRITE_{n}"), &profile.write)?;
         write_grants(out, &format!("EXEC_{n}"), &profile.exec)?;
@@ -145,8 +167,15 @@ fn write_network(out: &mut String, n: usize, profile: &Profile) -> std::fmt::Res
 
 fn write_profile(out: &mut String, n: usize, profile: &Profile) -> std::fmt::Result {
     let Profile { name, description, .. } = profile;
-    let ProfileLimits { open_files, file_bytes, processes, memory_bytes, cpu_seconds, upload_bytes } =
-        profile.limits;
+    let ProfileLimits {
+        open_files,
+        file_bytes,
+        processes,
+        memory_bytes,
+        cpu_seconds,
+        upload_bytes,
+        output_bytes_per_second,
+    } = profile.limits;
     writeln!(out, "    Profile {{")?;
     writeln!(out, "        name: Cow::Borrowed({name:?}), description: Cow::Borrowed({description:?}),")?;
     writeln!(out, "        bases: Cow::Borrowed(&BASES_{n}), identity: Cow::Borrowed(&IDENTITY_{n}),")?;
@@ -156,6 +185,7 @@ fn write_profile(out: &mut String, n: usize, profile: &Profile) -> std::fmt::Res
     writeln!(out, "        net_allow: Cow::Borrowed(&ALLOW_{n}), net_listen: Cow::Borrowed(&LISTEN_{n}),")?;
     writeln!(out, "        net_open: Cow::Borrowed(&OPEN_{n}), unix_allow: Cow::Borrowed(&UNIX_{n}),")?;
     writeln!(out, "        unix_private: {:?},", profile.unix_private)?;
+    writeln!(out, "        install_scripts: {:?},", profile.install_scripts)?;
     writeln!(out, "        env_pass: Cow::Borrowed(&PASS_{n}), env_set: Cow::Borrowed(&SET_{n}),")?;
     writeln!(out, "        limits: ProfileLimits {{")?;
     writeln!(
@@ -164,10 +194,12 @@ fn write_profile(out: &mut String, n: usize, profile: &Profile) -> std::fmt::Res
     )?;
     writeln!(out, "            memory_bytes: {memory_bytes:?}, cpu_seconds: {cpu_seconds:?},")?;
     writeln!(out, "            upload_bytes: {upload_bytes:?},")?;
+    writeln!(out, "            output_bytes_per_second: {output_bytes_per_second:?},")?;
     writeln!(out, "        }},")?;
     writeln!(out, "        require_fs: {},", require(profile.require_fs))?;
     writeln!(out, "        require_net: {},", require(profile.require_net))?;
     writeln!(out, "        require_process: {},", require(profile.require_process))?;
+    writeln!(out, "        optional: Cow::Borrowed(&OPTIONAL_{n}),")?;
     writeln!(out, "    }},")
 }
 

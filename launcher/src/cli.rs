@@ -7,6 +7,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit::Exit;
 
+mod bisect;
+mod identify;
+mod packages;
+
+pub use bisect::{BisectArgs, BisectSessionArgs};
+pub use identify::IdentifyArgs;
+pub use packages::{FetchArgs, FetchCheckArgs, PinsCommand};
+
 /// Start MCP servers in a jail, mediate every message, record every decision.
 #[derive(Debug, Parser)]
 #[command(name = "stockade", version, about, long_about = None, propagate_version = false, max_term_width = 100)]
@@ -31,6 +39,15 @@ pub enum Command {
     /// Start a server in its jail as a client would, and show what it offers and what holds it
     #[command(after_help = INSPECT_EXAMPLES)]
     Inspect(InspectArgs),
+    /// Say what a command line really runs, and how it is known: package, image, file or script
+    #[command(after_help = identify::IDENTIFY_EXAMPLES)]
+    Identify(IdentifyArgs),
+    /// Find out what a server needs: watch it in a wide but fenced jail, and propose the least profile with evidence
+    #[command(after_help = LEARN_EXAMPLES)]
+    Learn(LearnArgs),
+    /// Find out which part of Stockade breaks a call, and the one grant that mends it
+    #[command(after_help = bisect::BISECT_EXAMPLES)]
+    Bisect(BisectArgs),
     /// Show side by side what a rogue server can do bare and under Stockade; needs nothing installed
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
@@ -48,6 +65,12 @@ pub enum Command {
     /// Say what this host can enforce, what each gap means, and what to do about it
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
+    /// Fetch a server's package and pin its whole tree, so that its first start need not
+    #[command(after_help = packages::FETCH_EXAMPLES)]
+    Fetch(FetchArgs),
+    /// Show, compare, approve and forget what packages are pinned to
+    #[command(subcommand)]
+    Pins(PinsCommand),
     /// Work with policy files
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -68,6 +91,15 @@ pub enum Command {
     /// One jailed session of `demo`
     #[command(hide = true)]
     DemoSession(DemoSessionArgs),
+    /// One attempt of `bisect`
+    #[command(hide = true)]
+    BisectSession(BisectSessionArgs),
+    /// One jailed step of a fetch
+    #[command(hide = true)]
+    FetchStep,
+    /// The daily question to a registry
+    #[command(hide = true)]
+    FetchCheck(FetchCheckArgs),
     /// A part in `doctor --prove`
     #[command(hide = true)]
     ProveProbe {
@@ -102,6 +134,9 @@ pub struct JailArgs {
     /// Mechanism that carries the jail
     #[arg(long, value_enum, default_value_t = BackendArg::Auto)]
     pub backend: BackendArg,
+    /// Lines that are tried beside the profile's: `bisect` only, no flag.
+    #[arg(skip)]
+    pub fragment: Option<String>,
 }
 
 /// `--backend`
@@ -178,6 +213,53 @@ pub struct InspectArgs {
     /// The server's command
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
     pub command: Vec<OsString>,
+}
+
+/// `learn`
+#[derive(Args, Clone, Debug)]
+pub struct LearnArgs {
+    /// Which entry of which client's config this is (as for `run`)
+    #[arg(long, value_name = "CLIENT/NAME")]
+    pub id: Option<String>,
+    /// The jail.
+    #[command(flatten)]
+    pub jail: JailArgs,
+    /// What the proposed profile is to be called
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Write the proposal to this file
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Add what is missing to this profile of yours, by its name or its file; all else in it stays as it is
+    #[arg(long, value_name = "PROFILE")]
+    pub merge: Option<String>,
+    /// What is done besides.
+    #[command(flatten)]
+    pub flags: LearnFlags,
+    /// Without a client: call this tool with this JSON object of arguments (more than once: in this order)
+    #[arg(long, value_name = "TOOL[=JSON]")]
+    pub call: Vec<String>,
+    /// The server's command
+    #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
+    pub command: Vec<OsString>,
+}
+
+/// What `learn` does besides.
+#[derive(Args, Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
+pub struct LearnFlags {
+    /// Show what the proposal grants beyond the profile in force, and the other way round
+    #[arg(long)]
+    pub diff: bool,
+    /// Start nothing: propose from what earlier runs saw
+    #[arg(long, conflicts_with = "call")]
+    pub propose: bool,
+    /// Forget what earlier runs saw, and start nothing
+    #[arg(long, conflicts_with_all = ["call", "propose", "merge", "out", "diff"])]
+    pub forget: bool,
+    /// Drive the server without a client, also where stdin is no terminal
+    #[arg(long)]
+    pub alone: bool,
 }
 
 /// A protection that the demo can take away.
@@ -429,6 +511,18 @@ const INSPECT_EXAMPLES: &str = "\
 Examples:
   stockade inspect -- mcp-server-time
   stockade inspect --json -- node server.js | jq .tools";
+const LEARN_EXAMPLES: &str = "\
+Examples:
+  stockade learn --call 'read_file={\"path\": \"/home/me/notes/a\"}' -- mcp-server-filesystem ~/notes
+  stockade learn --propose --diff -- mcp-server-filesystem ~/notes
+  stockade learn --propose --merge mine -- mcp-server-filesystem ~/notes
+
+While it learns, a server may read ordinary files of yours and reach every public host. Sensitive places, private
+addresses and your environment stay closed to it, and are never proposed but as comments. On a terminal it is driven
+without a client; in a client's config `stockade learn -- CMD` takes the place of `stockade run -- CMD`. Every run adds to
+what the last twenty saw.
+
+Exit code: the server's own, or with --call 1 if a call failed; 125 Stockade failed, 126 not executable, 127 not found.";
 const DOCTOR_EXAMPLES: &str = "Examples:
   stockade doctor
   stockade doctor --prove
@@ -459,7 +553,7 @@ Examples:
 /// Arguments → command; or the exit code after help, version or an error was printed.
 pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Command, Exit> {
     let args: Vec<OsString> = args.collect();
-    let is_run = args.get(1).is_some_and(|verb| verb == "run" || verb == "jail");
+    let is_run = args.get(1).is_some_and(|verb| verb == "run" || verb == "jail" || verb == "learn");
     match Cli::try_parse_from(args) {
         Ok(cli) => Ok(cli.command),
         Err(error) => {

@@ -1,6 +1,7 @@
 //! From a request to a running session: gather → plan → fence. Whatever fails, nothing is left half started.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use stockade_policy::detect::{Engine, HashKey};
@@ -8,16 +9,19 @@ use stockade_policy::document::profile::Profile;
 use stockade_policy::mediator::{Mediator, SessionFacts, Without};
 use stockade_policy::rules::{Item, Policy};
 use stockade_policy::verdict::Access;
-use stockade_sandbox::{Jailed, Observe, Supervisor};
+use stockade_sandbox::{Gatekeeper, Jailed, Observe, Supervisor};
 
+use crate::bisect::Layer;
 use crate::cli::{BackendArg, JailArgs, Protection, StartingPolicy};
 use crate::denials::{Court, Fence, HostFiles, Ledger, Watch};
 use crate::egress::{Egress, Inbound, Served, Shim};
 use crate::error::{Failure, Kind};
 use crate::host::{self, Facts};
+use crate::learn::{Listening, Witness};
+use crate::packages::{self, When};
 use crate::plan::{self, ClosedPlaces, Plan};
 use crate::telemetry::{ClientClaim, Common, EventLog, SessionRefused, SessionStart};
-use crate::{clients, identity, policies, profiles, state};
+use crate::{clients, container, identity, policies, profiles, state};
 
 /// Identity of the demo's rogue server, and the rule by which the demo approves it: `strict` starts nothing unknown.
 const DEMO_IDENTITY: &str = "demo:rogue-server";
@@ -36,6 +40,8 @@ pub enum PolicySource {
     Machine,
     /// A starting policy with one added rule that approves the rogue server: `demo` only.
     Demo(StartingPolicy),
+    /// As `Machine`, in a session that carries the layers up to this one: `bisect` only.
+    Trial(Layer),
 }
 
 /// What is asked for.
@@ -66,6 +72,18 @@ pub struct Prepared {
     pub policy: Arc<Policy>,
     /// Id of the session to be.
     session: String,
+    /// Who hears what is opened: `learn` only.
+    witness: Option<Arc<Witness>>,
+    /// The pin of its package, if the registry should be asked for something newer once it runs.
+    check: Option<String>,
+}
+
+impl Prepared {
+    /// With a plan of its own, wider than the profile in force: `learn` only.
+    pub fn to_learn(request: Request, plan: Plan, policy: Arc<Policy>, witness: Arc<Witness>) -> Self {
+        let session = uuid::Uuid::now_v7().to_string();
+        Self { request, plan, policy, session, witness: Some(witness), check: None }
+    }
 }
 
 /// A running session, before its relay starts.
@@ -87,28 +105,67 @@ pub struct Session {
     pub denials: Denials,
     /// What leads out of the jail, and in.
     pub network: Served,
+    /// Takes the container away at the end, if there is one.
+    pub container: Option<container::Guard>,
 }
 
-/// Reads files and computes the plan. Starts and writes nothing.
+/// Reads files and computes the plan. Starts and writes nothing but a package that a runner's command line names and that
+/// is not in the store yet.
 ///
 /// # Errors
-/// Every mistake in policy and profile files, unknown profile, forbidden grants, a server that policy denies.
+/// Every mistake in policy and profile files, unknown profile, forbidden grants, a server that policy denies, a package
+/// that cannot be fetched.
 pub fn prepare(request: Request, facts: &Facts) -> Result<Prepared, Failure> {
+    prepare_with(request, facts, When::Missing)
+}
+
+/// As [`prepare`], and nothing is fetched: what is not in the store is an error. For `--explain`.
+///
+/// # Errors
+/// As for [`prepare`].
+pub fn prepare_only(request: Request, facts: &Facts) -> Result<Prepared, Failure> {
+    prepare_with(request, facts, When::Never)
+}
+
+/// A plan that was made elsewhere, ready to be carried out: the jail of a fetch.
+pub fn planned(request: Request, plan: Plan, policy: Policy, session: String) -> Prepared {
+    Prepared { request, plan, policy: Arc::new(policy), session, witness: None, check: None }
+}
+
+fn prepare_with(request: Request, facts: &Facts, when: When) -> Result<Prepared, Failure> {
     let policy = match request.policy {
-        PolicySource::Machine => policies::load(facts, request.jail.policy.as_deref())?,
+        PolicySource::Machine | PolicySource::Trial(_) => {
+            policies::load(facts, request.jail.policy.as_deref())?
+        }
         PolicySource::Demo(policy) => policies::starting(policy, DEMO_RULE)?,
     };
-    let mut resolved = identity::resolve(&request.command, facts)?;
+    flags_allowed(&policy, &request.jail)?;
+    let stand_in = packages::stand_in(&request.command, &request.jail, (&policy, facts), when)?;
+    let (facts, command) = match &stand_in {
+        Some(stand_in) => (&stand_in.facts, &stand_in.command),
+        None => (facts, &request.command),
+    };
+    let mut resolved = identity::resolve(command, facts)?;
+    let contained = container::asked(command, &mut resolved, facts)?;
+    resolved.identities.extend(stand_in.iter().map(|stand_in| stand_in.identity.clone()));
     if matches!(request.policy, PolicySource::Demo(_)) {
         DEMO_IDENTITY.clone_into(&mut resolved.name);
         resolved.identities.insert(0, DEMO_IDENTITY.to_owned());
     }
-    admit(&policy, &resolved.identities)?;
-    flags_allowed(&policy, &request.jail)?;
+    if !matches!(request.policy, PolicySource::Trial(layer) if layer < Layer::Policy) {
+        admit(&policy, &resolved.identities)?;
+    }
     let available = profiles::Available::load(&facts.system_dir, &facts.config_dir, facts.uid)?;
     let (profile, profile_why) = choose_profile(&available, &policy, &request.jail, &resolved.identities)?;
+    let widened = match &request.jail.fragment {
+        Some(fragment) => Some(available.widened(profile, fragment)?),
+        None => None,
+    };
+    let profile = widened.as_ref().unwrap_or(profile);
     let session = uuid::Uuid::now_v7().to_string();
-    let entry_env = request.id.as_deref().and_then(|id| clients::env_names(id, facts)).unwrap_or_default();
+    let mut entry_env =
+        request.id.as_deref().and_then(|id| clients::env_names(id, facts)).unwrap_or_default();
+    entry_env.extend(stand_in.iter().flat_map(|stand_in| stand_in.set.iter().cloned()));
     let input = plan::Input {
         facts,
         jail: &request.jail,
@@ -123,7 +180,19 @@ pub fn prepare(request: Request, facts: &Facts) -> Result<Prepared, Failure> {
     };
     let mut plan = Plan::make(&input, &host::FileTree)?;
     plan.ruleset.observe = request.observe;
-    Ok(Prepared { request, plan, policy: Arc::new(policy), session })
+    announce_shim(&mut plan, facts);
+    let mut policy = policy;
+    if let PolicySource::Trial(layer) = request.policy {
+        layer.loosen(&mut plan, facts);
+        if layer < Layer::Policy {
+            policy = policies::starting(StartingPolicy::Observe, "")?;
+        }
+    }
+    if let Some(asked) = &contained {
+        container::contain(&mut plan, asked, (&session, &entry_env), facts, &host::FileTree)?;
+    }
+    let check = stand_in.as_ref().and_then(|stand_in| stand_in.due.clone());
+    Ok(Prepared { request, plan, policy: Arc::new(policy), session, witness: None, check })
 }
 
 /// A program in its jail, with its events on record and nobody at its pipes yet.
@@ -143,6 +212,8 @@ pub struct Fenced {
     pub denials: Denials,
     /// What leads out of the jail, and in.
     pub network: Served,
+    /// Takes the container away at the end, if there is one.
+    pub container: Option<container::Guard>,
 }
 
 /// What was heard of refusals, and who judges it.
@@ -162,8 +233,13 @@ pub struct Denials {
 /// # Errors
 /// When a directory cannot be made, the log cannot be opened, or the jail is refused.
 pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
-    let without = prepared.request.without;
-    let Fenced { plan, policy, engine, jailed, mut log, denials, network } = fence(prepared, facts)?;
+    let without = match prepared.request.policy {
+        PolicySource::Trial(layer) if layer < Layer::Policy => Some(Protection::Dlp),
+        _ => prepared.request.without,
+    };
+    let check = prepared.check.clone();
+    let Fenced { plan, policy, engine, jailed, mut log, denials, network, container } =
+        fence(prepared, facts)?;
     let names = SessionFacts { identities: plan.identities.clone(), server_name: plan.server_name.clone() };
     let seed = *uuid::Uuid::new_v4().as_bytes();
     let mut mediator = Mediator::new(Arc::clone(&policy), Arc::clone(&engine), names, seed);
@@ -173,7 +249,10 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
         _ => Without::Nothing,
     });
     record_start(&mut log, SessionStart::new(&plan, &policy, &jailed.enforcement))?;
-    Ok(Session { plan, policy, engine, jailed, mediator, log, denials, network })
+    if let Some(key) = check {
+        packages::check_later(&key);
+    }
+    Ok(Session { plan, policy, engine, jailed, mediator, log, denials, network, container })
 }
 
 /// As [`start`], without a mediator: `jail`.
@@ -188,7 +267,7 @@ pub fn start_unmediated(prepared: Prepared, facts: &Facts) -> Result<Fenced, Fai
 }
 
 fn fence(prepared: Prepared, facts: &Facts) -> Result<Fenced, Failure> {
-    let Prepared { mut plan, policy, session, .. } = prepared;
+    let Prepared { mut plan, policy, session, witness, .. } = prepared;
     stockade_sandbox::limit_retained_memory();
     let key = state::open(&facts.state_dir)?;
     for dir in &plan.private_dirs {
@@ -197,8 +276,11 @@ fn fence(prepared: Prepared, facts: &Facts) -> Result<Fenced, Failure> {
     let mut log = open_log(&plan, &policy, session, facts)?;
     let (egress, shim) = ways_out(&mut plan, facts)?;
     let ledger = Arc::new(Ledger::default());
-    let gate = Watch::new(egress.gate(), Arc::clone(&ledger));
-    let mut jailed = match stockade_sandbox::spawn(&plan.command, &plan.ruleset, Arc::new(gate)) {
+    let mut gate: Arc<dyn Gatekeeper> = Arc::new(Watch::new(egress.gate(), Arc::clone(&ledger)));
+    if let Some(witness) = witness {
+        gate = Arc::new(Listening::new(gate, witness));
+    }
+    let mut jailed = match stockade_sandbox::spawn(&plan.command, &plan.ruleset, gate) {
         Ok(jailed) => jailed,
         Err(error) => {
             let failure = Failure::from(error);
@@ -208,6 +290,7 @@ fn fence(prepared: Prepared, facts: &Facts) -> Result<Fenced, Failure> {
             return Err(failure);
         }
     };
+    let container = plan.container.clone().map(container::Guard::new);
     let engine = Engine::new(&policy.keywords(), HashKey(key)).map_err(|error| {
         Failure::new(Kind::Config, "the keyword lists of the policy cannot be used")
             .because(&error)
@@ -215,6 +298,9 @@ fn fence(prepared: Prepared, facts: &Facts) -> Result<Fenced, Failure> {
     })?;
     let fence = Fence::new(plan.ruleset.files.clone(), jailed.enforcement.backend);
     let court = Court::new(fence, ClosedPlaces::of(facts, &host::FileTree), Box::new(HostFiles));
+    if let Some(contained) = &plan.container {
+        jailed.enforcement = container::enforcement(contained, jailed.enforcement.backend);
+    }
     let denials = Denials { ledger, court, supervisor: jailed.supervisor.take() };
     let doors = jailed.doors.take();
     // Without doors the server listens on the host's loopback itself, if it may listen at all.
@@ -223,7 +309,7 @@ fn fence(prepared: Prepared, facts: &Facts) -> Result<Fenced, Failure> {
         let _ = std::fs::remove_dir_all(&plan.session_tmp);
     })?;
     let network = Served { egress, doors, inbound, shim: Some(shim) };
-    Ok(Fenced { plan, policy, engine: Arc::new(engine), jailed, log, denials, network })
+    Ok(Fenced { plan, policy, engine: Arc::new(engine), jailed, log, denials, network, container })
 }
 
 /// What stands between the jail and the outside, and what the server calls to have a page opened.
@@ -231,12 +317,24 @@ fn ways_out(plan: &mut Plan, facts: &Facts) -> Result<(Egress, Shim), Failure> {
     let egress = Egress::new(plan.egress.clone(), &facts.env).map_err(|error| {
         Failure::new(Kind::Software, "the addresses of this machine cannot be told").because(&error)
     })?;
-    // Beside the session's own directory, which the server may write.
-    let own = plan.session_tmp.ancestors().nth(2).unwrap_or(&facts.state_dir);
+    // Done before, unless the plan was made elsewhere.
+    announce_shim(plan, facts);
     let browser = facts.var("BROWSER").cloned();
-    let shim = Shim::place(&own.join("shim"), &plan.session_tmp, browser, &mut plan.ruleset)?;
-    plan.reasons.push("hands web pages to the browser outside".to_owned());
+    let shim = Shim::place(&shim_dir(plan, facts), &plan.session_tmp, browser)?;
     Ok((egress, shim))
+}
+
+/// Beside the session's own directory, which the server may write.
+fn shim_dir(plan: &Plan, facts: &Facts) -> PathBuf {
+    plan.private_dirs.first().and_then(|state| state.parent()).unwrap_or(&facts.state_dir).join("shim")
+}
+
+/// Into the plan, so that what is explained is what is done.
+fn announce_shim(plan: &mut Plan, facts: &Facts) {
+    let dir = shim_dir(plan, facts);
+    if Shim::announce(&dir, &plan.session_tmp, &mut plan.ruleset) {
+        plan.reasons.push("hands web pages to the browser outside".to_owned());
+    }
 }
 
 fn open_log(plan: &Plan, policy: &Policy, session: String, facts: &Facts) -> Result<EventLog, Failure> {
@@ -268,7 +366,7 @@ fn record_start(log: &mut EventLog, start: SessionStart) -> Result<(), Failure> 
 }
 
 /// May the server start at all?
-fn admit(policy: &Policy, identities: &[String]) -> Result<(), Failure> {
+pub(crate) fn admit(policy: &Policy, identities: &[String]) -> Result<(), Failure> {
     let ruling = policy.access(identities, Item::Server);
     if ruling.verdict == Access::Allow {
         return Ok(());
@@ -298,7 +396,7 @@ fn flags_allowed(policy: &Policy, jail: &JailArgs) -> Result<(), Failure> {
     }
 }
 
-fn flag_allowed(policy: &Policy, flag: &str) -> Result<(), Failure> {
+pub(crate) fn flag_allowed(policy: &Policy, flag: &str) -> Result<(), Failure> {
     let ruling = policy.grants_by_flag();
     if ruling.verdict == Access::Allow {
         return Ok(());
@@ -311,7 +409,7 @@ fn flag_allowed(policy: &Policy, flag: &str) -> Result<(), Failure> {
         .hint("put what the server needs into a profile: `stockade profile show default` shows the form"))
 }
 
-fn choose_profile<'p>(
+pub(crate) fn choose_profile<'p>(
     available: &'p profiles::Available,
     policy: &Policy,
     jail: &JailArgs,

@@ -1,9 +1,11 @@
 //! `stockade`: starts MCP servers in a jail, mediates every message, records every decision.
 #![forbid(unsafe_code)]
 
+mod bisect;
 mod cli;
 mod clients;
 mod commands;
+mod container;
 mod denials;
 mod egress;
 mod error;
@@ -11,6 +13,8 @@ mod exit;
 mod host;
 mod identity;
 mod launch;
+mod learn;
+mod packages;
 mod plan;
 mod policies;
 mod profiles;

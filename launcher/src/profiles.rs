@@ -19,6 +19,8 @@ mod tables {
 
 /// Folder of profiles below `/etc/stockade` and the user's configuration directory.
 const FOLDER: &str = "profiles";
+/// Name of a profile that exists for one session.
+const TRIAL: &str = "stockade-trial";
 /// Largest profile file: far above any honest one, far below what would hurt.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -149,6 +151,20 @@ impl Available {
     pub(crate) fn for_identities(&self, identities: &[String]) -> Option<&Profile> {
         best(self.system.iter().map(|loaded| &loaded.profile), identities)
             .or_else(|| best(self.all().skip(self.system.len()), identities))
+    }
+
+    /// A profile with these lines added, for a session that tries them out.
+    ///
+    /// # Errors
+    /// What is wrong with the lines.
+    pub(crate) fn widened(&self, profile: &Profile, lines: &str) -> Result<Profile, Failure> {
+        let head = format!("name = \"{TRIAL}\"\ndescription = \"a trial\"\nextends = \"{}\"\n", profile.name);
+        let source = Source { file: "the lines to be tried".to_owned(), text: head + lines };
+        let (mut profiles, mistakes) = parse_all(&[source], &|name| self.named(name).ok().cloned());
+        match profiles.pop() {
+            Some(found) if mistakes.is_empty() => Ok(Profile { name: profile.name.clone(), ..found }),
+            _ => Err(mistaken(&mistakes)),
+        }
     }
 
     /// Every profile, those first that come before others. An embedded profile whose name a file uses is not among

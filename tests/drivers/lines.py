@@ -200,8 +200,10 @@ def keeper_pids(launcher):
 
 
 def resident_kib(pid):
+    """What it holds of its own (proc_pid_status(5)). Pages of its program that are read when they are first needed, such as
+    those of a path that is taken on a busy machine alone, are not its own."""
     with open("/proc/%d/status" % pid) as file:
         for line in file:
-            if line.startswith("VmRSS:"):
+            if line.startswith("RssAnon:"):
                 return int(line.split()[1])
     return 0

@@ -2,7 +2,7 @@
 
     terminal.py WORD…
 
-$STOCKADE WORD… gets a new pseudo-terminal as stdin, stdout and stderr; one line is typed.
+$STOCKADE WORD… gets a new pseudo-terminal as stdin, stdout and stderr; one line is typed: $TYPED, if it is set.
 """
 import os
 import pty
@@ -14,7 +14,7 @@ if pid == 0:
     program = os.environ["STOCKADE"]
     os.execv(program, [program, *sys.argv[1:]])
 time.sleep(0.2)
-os.write(terminal, b"a line\n")
+os.write(terminal, os.environ.get("TYPED", "a line").encode() + b"\n")
 shown = b""
 while True:
     try:

@@ -296,6 +296,33 @@ fn explain_prints_the_plan_and_starts_nothing() {
 }
 
 #[test]
+fn what_is_explained_is_what_is_done_shim_and_all() {
+    let world = World::new();
+    let explained = shell(&world, &["--explain"], "true").stdout_text();
+    assert!(
+        explained.contains("/shim") && explained.contains("hands web pages to the browser"),
+        "{explained}"
+    );
+    let state = world.state().join("servers");
+    assert!(!state.exists(), "explaining makes nothing");
+    let names = explained.split("Environment (names)\n").nth(1).expect("a section");
+    let mut names: Vec<&str> =
+        names.lines().take_while(|line| line.starts_with("  ")).map(str::trim).collect();
+    names.sort_unstable();
+    assert!(names.contains(&"BROWSER") && names.contains(&"STOCKADE_OPEN"), "{explained}");
+    assert_eq!(shell(&world, &[], "true").code(), 0);
+    let start = events(&world).into_iter().find(|event| event["kind"] == "session.start").expect("a start");
+    let mut given: Vec<&str> =
+        start["what"]["env_names"].as_array().expect("names").iter().filter_map(Value::as_str).collect();
+    given.sort_unstable();
+    assert_eq!(names, given);
+    // Every place that the plan names is the one that it got, the shim's among them.
+    let shim = explained.lines().find(|line| line.contains("/shim")).expect("a line");
+    let dir = shim.split_whitespace().find(|word| word.contains("/shim")).expect("a path");
+    assert!(std::path::Path::new(dir).join("xdg-open").exists(), "{shim}");
+}
+
+#[test]
 fn a_policy_forbids_grants_and_programs_here_too() {
     let world = World::new();
     world.user_policy("version = 1\n[defaults]\ngrants_by_flag = \"deny\"\n");
@@ -328,7 +355,7 @@ fn the_session_is_on_record_as_one_without_a_mediator() {
     // Its temporary directory is gone.
     let left = Command::new("find")
         .arg(world.state())
-        .args(["-path", "*/servers/*/tmp/*"])
+        .args(["-path", "*/stockade/tmp/*"])
         .output()
         .expect("find runs");
     assert_eq!(String::from_utf8_lossy(&left.stdout), "");

@@ -1,15 +1,19 @@
 //! The specifications of Stockade, tried on the real binary.
 
+mod bisect;
 mod clients;
 mod demo;
 mod denials;
 mod doctor;
 mod egress;
 mod guarantees;
+mod identify;
 mod inspect;
 mod jail;
+mod learn;
 mod mediation;
 mod oracle;
+mod packages;
 mod profile;
 mod robust;
 mod support;

@@ -1,4 +1,5 @@
-//! The client that the demo plays: writes one JSON value a line and reads as Python's text streams do.
+//! A client of a child process, for `demo` and `bisect`: writes one JSON value a line and reads as Python's text streams
+//! do. It uses threads and no runtime.
 
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -8,11 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::stage::Cast;
 use crate::error::{Failure, Kind};
 
-/// How long an answer may take; a debug build hashes itself before it starts a session.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of stderr that are kept: the last ones.
 const STDERR_BYTES_KEPT: usize = 4096;
 
@@ -20,7 +18,7 @@ const STDERR_BYTES_KEPT: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Client {
     child: Child,
-    cast: Cast,
+    patience: Duration,
     stdin: Option<ChildStdin>,
     lines: Receiver<String>,
     stderr: Option<JoinHandle<String>>,
@@ -60,15 +58,14 @@ pub(super) struct Over {
 }
 
 impl Client {
-    /// Starts the server.
+    /// Starts the server; an answer may take as long as `patience`.
     ///
     /// # Errors
     /// When the program cannot be started.
-    pub(super) fn start(mut command: Command, cast: &Cast) -> Result<Self, Failure> {
+    pub(super) fn start(mut command: Command, patience: Duration) -> Result<Self, Failure> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let failed = |why: &str| Failure::new(Kind::Software, "cannot start the demo's server").cause(why);
+        let failed = |why: &str| Failure::new(Kind::Software, "cannot start the server").cause(why);
         let mut child = command.spawn().map_err(|error| failed(&error.to_string()))?;
-        cast.enter(child.id());
         let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
@@ -79,13 +76,18 @@ impl Client {
         let stderr = std::thread::spawn(move || tail(stderr));
         Ok(Self {
             child,
-            cast: cast.clone(),
+            patience,
             stdin: Some(stdin),
             lines,
             stderr: Some(stderr),
             heard: Heard::default(),
             next_id: 1,
         })
+    }
+
+    /// Number of the server's process.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Asks and waits for the answer; what else comes meanwhile is kept.
@@ -96,7 +98,7 @@ impl Client {
         if self.write(&message).is_err() {
             return Reply::Silence("the server closed its input");
         }
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let message = match self.lines.recv_timeout(left) {
@@ -122,7 +124,7 @@ impl Client {
     /// Closes stdin, hears the rest, and waits for the end.
     pub(super) fn close(mut self) -> Over {
         drop(self.stdin.take());
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience;
         while let Ok(line) = self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             self.heard.take(&line);
         }
@@ -156,7 +158,6 @@ impl Drop for Client {
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
-        self.cast.leave(self.child.id());
     }
 }
 

@@ -64,12 +64,29 @@ pub(super) fn of_session(facts: &Facts, session: &str, closed: &ClosedPlaces) ->
     Ok(merged(events.iter().filter_map(|event| Entry::of_stored(event, closed))))
 }
 
+/// How many of them are listed.
+pub(super) fn count(entries: &[Entry]) -> usize {
+    entries.iter().filter(|entry| !entry.is_noise()).count()
+}
+
+/// What is said of those that are not; `None` if all are.
+pub(super) fn not_listed(entries: &[Entry]) -> Option<String> {
+    let times: u64 = entries.iter().filter(|entry| entry.is_noise()).map(|entry| entry.count).sum();
+    (times > 0).then(|| {
+        format!(
+            "Not listed: {times} attempt{} to reach nscd, a cache of names. glibc makes them in every program and does without, so \
+             they say nothing about this one and need no grant. `stockade log` has them.",
+            if times == 1 { "" } else { "s" }
+        )
+    })
+}
+
 /// As lines, and then as lines for a profile; each line no wider than the screen, but those for a profile, which are to
 /// be pasted.
 pub(super) fn text(entries: &[Entry], profile: &str, closed: &ClosedPlaces, screen: Screen) -> String {
     let mut text = String::new();
     let width = screen.width;
-    for entry in entries {
+    for entry in entries.iter().filter(|entry| !entry.is_noise()) {
         let times = if entry.count == 1 { String::new() } else { format!(", {} times", entry.count) };
         let by = format!("by {}{times}", entry.program_words());
         text.push_str(&indented(
@@ -117,8 +134,10 @@ pub(super) fn json(entries: &[Entry], closed: &ClosedPlaces) -> Value {
             "instead": instead,
         })
     };
+    let (noise, listed): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(|entry| entry.is_noise());
     json!({
-        "denied": entries.iter().map(one).collect::<Vec<_>>(),
+        "denied": listed.into_iter().map(one).collect::<Vec<_>>(),
+        "noise": noise.into_iter().map(one).collect::<Vec<_>>(),
         "fragment": proposals(entries, closed).fragment,
     })
 }

@@ -66,18 +66,21 @@ fn tell(
     let closed = ClosedPlaces::of(facts, &FileTree);
     let entries = denied::of_session(facts, session, &closed)?;
     let looked_in_vain = show.observe && sight == Sight::Nothing;
-    if entries.is_empty() && !show.denials && !looked_in_vain {
+    let count = denied::count(&entries);
+    if count == 0 && !show.denials && !looked_in_vain {
         return Ok(());
     }
     let screen = Screen::of_stderr();
-    let head = match entries.len() {
+    let head = match count {
         0 => "stockade: nothing was seen to be denied".to_owned(),
         count => format!("stockade: denied ({count})"),
     };
     let mut text = format!("{}\n", screen.ink(Ink::Strong, &head));
     text.push_str(&denied::text(&entries, profile, &closed, screen));
     text.push('\n');
-    text.push_str(&labelled("", 0, sight.blind_spot(), screen.width));
+    for note in denied::not_listed(&entries).iter().map(String::as_str).chain([sight.blind_spot()]) {
+        text.push_str(&labelled("", 0, note, screen.width));
+    }
     // Whoever closed our stderr does not want to know.
     let _ = io::stderr().write_all(text.as_bytes());
     Ok(())

@@ -104,6 +104,7 @@ fn row(event: &StoredEvent, colour: bool) -> String {
             let count = event.value["what"]["count"].as_u64().unwrap_or(0);
             ("denied", format!("✗ {count} more"), "so many at once that they were not told apart".to_owned())
         }
+        "limit.output" => ("limit", "output".to_owned(), limit_why(event)),
         _ if network::is_one(kind) => network::row(event, kind),
         _ => (event.what("verdict"), decision_what(event, kind), decision_why(event)),
     };
@@ -131,6 +132,10 @@ fn start_why(event: &StoredEvent) -> String {
         .collect();
     let held = if weak.is_empty() { "all guarantees full".to_owned() } else { weak.join(", ") };
     format!("profile {}, backend {}, {held}", event.who("profile"), event.what("backend"))
+}
+
+fn limit_why(event: &StoredEvent) -> String {
+    format!("{}; {}", event.what("why"), event.what("remedy"))
 }
 
 /// The end of a path says more than its beginning, and the column is narrow.

@@ -1,12 +1,18 @@
 //! A file a verb. Each takes its parsed arguments and returns an exit code; nothing here decides.
 
+mod bisect;
+mod child_client;
 mod completions;
 mod demo;
 mod denied;
 mod doctor;
+mod fetch;
+mod identify;
 mod inspect;
 mod jail;
+mod learn;
 mod log;
+mod pins;
 mod policy;
 mod profile;
 mod run;
@@ -24,11 +30,19 @@ pub fn dispatch(command: Command) -> Exit {
     let outcome: Result<Exit, Failure> = match command {
         Command::Run(args) => return run::run(args),
         Command::Jail(args) => return jail::jail(args),
+        Command::Learn(args) => return learn::learn(args),
+        Command::Bisect(args) => bisect::bisect(args),
+        Command::BisectSession(args) => return bisect::session(args),
+        Command::Identify(args) => identify::identify(&args),
         Command::Inspect(args) => inspect::inspect(args),
         Command::Demo(args) => demo::demo(args),
         Command::DemoServer(args) => demo::server(args),
         Command::DemoSession(args) => return demo::session(args),
         Command::ProveProbe { words } => return doctor::part(&words),
+        Command::Fetch(args) => fetch::fetch(args),
+        Command::FetchStep => return fetch::step(),
+        Command::FetchCheck(args) => return fetch::check_alone(args),
+        Command::Pins(command) => pins::pins(command),
         Command::Log(args) => log::log(args),
         Command::Wrap(args) => wrap::wrap(args),
         Command::Unwrap(args) => wrap::unwrap(args),

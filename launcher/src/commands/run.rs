@@ -57,7 +57,7 @@ pub fn session(request: Request) -> Result<Exit, Failure> {
 /// Prints the plan and starts nothing.
 pub(super) fn explain(request: Request) -> Result<Exit, Failure> {
     let facts = Facts::gather()?;
-    let prepared = launch::prepare(request, &facts)?;
+    let prepared = launch::prepare_only(request, &facts)?;
     std::io::stdout()
         .write_all(prepared.plan.explain().as_bytes())
         .map_err(|error| Failure::new(Kind::Software, "cannot print the plan").because(&error))?;

@@ -78,9 +78,30 @@ pub(super) fn fence(settled: Settled, tree: &dyn Tree, strict: bool) -> Result<F
     needs_view |= !later.is_empty();
     without_view.extend(later);
     let closed = places.iter().map(|p| ClosedPlace { path: p.path.clone(), closed: p.closed }).collect();
-    let files = Files { wide: settled.rules(), closed, narrow: rules, scratch: None };
-    let reasons = settled.asked.into_iter().map(|asked| asked.reason).collect();
+    let mut files = Files { wide: settled.rules(), closed, narrow: rules, scratch: None };
+    let mut reasons = settled.asked.into_iter().map(|asked| asked.reason).collect();
+    of_its_own(&mut files, &mut reasons);
     Ok(Fenced { files, reasons, notes, without_view, needs_view })
+}
+
+/// What a view makes new and empty for its jail, so that it needs no grant. Without a view these are the machine's: the
+/// shared memory and the terminals of the user's other programs.
+const OF_ITS_OWN: [(&str, &str); 3] = [
+    (
+        "/dev/shm",
+        "shared memory and semaphores (shm_overview(7)) of its own, where there is a mount namespace",
+    ),
+    ("/dev/ptmx", "terminals (pty(7)) of its own, where there is a mount namespace"),
+    ("/dev/pts", "terminals (pty(7)) of its own, where there is a mount namespace"),
+];
+
+fn of_its_own(files: &mut Files, reasons: &mut Vec<String>) {
+    for (place, reason) in OF_ITS_OWN {
+        if files.wide.iter().all(|rule| !Path::new(place).starts_with(&rule.path)) {
+            files.wide.push(PathRule { path: place.into(), access: Access::ReadWrite });
+            reasons.push(reason.to_owned());
+        }
+    }
 }
 
 /// Every place that could matter.

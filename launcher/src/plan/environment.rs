@@ -8,7 +8,8 @@ use super::Input;
 use super::variables::Variables;
 use crate::error::{Failure, Kind};
 
-/// What the profile passes, what it sets, what the client's own entry names, what flags say: in this order, the later wins.
+/// What the profile passes, what it sets, what the client's own entry names, what wrappers in the command line set, what
+/// flags say: in this order, the later wins.
 ///
 /// # Errors
 /// When a variable of the profile is unknown, or a flag names nothing.
@@ -32,6 +33,8 @@ pub(super) fn build(
             env.insert(OsString::from(name), value.clone());
         }
     }
+    // What `env NAME=VALUE …` sets counts as the entry's own.
+    env.extend(input.resolved.set.iter().map(|(name, value)| (OsString::from(name), value.clone())));
     for flag in &input.jail.env {
         let (name, value) = split(flag)?;
         match value {

@@ -124,6 +124,7 @@ fn write_rest(out: &mut String, plan: &Plan) -> std::fmt::Result {
     writeln!(out, "\nLimits")?;
     writeln!(out, "  open files {} per process, file size {} bytes", limits.open_files, limits.file_bytes)?;
     writeln!(out, "  processes {}, memory {memory}, CPU {cpu}", limits.processes)?;
+    writeln!(out, "  output {} bytes a second", plan.output_bytes_per_second)?;
     let backend = match ruleset.backend {
         BackendChoice::Notify => "notify",
         BackendChoice::Auto => "auto",

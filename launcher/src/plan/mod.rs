@@ -18,6 +18,7 @@ use stockade_sandbox::{
 };
 
 use crate::cli::{BackendArg, JailArgs, Protection};
+use crate::container::Contained;
 use crate::egress;
 use crate::error::{Failure, Kind};
 use crate::host::Facts;
@@ -25,7 +26,7 @@ use crate::identity::Resolved;
 
 use variables::Variables;
 
-pub use places::ClosedPlaces;
+pub use places::{ClosedPlaces, tree_size};
 pub use tree::{EntryKind, Tree};
 
 /// A complete decision about how to start a server.
@@ -49,6 +50,8 @@ pub struct Plan {
     pub ruleset: Ruleset,
     /// What the broker will be told.
     pub egress: egress::Settings,
+    /// Bytes a second that are read of the server's stdout and stderr.
+    pub output_bytes_per_second: u64,
     /// Directories of the server's own that have to exist.
     pub private_dirs: Vec<PathBuf>,
     /// Of these, the one that is removed at the end.
@@ -63,6 +66,8 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// Grants by flag, as asked for, for the record.
     pub flag_grants: Vec<String>,
+    /// The container that this is the engine's part of, if the server runs in one.
+    pub container: Option<Contained>,
 }
 
 /// What a plan is made from.
@@ -103,13 +108,14 @@ impl Plan {
             Some(Protection::Env) => input.facts.env.clone().into_iter().collect(),
             _ => environment::build(input, &variables)?,
         };
+        let variables = variables.with_environment(&env, tree);
         let mut grants = paths::Grants::new(input.facts, tree);
         grants.private(&dirs);
         add_profile(&mut grants, input, &variables)?;
         let mut flag_grants = add_flags(&mut grants, input)?;
         network::certificates(&env, tree, &mut grants)?;
         let mut backend = backend(input);
-        let connections = network::connections(input, &dirs, &variables, &mut grants, backend)?;
+        let connections = network::connections(input, &env, &variables, &mut grants, backend)?;
         flag_grants.extend(connections.flag_grants);
         let strict = input.profile.strict == Some(true);
         let fenced = closed::fence(grants.settle(), tree, strict)?;
@@ -145,6 +151,7 @@ impl Plan {
             },
             ruleset,
             egress: connections.egress,
+            output_bytes_per_second: output(input.profile),
             private_dirs: dirs.all(),
             session_tmp: dirs.tmp,
             reasons: fenced.reasons,
@@ -152,6 +159,7 @@ impl Plan {
             without_view: fenced.without_view,
             notes: fenced.notes,
             flag_grants,
+            container: None,
         })
     }
 
@@ -249,6 +257,11 @@ fn limits(profile: &Profile) -> Limits {
         cpu_seconds: profile.limits.cpu_seconds,
         memory_bytes: profile.limits.memory_bytes,
     }
+}
+
+/// Far beyond what any client reads: only a flood comes near it.
+fn output(profile: &Profile) -> u64 {
+    profile.limits.output_bytes_per_second.unwrap_or(256 << 20)
 }
 
 fn backend(input: &Input<'_>) -> BackendChoice {

@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use stockade_policy::document::profile::NetGrant;
+use stockade_policy::document::profile::{HostSource, NetGrant};
 use stockade_sandbox::{Access, BackendChoice, Doors, Network, UnixReach, UnixRule};
 
-use super::paths::{Grants, Origin, PrivateDirs};
+use super::paths::{Grants, Origin};
 use super::tree::{EntryKind, Tree};
 use super::variables::Variables;
 use super::{Input, Protection};
@@ -50,18 +50,19 @@ const CERTIFICATE_ENDINGS: [&str; 5] = ["pem", "crt", "cer", "cert", "ca-bundle"
 /// A flag that names no host or one that no flag opens; more doors than there can be.
 pub(super) fn connections(
     input: &Input<'_>,
-    dirs: &PrivateDirs,
+    env: &[(OsString, OsString)],
     variables: &Variables<'_>,
     grants: &mut Grants<'_>,
     backend: BackendChoice,
 ) -> Result<Connections, Failure> {
     let mut egress = Settings::of(input.profile);
+    egress.grants = given(&egress.grants, env, variables, grants);
     let mut flag_grants = Vec::new();
     for text in &input.jail.grant_net {
         egress.grants.push(by_flag(text)?);
         flag_grants.push(format!("--grant-net {text}"));
     }
-    let (mut unix, unix_reasons) = sockets(input, dirs, variables, grants)?;
+    let (mut unix, unix_reasons) = sockets(input, variables, grants)?;
     if backend == BackendChoice::Static {
         if !egress.grants.is_empty() || !egress.listen.is_empty() {
             grants.note("network: none, the backend `static` cannot grant any".to_owned());
@@ -78,6 +79,36 @@ pub(super) fn connections(
         _ => Network::Brokered(doors(input, &egress)?),
     };
     Ok(Connections { network, egress, unix, unix_reasons, flag_grants })
+}
+
+/// The grants with the hosts that this session gives them. What is named and not granted is noted, without what named it:
+/// that may hold a password.
+fn given(
+    listed: &[NetGrant],
+    env: &[(OsString, OsString)],
+    variables: &Variables<'_>,
+    grants: &mut Grants<'_>,
+) -> Vec<NetGrant> {
+    let mut known: Vec<NetGrant> = Vec::new();
+    for grant in listed {
+        let values: Vec<String> = match grant.source() {
+            None => Vec::new(),
+            // What is not UTF-8 names no host.
+            Some(HostSource::Environment(name)) => env
+                .iter()
+                .filter(|(known, _)| *known == *name)
+                .map(|(_, value)| value.to_string_lossy().into_owned())
+                .collect(),
+            Some(HostSource::Argument(number)) => variables.argument(number).into_iter().collect(),
+            Some(HostSource::Urls) => variables.urls(),
+        };
+        let given = grant.given(&values);
+        known.extend(given.grants.into_iter().filter(|grant| !known.contains(grant)).collect::<Vec<_>>());
+        for refused in given.refused {
+            grants.note(refused);
+        }
+    }
+    known
 }
 
 fn by_flag(text: &str) -> Result<NetGrant, Failure> {
@@ -102,7 +133,22 @@ fn doors(input: &Input<'_>, egress: &Settings) -> Result<Doors, Failure> {
                 .hint("grant the ports that the server really uses"));
         }
     }
-    Ok(Doors { ports, listen })
+    // A network namespace has one listener at a port: the door, or the server's own, and a caller from outside who is led to
+    // the door would go round in circles.
+    match listen.iter().find(|port| ports.contains(port)) {
+        Some(port) if super::backend(input) != BackendChoice::Notify => {
+            let failure = format!(
+                "profile `{}` grants port {port} both ways: to connect to and to listen on",
+                input.profile.name
+            );
+            Err(Failure::new(Kind::Config, failure)
+                .cause(
+                    "where the server has a network of its own, one port cannot lead out and be the server's",
+                )
+                .hint("have the server listen on another port, or use `--backend notify`, where both work"))
+        }
+        _ => Ok(Doors { ports, listen }),
+    }
 }
 
 fn sorted(mut ports: Vec<u16>) -> Vec<u16> {
@@ -113,7 +159,6 @@ fn sorted(mut ports: Vec<u16>) -> Vec<u16> {
 
 fn sockets(
     input: &Input<'_>,
-    dirs: &PrivateDirs,
     variables: &Variables<'_>,
     grants: &mut Grants<'_>,
 ) -> Result<(Vec<UnixRule>, Vec<String>), Failure> {
@@ -129,7 +174,7 @@ fn sockets(
         }
     }
     if input.profile.unix_private == Some(true) {
-        for path in [&dirs.state, &dirs.cache, &dirs.tmp] {
+        for path in variables.private_dirs() {
             rules.push(UnixRule { path: path.clone(), reach: UnixReach::Below });
             reasons.push("sockets of its own".to_owned());
         }

@@ -10,6 +10,9 @@ use super::tree::{EntryKind, Tree};
 use crate::error::{Failure, Kind};
 use crate::host::Facts;
 
+/// Of a session's name, in the name of its temporary directory: 48 bits of chance, and a dash.
+const SESSION_CHARS: usize = 13;
+
 /// The server's own directories.
 #[derive(Clone, Debug)]
 pub(super) struct PrivateDirs {
@@ -21,7 +24,10 @@ pub(super) struct PrivateDirs {
 impl PrivateDirs {
     pub(super) fn of(state_dir: &Path, key: &str, session: &str) -> Self {
         let own = state_dir.join("servers").join(key);
-        Self { state: own.join("state"), cache: own.join("cache"), tmp: own.join("tmp").join(session) }
+        // Not with the others, and its name cut short: unix(7) leaves 107 bytes for the path of a socket, and programs
+        // make theirs in directories of their own in it (`pymp-…/listener-…` of Python's takes 32).
+        let short = session.get(..SESSION_CHARS).unwrap_or(session);
+        Self { state: own.join("state"), cache: own.join("cache"), tmp: state_dir.join("tmp").join(short) }
     }
 
     /// All that have to exist before the start.

@@ -11,9 +11,6 @@ use stockade_policy::document::profile::places::{
 use super::tree::{EntryKind, Tree};
 use crate::host::Facts;
 
-/// Entries that are looked at in all granted trees together: a few hundredths of a second at the start of a session.
-const ENTRIES_MAX: usize = 20_000;
-
 /// Directories that hold what was installed or built, not what somebody wrote; they are large.
 const NOT_SEARCHED: [&str; 7] =
     ["node_modules", "target", "__pycache__", ".venv", ".tox", ".gradle", ".mypy_cache"];
@@ -53,6 +50,15 @@ pub(super) fn both_names(tree: &dyn Tree, path: PathBuf) -> impl Iterator<Item =
     [target, Some(path)].into_iter().flatten()
 }
 
+/// How many entries of a tree are looked at for files of secrets; `None` if it is too large to be searched to its end. `but`
+/// is not looked into.
+pub fn tree_size(tree: &dyn Tree, root: &Path, but: &[PathBuf]) -> Option<usize> {
+    let mut search = Search::new(tree);
+    let all = search.left;
+    search.project(root, but);
+    search.unfinished.is_empty().then(|| all - search.left)
+}
+
 /// Looks for a project's secrets, and for what other programs obey, in granted trees.
 #[derive(Debug)]
 pub(super) struct Search<'a> {
@@ -68,7 +74,13 @@ pub(super) struct Search<'a> {
 
 impl<'a> Search<'a> {
     pub(super) fn new(tree: &'a dyn Tree) -> Self {
-        Self { tree, left: ENTRIES_MAX, secrets: Vec::new(), obeyed: Vec::new(), unfinished: Vec::new() }
+        Self {
+            tree,
+            left: tree.searched_entries(),
+            secrets: Vec::new(),
+            obeyed: Vec::new(),
+            unfinished: Vec::new(),
+        }
     }
 
     /// Whether the search of `outer` comes to `inner`.

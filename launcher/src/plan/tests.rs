@@ -89,6 +89,8 @@ fn plan_of(
     facts: &Facts,
 ) -> Result<Plan, Failure> {
     let resolved = Resolved {
+        set: Vec::new(),
+        integrity: None,
         name: "srv".into(),
         program: "/usr/bin/srv".into(),
         argv: ["srv"].iter().chain(arguments).map(OsString::from).collect(),
@@ -126,12 +128,12 @@ fn closed(plan: &Plan, path: &str) -> Option<Closed> {
 }
 
 fn granted(plan: &Plan) -> Vec<&str> {
-    let own = "/home/u/.local/state/stockade/servers/";
+    let own = ["/home/u/.local/state/stockade/servers/", "/home/u/.local/state/stockade/tmp/"];
     files(plan)
         .narrow
         .iter()
         .filter_map(|rule| rule.path.to_str())
-        .filter(|path| !path.starts_with(own))
+        .filter(|path| !own.iter().any(|own| path.starts_with(own)))
         .collect()
 }
 

@@ -1,6 +1,7 @@
 //! `${variables}` of a profile: their values in this session.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::Input;
@@ -33,20 +34,48 @@ pub(super) struct Variables<'a> {
     dirs: &'a PrivateDirs,
     workspace: Option<PathBuf>,
     arguments: &'a [OsString],
+    /// Directories that arguments are or lie in.
+    argument_dirs: Vec<PathBuf>,
+    /// What the server's environment names, of that which the profile asks for.
+    environment: Vec<(String, PathBuf)>,
 }
 
 impl<'a> Variables<'a> {
     pub(super) fn new(input: &'a Input<'a>, dirs: &'a PrivateDirs, tree: &dyn Tree) -> Self {
-        Self { input, dirs, workspace: workspace(input, tree), arguments: own_arguments(input, tree) }
+        let arguments = own_arguments(input, tree);
+        Self {
+            input,
+            dirs,
+            workspace: workspace(input, tree),
+            arguments,
+            argument_dirs: argument_dirs(arguments, input, tree),
+            environment: Vec::new(),
+        }
+    }
+
+    /// With the paths that the server's environment names: `${env.NAME}`.
+    pub(super) fn with_environment(self, env: &[(OsString, OsString)], tree: &dyn Tree) -> Self {
+        let profile = self.input.profile;
+        let lists = [&profile.read, &profile.write, &profile.exec, &profile.closed, &profile.unix_allow];
+        let asked =
+            lists.iter().flat_map(|list| list.iter()).filter_map(|grant| environment_name(&grant.path));
+        let named = |name: &str| {
+            let value = env.iter().find(|(known, _)| known == name).map(|(_, value)| value)?;
+            let path = tree.canonical(&self.input.facts.cwd.join(value)).filter(|_| !value.is_empty())?;
+            is_narrow(&path, self.input, tree).then(|| (name.to_owned(), path))
+        };
+        let environment = asked.filter_map(named).collect();
+        Self { environment, ..self }
     }
 
     /// The paths that a path of a profile stands for: none if a variable has no value here.
     pub(super) fn paths(&self, text: &str) -> Result<Vec<Expanded>, Failure> {
         let resolved = self.input.resolved;
-        let lists: [(&str, &[PathBuf]); 3] = [
+        let lists: [(&str, &[PathBuf]); 4] = [
             ("${runtime}", &resolved.exec_roots),
             ("${package}", &resolved.package_roots),
             ("${args.paths}", &resolved.argument_paths),
+            ("${args.dirs}", &self.argument_dirs),
         ];
         let Some(end) = text.starts_with("${").then(|| text.find('}')).flatten() else {
             return Ok(vec![Expanded { path: PathBuf::from(text), base: None }]);
@@ -54,6 +83,14 @@ impl<'a> Variables<'a> {
         let (variable, below) = text.split_at(end + 1);
         let bases = match lists.iter().find(|(name, _)| *name == variable) {
             Some((_, paths)) => paths.to_vec(),
+            None if variable.starts_with("${env.") => {
+                let named = |name: &String| Some(name.as_str()) == environment_name(variable);
+                self.environment
+                    .iter()
+                    .filter(|(name, _)| named(name))
+                    .map(|(_, path)| path.clone())
+                    .collect()
+            }
             // An argument is meant as the server would read it: from its working directory.
             None => self.value(variable)?.map(|value| self.input.facts.cwd.join(value)).into_iter().collect(),
         };
@@ -75,6 +112,22 @@ impl<'a> Variables<'a> {
         }
         out.push(rest);
         Ok(Some(out))
+    }
+
+    /// The server's argument of this number, counted from 1.
+    pub(super) fn argument(&self, number: usize) -> Option<String> {
+        let argument = self.arguments.get(number.checked_sub(1)?)?;
+        Some(argument.to_string_lossy().into_owned())
+    }
+
+    /// Every URL among the server's arguments, also behind the `=` of a flag.
+    pub(super) fn urls(&self) -> Vec<String> {
+        self.arguments.iter().filter_map(|word| url(&word.to_string_lossy()).map(str::to_owned)).collect()
+    }
+
+    /// The server's own directories.
+    pub(super) fn private_dirs(&self) -> [&'a PathBuf; 3] {
+        [&self.dirs.state, &self.dirs.cache, &self.dirs.tmp]
     }
 
     /// `${name}` → its value; `None` if it has none here.
@@ -104,6 +157,57 @@ impl<'a> Variables<'a> {
     }
 }
 
+/// `${env.NAME}/below` → `NAME`
+fn environment_name(path: &str) -> Option<&str> {
+    path.strip_prefix("${env.")?.split_once('}').map(|(name, _)| name)
+}
+
+/// The directories that arguments name, and those of the files that they name, whether these exist yet or not: a database
+/// keeps its journal beside itself.
+fn argument_dirs(arguments: &[OsString], input: &Input<'_>, tree: &dyn Tree) -> Vec<PathBuf> {
+    let mut dirs = Vec::new();
+    for word in arguments {
+        let bytes = word.as_bytes();
+        let value = match bytes.iter().position(|&byte| byte == b'=') {
+            Some(at) if bytes.starts_with(b"-") => OsStr::from_bytes(&bytes[at + 1..]),
+            _ if bytes.starts_with(b"-") => continue,
+            _ => word.as_os_str(),
+        };
+        // As for `${args.paths}`: a bare word is a name more often than a file. A URL is none either.
+        if !value.as_bytes().contains(&b'/') || url(&word.to_string_lossy()).is_some() {
+            continue;
+        }
+        let path = input.facts.cwd.join(value);
+        let is_directory = |path: &PathBuf| tree.kind(path) == Some(EntryKind::Directory);
+        let own = tree.canonical(&path).filter(is_directory);
+        let dir = own.or_else(|| path.parent().and_then(|dir| tree.canonical(dir)).filter(is_directory));
+        if let Some(dir) = dir.filter(|dir| is_narrow(dir, input, tree) && !dirs.contains(dir)) {
+            dirs.push(dir);
+        }
+    }
+    dirs
+}
+
+/// Whether a place that somebody else named is less than a whole home directory or one of the system's: the config that
+/// named it may be a stranger's.
+fn is_narrow(path: &Path, input: &Input<'_>, tree: &dyn Tree) -> bool {
+    let home = tree.canonical(&input.facts.home).unwrap_or_else(|| input.facts.home.clone());
+    !home.starts_with(path) && !NO_WORKSPACE.iter().any(|wide| path == Path::new(wide))
+}
+
+/// The URL that a word is or sets: `--dsn=postgres://…`.
+fn url(word: &str) -> Option<&str> {
+    let word = match (word.strip_prefix('-'), word.split_once('=')) {
+        (Some(_), Some((_, value))) => value,
+        _ => word,
+    };
+    let (scheme, rest) = word.split_once("://")?;
+    // RFC 3986, section 3.1.
+    let named = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    (named && !rest.is_empty() && scheme != "file").then_some(word)
+}
+
 fn join(path: &Path, below: &str) -> PathBuf {
     match below.trim_start_matches('/') {
         "" => path.to_owned(),
@@ -118,12 +222,11 @@ fn workspace(input: &Input<'_>, tree: &dyn Tree) -> Option<PathBuf> {
     // What the entry in a config sets is not what the client says: the config may be the project's own.
     let said = OF_CLIENTS.iter().filter(|name| !input.entry_env.iter().any(|set| set == *name));
     let candidates = said.filter_map(|name| facts.var(name)).map(PathBuf::from).chain([facts.cwd.clone()]);
-    let home = tree.canonical(&facts.home).unwrap_or_else(|| facts.home.clone());
     candidates
         .filter(|path| path.is_absolute())
         .filter_map(|path| tree.canonical(&path))
         .filter(|path| tree.kind(path) == Some(EntryKind::Directory))
-        .find(|path| !home.starts_with(path) && !NO_WORKSPACE.iter().any(|wide| path == Path::new(wide)))
+        .find(|path| is_narrow(path, input, tree))
 }
 
 /// The words behind the server's program, and behind its script if the program is an interpreter.

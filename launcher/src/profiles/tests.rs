@@ -113,7 +113,7 @@ fn a_file_may_extend_an_embedded_profile() {
     machine.write("config", "mine", "extends = \"server-memory\"\nremove = [\"MEMORY_FILE_PATH\"]");
     let available = machine.load().expect("a profile of the user");
     let mine = available.named("mine").expect("the profile");
-    assert_eq!(mine.bases.as_ref(), ["server-memory", "offline", "linux"]);
+    assert_eq!(mine.bases.as_ref(), ["server-memory", "node", "offline", "linux"]);
     assert!(mine.env_set.iter().all(|set| set.name != "MEMORY_FILE_PATH"));
     assert!(mine.env_set.iter().any(|set| set.name == "HOME"));
 }

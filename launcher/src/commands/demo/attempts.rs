@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::client::{Heard, Reply};
+use crate::commands::child_client::{Heard, Reply};
 
 /// What the rogue server tries, in the order in which it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,6 @@
 //! the attacker's listener heard, what the client received, which processes are alive afterwards.
 
 mod attempts;
-mod client;
 mod play;
 mod records;
 mod rogue;

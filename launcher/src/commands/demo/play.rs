@@ -9,11 +9,13 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::attempts::{self, Attempt, Sighting, Told, Trial};
-use super::client::{Client, Heard, Over, Reply};
 use super::stage::{Stage, daemons, token};
 use crate::cli::{Protection, StartingPolicy};
+use crate::commands::child_client::{Client, Heard, Over, Reply};
 use crate::error::{Failure, Kind};
 
+/// How long an answer may take; a debug build hashes itself before it starts a session.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a daemon may take to show up in /proc after its parent said that it had started.
 const DAEMON_PATIENCE: Duration = Duration::from_secs(2);
 /// Pages of `tools/list` that are asked for.
@@ -84,7 +86,7 @@ fn play(stage: &Stage, mark: &str, words: Vec<OsString>) -> Result<Played, Failu
     let mut words = words.into_iter();
     let mut command = Command::new(words.next().unwrap_or_default());
     command.args(words).env_clear().envs(stage.environment()).current_dir(stage.project());
-    let mut client = Client::start(command, stage.cast())?;
+    let (mut client, _on_stage) = stage.cast().enter(|| Client::start(command, PATIENCE), Client::pid)?;
     let opening = client.request(
         "initialize",
         &json!({

@@ -49,28 +49,30 @@ impl Stage {
         let failed = |what: &str, error: &std::io::Error| {
             Failure::new(Kind::Software, format!("cannot set the demo up: {what}")).because(error)
         };
-        let home = tempfile::Builder::new().prefix("stockade-demo-").tempdir().map_err(|error| {
-            failed("no temporary directory", &error).hint("set TMPDIR to a directory that can be written")
-        })?;
-        let seed = random();
+        let (seed, cast) = (random(), Cast::default());
+        // Before there is anything to sweep up.
+        let swept = Swept::default();
+        sweep_on_signals(Arc::clone(&swept), cast.clone(), PARTS.map(|part| mark(&seed, part)));
+        let home = {
+            let mut swept = swept.lock().unwrap_or_else(PoisonError::into_inner);
+            let home = tempfile::Builder::new().prefix("stockade-demo-").tempdir().map_err(|error| {
+                failed("no temporary directory", &error).hint("set TMPDIR to a directory that can be written")
+            })?;
+            *swept = Some(home.path().to_owned());
+            home
+        };
         let key = fake_key(&seed);
         furnish(home.path(), &key).map_err(|error| failed("its home cannot be written", &error))?;
         // Without a loopback there is no attacker: the attempt then fails bare as well, and the table says so.
         let attacker = Attacker::listen().unwrap_or_else(|_| Attacker::absent());
-        let stage = Self {
+        Ok(Self {
             key_fingerprint: fingerprint(key.as_bytes()),
             aws_secret: base62(&derive(&seed, "aws"), 40),
             home,
             attacker,
-            cast: Cast::default(),
+            cast,
             seed,
-        };
-        sweep_on_signals(
-            stage.home.path().to_owned(),
-            stage.cast.clone(),
-            PARTS.map(|part| stage.mark(part)),
-        );
-        Ok(stage)
+        })
     }
 
     /// The victim's home.
@@ -95,7 +97,7 @@ impl Stage {
 
     /// A word that stands nowhere else, a different one for each part that is played.
     pub(super) fn mark(&self, part: &str) -> String {
-        format!("{part}{}", base62(&derive(&self.seed, part), 16))
+        mark(&self.seed, part)
     }
 
     /// Fingerprint of the key in the home.
@@ -153,6 +155,13 @@ impl Drop for Stage {
     }
 }
 
+fn mark(seed: &[u8; 32], part: &str) -> String {
+    format!("{part}{}", base62(&derive(seed, part), 16))
+}
+
+/// The home, once it is made; locked while it is.
+type Swept = Arc<Mutex<Option<PathBuf>>>;
+
 /// Pids of the processes that the demo has started and not yet waited for.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cast {
@@ -161,25 +170,44 @@ pub(super) struct Cast {
 }
 
 impl Cast {
-    /// Started.
-    pub(super) fn enter(&self, pid: u32) {
-        self.pids.lock().unwrap_or_else(PoisonError::into_inner).extend(i32::try_from(pid));
-    }
-
-    /// Waited for: the number may belong to somebody else from now on.
-    pub(super) fn leave(&self, pid: u32) {
-        self.pids
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|&here| u32::try_from(here) != Ok(pid));
+    /// Starts a process, unless all has been ended, which waits until it is noted: none is left out. What is returned with it
+    /// is dropped once it was waited for: the number may belong to somebody else from then on.
+    pub(super) fn enter<T>(
+        &self,
+        start: impl FnOnce() -> Result<T, Failure>,
+        pid: impl FnOnce(&T) -> u32,
+    ) -> Result<(T, OnStage), Failure> {
+        let mut pids = self.pids.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_ended.load(Ordering::SeqCst) {
+            return Err(Failure::new(Kind::Software, "the demo was interrupted"));
+        }
+        let started = start()?;
+        let pid = i32::try_from(pid(&started)).ok();
+        pids.extend(pid);
+        drop(pids);
+        Ok((started, OnStage { cast: self.clone(), pid }))
     }
 
     fn end(&self) {
+        let pids = self.pids.lock().unwrap_or_else(PoisonError::into_inner);
         self.is_ended.store(true, Ordering::SeqCst);
-        for &pid in self.pids.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for &pid in pids.iter() {
             // A session that is killed takes its tree with it: its keeper sees to that.
             let _ = signal::kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
+    }
+}
+
+/// A process that is to be ended with the stage.
+#[derive(Debug)]
+pub(super) struct OnStage {
+    cast: Cast,
+    pid: Option<i32>,
+}
+
+impl Drop for OnStage {
+    fn drop(&mut self) {
+        self.cast.pids.lock().unwrap_or_else(PoisonError::into_inner).retain(|here| Some(*here) != self.pid);
     }
 }
 
@@ -289,9 +317,11 @@ fn base62(seed: &[u8; 32], length: usize) -> String {
     seed.iter().chain(&second).take(length).map(|&byte| char::from(DIGITS[usize::from(byte) % 62])).collect()
 }
 
-/// Ctrl-C, a closed terminal or SIGTERM end the demo without leaving its home, a session or a daemon behind.
-fn sweep_on_signals(home: PathBuf, cast: Cast, marks: [String; 2]) {
+/// Ctrl-C, a closed terminal or SIGTERM end the demo without leaving its home, a session or a daemon behind. Returns when they
+/// are heard.
+fn sweep_on_signals(swept: Swept, cast: Cast, marks: [String; 2]) {
     use tokio::signal::unix::{SignalKind, signal};
+    let (hears, heard) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         let number = runtime.block_on(async {
@@ -299,6 +329,7 @@ fn sweep_on_signals(home: PathBuf, cast: Cast, marks: [String; 2]) {
             let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else {
                 return None;
             };
+            let _ = hears.send(());
             tokio::select! {
                 _ = interrupt.recv() => Some(2),
                 _ = terminate.recv() => Some(15),
@@ -310,9 +341,26 @@ fn sweep_on_signals(home: PathBuf, cast: Cast, marks: [String; 2]) {
         // A keeper needs a moment for the tree of its session; a file written after the removal would stay.
         std::thread::sleep(Duration::from_millis(200));
         end_daemons(&marks);
-        let _ = fs::remove_dir_all(&home);
+        // Held until the end: no home is made any more.
+        let home = swept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(home) = &*home {
+            remove(home);
+        }
         std::process::exit(128 + number);
     });
+    // Without a thread that hears, a signal does what it does to any program.
+    let _ = heard.recv();
+}
+
+/// Also what somebody who is about to end still writes into it.
+fn remove(home: &Path) {
+    for _ in 0..50 {
+        let _ = fs::remove_dir_all(home);
+        if !home.exists() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }
 
 #[cfg(test)]

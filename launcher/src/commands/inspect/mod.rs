@@ -1,6 +1,7 @@
 //! `stockade inspect`: starts a server in its jail as a client would, and shows what it offers and what holds it.
 
 mod client;
+mod exercise;
 mod findings;
 mod report;
 mod survey;
@@ -16,6 +17,8 @@ use crate::host::{Facts, FileTree};
 use crate::launch::{self, PolicySource, Request};
 use crate::plan::ClosedPlaces;
 use crate::relay::{self, ClientEnd};
+
+pub(super) use exercise::{Exercise, exercise};
 
 use super::denied::{self, Sight};
 use super::screen::Screen;

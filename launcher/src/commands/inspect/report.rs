@@ -66,7 +66,7 @@ impl Known {
             profile_why: plan.profile_why.clone(),
             policy_hash: plan.policy_hash.clone(),
             layers: session.policy.layers().iter().map(|layer| layer.name.clone()).collect(),
-            backend: enforcement.backend.word(),
+            backend: crate::container::carrier(plan, enforcement),
             landlock_abi: enforcement.landlock_abi,
             guarantees: enforcement
                 .guarantees()
@@ -272,9 +272,13 @@ impl Report {
                 text.push_str(&format!("  {}\n", screen.ink(Ink::Warn, &harmless(why))));
             }
             Ok(entries) => {
-                heading(text, screen, &format!("Denied by the jail ({})", entries.len()));
+                let count = denied::count(entries);
+                heading(text, screen, &format!("Denied by the jail ({count})"));
                 text.push_str(&denied::text(entries, &self.known.profile, closed, screen));
-                text.push_str(if entries.is_empty() { "" } else { "\n" });
+                text.push_str(if count == 0 { "" } else { "\n" });
+                if let Some(note) = denied::not_listed(entries) {
+                    text.push_str(&indented(&labelled("", 0, &note, screen.width.saturating_sub(2)), 2));
+                }
             }
         }
         text.push_str(&indented(&labelled("", 0, sight.blind_spot(), screen.width.saturating_sub(2)), 2));

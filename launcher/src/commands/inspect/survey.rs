@@ -61,7 +61,7 @@ pub(super) async fn survey(end: DuplexStream) -> Survey {
     survey
 }
 
-async fn fill(client: &mut Client, survey: &mut Survey) -> Result<(), Failure> {
+pub(super) async fn fill(client: &mut Client, survey: &mut Survey) -> Result<(), Failure> {
     let modern = discover(client, survey).await?;
     if !modern {
         initialize(client, survey).await?;
@@ -147,7 +147,7 @@ async fn list(client: &mut Client, method: &str, member: &str, base: &Value) -> 
     Ok(listing)
 }
 
-fn modern_meta() -> Map<String, Value> {
+pub(super) fn modern_meta() -> Map<String, Value> {
     let mut meta = Map::new();
     meta.insert("io.modelcontextprotocol/protocolVersion".to_owned(), json!(MODERN));
     meta.insert("io.modelcontextprotocol/clientCapabilities".to_owned(), json!({}));

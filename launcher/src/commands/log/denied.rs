@@ -67,7 +67,7 @@ pub(super) fn show(args: &LogArgs, facts: &Facts) -> Result<Exit, Failure> {
     for (name, server) in servers {
         let (profile, sessions) = (server.profile.clone(), server.sessions.len());
         let entries = server.recent();
-        if entries.is_empty() {
+        if denied::count(&entries) == 0 {
             continue;
         }
         if args.json {

@@ -29,6 +29,11 @@ pub(super) fn diff(from: &str, to: &str, as_json: bool) -> Result<Exit, Failure>
     })
 }
 
+/// The same of two profiles that are read already.
+pub(in crate::commands) fn in_words(from: &Profile, to: &Profile, screen: Screen) -> String {
+    text(from, to, &differences(from, to), screen)
+}
+
 fn differences(from: &Profile, to: &Profile) -> Differences {
     let mut found = Differences::default();
     let mut old = facts(from);

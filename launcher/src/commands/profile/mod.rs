@@ -7,6 +7,8 @@ mod named;
 mod schema;
 mod show;
 
+pub(super) use diff::in_words as differences_in_words;
+
 use std::io::Write;
 
 use crate::cli::ProfileCommand;

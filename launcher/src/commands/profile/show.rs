@@ -28,7 +28,7 @@ pub(super) fn show(word: &str, as_json: bool) -> Result<Exit, Failure> {
 }
 
 /// Sections of the screen: title, kinds of facts, and what stands there without any.
-const SECTIONS: [(&str, &[&str], &str); 11] = [
+const SECTIONS: [(&str, &[&str], &str); 12] = [
     ("Read", &["read"], "nothing"),
     ("Read and write", &["write"], "nothing"),
     ("Read and execute", &["execute"], "nothing"),
@@ -39,6 +39,7 @@ const SECTIONS: [(&str, &[&str], &str); 11] = [
     ("Environment set", &["set"], "nothing"),
     ("Limits", &["limit"], "the built-in ones"),
     ("Required of the host", &["require"], "nothing"),
+    ("While packages are installed", &["install"], "no script of theirs runs"),
     ("If a place cannot be closed", &["strict"], "what is open is said, and the server runs"),
 ];
 
@@ -96,7 +97,7 @@ fn line(fact: &Fact) -> (String, String) {
     };
     let right = match (fact.kind, fact.reason.as_str()) {
         ("connect to", reason) if !detail.is_empty() => format!("{reason} ({detail})"),
-        ("require" | "strict", _) | ("socket", "") => detail,
+        ("require" | "strict" | "install", _) | ("socket", "") => detail,
         (_, reason) => reason.to_owned(),
     };
     (left, harmless(&right))
@@ -109,6 +110,7 @@ fn limit_words(name: &str) -> &'static str {
         "processes" => "processes and threads",
         "memory" => "of memory, all processes together",
         "cpu_seconds" => "CPU seconds per process",
+        "output" => "of output (stdout and stderr)",
         _ => "sent in one session",
     }
 }
@@ -119,6 +121,11 @@ pub(super) fn facts(profile: &Profile) -> Vec<Fact> {
     let mut add = |kind, what: String, detail: String, reason: &str| {
         facts.push(Fact { kind, what, detail, reason: reason.to_owned() });
     };
+    let why = |grant: &str, reason: &str| match (is_optional(profile, grant), reason) {
+        (false, reason) => reason.to_owned(),
+        (true, "") => "optional".to_owned(),
+        (true, reason) => format!("{reason} (optional)"),
+    };
     let paths: [(&'static str, &[PathGrant]); 5] = [
         ("read", &profile.read),
         ("write", &profile.write),
@@ -128,7 +135,7 @@ pub(super) fn facts(profile: &Profile) -> Vec<Fact> {
     ];
     for (kind, grants) in paths {
         for grant in grants {
-            add(kind, grant.path.to_string(), String::new(), &grant.reason);
+            add(kind, grant.path.to_string(), String::new(), &why(&grant.path, &grant.reason));
         }
     }
     if let Some(private) = profile.unix_private {
@@ -136,16 +143,19 @@ pub(super) fn facts(profile: &Profile) -> Vec<Fact> {
         add("socket", "private".to_owned(), word.to_owned(), "");
     }
     for grant in profile.net_allow.iter() {
-        add("connect to", format!("{}:{}", grant.host, grant.port), net_detail(grant), &grant.reason);
+        let (what, reason) =
+            (format!("{}:{}", grant.host, grant.port), why(&grant.spelling(), &grant.reason));
+        add("connect to", what, net_detail(grant), &reason);
     }
     for grant in profile.net_listen.iter() {
-        add("listen on", format!("port {}", grant.port), String::new(), &grant.reason);
+        let reason = why(&format!(":{}", grant.port), &grant.reason);
+        add("listen on", format!("port {}", grant.port), String::new(), &reason);
     }
     for grant in profile.net_open.iter() {
-        add("open pages at", grant.host.to_string(), String::new(), &grant.reason);
+        add("open pages at", grant.host.to_string(), String::new(), &why(&grant.host, &grant.reason));
     }
     for name in profile.env_pass.iter() {
-        add("pass", name.to_string(), String::new(), "");
+        add("pass", name.to_string(), String::new(), &why(name, ""));
     }
     for set in profile.env_set.iter() {
         add("set", set.name.to_string(), set.value.to_string(), "");
@@ -160,10 +170,19 @@ pub(super) fn facts(profile: &Profile) -> Vec<Fact> {
         };
         add("require", name.to_owned(), words.to_owned(), "");
     }
+    if let Some(scripts) = profile.install_scripts {
+        let word = if scripts { "may run, without network" } else { "do not run" };
+        add("install", "scripts".to_owned(), word.to_owned(), "");
+    }
     if profile.strict == Some(true) {
         add("strict", "strict".to_owned(), "the server is stopped".to_owned(), "");
     }
     facts
+}
+
+/// Whether the profile marks this grant, as `remove` names it, as one that its main function does without.
+fn is_optional(profile: &Profile, grant: &str) -> bool {
+    profile.optional.iter().any(|optional| optional == grant)
 }
 
 fn net_detail(grant: &NetGrant) -> String {
@@ -186,6 +205,7 @@ fn limits(profile: &Profile) -> Vec<(&'static str, String)> {
         ("memory", limits.memory_bytes.map(size)),
         ("cpu_seconds", number(limits.cpu_seconds)),
         ("upload", limits.upload_bytes.map(size)),
+        ("output", limits.output_bytes_per_second.map(|bytes| format!("{} a second", size(bytes)))),
     ]
     .into_iter()
     .filter_map(|(name, limit)| Some((name, limit?)))
@@ -208,7 +228,9 @@ fn size(bytes: u64) -> String {
 /// In the shape of the file, bases folded in.
 fn json_text(profile: &Profile) -> String {
     let paths = |grants: &[PathGrant]| -> Vec<Value> {
-        grants.iter().map(|grant| json!({ "path": grant.path, "reason": grant.reason })).collect()
+        let optional = |grant: &PathGrant| is_optional(profile, &grant.path);
+        let value = |g: &PathGrant| json!({ "path": g.path, "reason": g.reason, "optional": optional(g) });
+        grants.iter().map(value).collect()
     };
     let allow: Vec<Value> = profile
         .net_allow
@@ -218,11 +240,20 @@ fn json_text(profile: &Profile) -> String {
             json!({
                 "host": grant.host, "port": grant.port, "addresses": classes,
                 "upload": grant.upload_bytes, "reason": grant.reason,
+                "optional": is_optional(profile, &grant.spelling()),
             })
         })
         .collect();
-    let listen = profile.net_listen.iter().map(|g| json!({ "port": g.port, "reason": g.reason }));
-    let open = profile.net_open.iter().map(|g| json!({ "host": g.host, "reason": g.reason }));
+    let listen = profile.net_listen.iter().map(|g| {
+        let optional = is_optional(profile, &format!(":{}", g.port));
+        json!({ "port": g.port, "reason": g.reason, "optional": optional })
+    });
+    let open = profile
+        .net_open
+        .iter()
+        .map(|g| json!({ "host": g.host, "reason": g.reason, "optional": is_optional(profile, &g.host) }));
+    let (optional, pass): (Vec<_>, Vec<_>) =
+        profile.env_pass.iter().partition(|name| is_optional(profile, name));
     let set: Map<String, Value> =
         profile.env_set.iter().map(|set| (set.name.to_string(), json!(set.value))).collect();
     let limits = &profile.limits;
@@ -245,13 +276,15 @@ fn json_text(profile: &Profile) -> String {
             "allow": allow, "listen": listen.collect::<Vec<_>>(), "open": open.collect::<Vec<_>>(),
         },
         "unix": { "allow": paths(&profile.unix_allow), "private": profile.unix_private == Some(true) },
-        "env": { "pass": profile.env_pass, "set": set },
+        "env": { "pass": pass, "optional": optional, "set": set },
         "limits": {
             "open_files": limits.open_files, "file_size": limits.file_bytes,
             "processes": limits.processes, "memory": limits.memory_bytes,
             "cpu_seconds": limits.cpu_seconds, "upload": limits.upload_bytes,
+            "output": limits.output_bytes_per_second.map(|bytes| format!("{bytes}B/s")),
         },
         "require": require,
+        "install": { "scripts": profile.install_scripts == Some(true) },
     });
     format!("{value:#}\n")
 }
@@ -275,11 +308,14 @@ mod tests {
             listen = [{ port = 8080, reason = "callbacks" }]
             open = [{ host = "login.example.org", reason = "logins" }]
             [unix]
-            allow = [{ path = "/run/x.sock", reason = "a daemon" }]
+            allow = [{ path = "/run/x.sock", reason = "a daemon", optional = true }]
+            [env]
+            optional = ["DEBUG"]
             [limits]
             processes = 64
             memory = "512MiB"
             upload = "2MiB"
+            output = "8MiB/s"
         "#;
         let profile = Profile::parse("x.toml", file, &|_| None).unwrap();
         for width in [60, 80, 160] {
@@ -292,10 +328,12 @@ mod tests {
                 "connect to db.example.org:5432 data (at private addresses)",
                 "listen on port 8080 callbacks",
                 "open pages at login.example.org logins",
-                "/run/x.sock a daemon",
+                "/run/x.sock a daemon (optional)",
+                "DEBUG optional",
                 "64 processes",
                 "512 MiB of memory",
                 "2 MiB sent in one session",
+                "8 MiB a second of output",
                 "the server is stopped",
             ] {
                 assert!(words.contains(part), "{part}: {text}");
@@ -306,10 +344,13 @@ mod tests {
     #[test]
     fn json_has_the_shape_of_the_file() {
         let file = "name = \"x\"\ndescription = \"d\"\n[net]\n\
-                    allow = [{ host = \"a.example\", port = 443, reason = \"r\" }]";
+                    allow = [{ host = \"a.example\", port = 443, reason = \"r\", optional = true }]\n\
+                    [env]\npass = [\"A\"]\noptional = [\"B\"]";
         let profile = Profile::parse("x.toml", file, &|_| None).unwrap();
         let value: Value = serde_json::from_str(&json_text(&profile)).unwrap();
         assert_eq!(value["net"]["allow"][0]["host"], "a.example");
+        assert_eq!(value["net"]["allow"][0]["optional"], true);
+        assert_eq!((&value["env"]["pass"], &value["env"]["optional"]), (&json!(["A"]), &json!(["B"])));
         assert_eq!(value["require"]["fs"], "full");
     }
 }

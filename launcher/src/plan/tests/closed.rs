@@ -241,6 +241,8 @@ fn an_endless_tree_is_searched_for_a_while_and_said_to_be() {
         let profile = profile_of(lines);
         let jail = JailArgs::default();
         let resolved = Resolved {
+            set: Vec::new(),
+            integrity: None,
             name: "srv".into(),
             program: "/usr/bin/srv".into(),
             argv: vec!["srv".into()],

@@ -25,6 +25,17 @@ fn a_profile_without_grants_has_no_network_at_all() {
 }
 
 #[test]
+fn a_port_that_leads_out_and_is_listened_on_needs_the_hosts_network() {
+    let lines = r#"
+        [net]
+        allow = [{ host = "a.example", port = 8080, reason = "r" }]
+        listen = [{ port = 8080, reason = "r" }]
+    "#;
+    let failure = plan_by(lines, &tree(&[]), &[]).unwrap_err().to_string();
+    assert!(failure.contains("port 8080 both ways") && failure.contains("--backend notify"), "{failure}");
+}
+
+#[test]
 fn each_granted_port_is_one_door() {
     let lines = r#"
         [net]
@@ -44,6 +55,71 @@ fn each_granted_port_is_one_door() {
     assert_eq!(plan.egress.grants[1].upload_bytes, Some(1 << 20));
     assert_eq!((plan.egress.listen, plan.egress.upload_bytes), (vec![8080], Some(2 << 20)));
     assert_eq!(plan.egress.open_hosts, ["login.example"]);
+}
+
+fn hosts(plan: &Plan) -> Vec<String> {
+    plan.egress.grants.iter().map(|grant| format!("{}:{}", grant.host, grant.port)).collect()
+}
+
+#[test]
+fn hosts_that_the_environment_or_the_arguments_give_are_granted_and_no_others() {
+    let lines = r#"
+        [net]
+        allow = [
+            { host = "${env.GITLAB_API_URL:-gitlab.com}", port = 443, addresses = ["public", "private"], reason = "r" },
+            { host = "${args.urls}", port = 5432, reason = "r" },
+            { host = "${args.2}", port = 6333, reason = "r" },
+            { host = "api.${env.SITE}", port = 443, reason = "r" },
+            { host = "a.example", port = 443, reason = "r" },
+        ]
+        [env]
+        pass = ["GITLAB_API_URL", "SITE"]
+    "#;
+    let arguments = [
+        "--dsn=postgres://u:pa@db.example:5433/x",
+        "q.example",
+        "https://m.example/mcp",
+        "x=http://evil.example",
+        "://x",
+    ];
+    let with = |vars: &[(&str, &str)]| {
+        let mut facts = facts();
+        facts.env.extend(vars.iter().map(|(name, value)| ((*name).into(), (*value).into())));
+        plan_of(&profile_of(lines), &tree(&[]), &arguments, &JailArgs::default(), &facts).unwrap()
+    };
+    let given_by_arguments = ["db.example:5433", "m.example:443", "q.example:6333"];
+    assert_eq!(
+        hosts(&with(&[])),
+        [&["gitlab.com:443"][..], &given_by_arguments, &["a.example:443"]].concat()
+    );
+    let own = with(&[("GITLAB_API_URL", "http://git.corp.example/api/v4"), ("SITE", "eu.example")]);
+    assert_eq!(
+        hosts(&own),
+        [&["git.corp.example:80"][..], &given_by_arguments, &["api.eu.example:443", "a.example:443"]]
+            .concat()
+    );
+    assert_eq!(doors(&own).0, [80, 443, 5433, 6333]);
+    assert!(own.notes.is_empty(), "{:?}", own.notes);
+}
+
+#[test]
+fn a_variable_that_leads_where_its_grant_does_not_is_noted_and_its_value_told_to_nobody() {
+    let lines = r#"
+        [net]
+        allow = [{ host = "${env.URL}", port = 443, reason = "r" }]
+        [env]
+        pass = ["URL"]
+    "#;
+    for url in
+        ["http://hush:hush@127.0.0.1:2375/", "http://169.254.169.254/hush", "https://*/hush", "hush hush"]
+    {
+        let mut facts = facts();
+        facts.env.insert("URL".into(), url.into());
+        let plan = plan_of(&profile_of(lines), &tree(&[]), &[], &JailArgs::default(), &facts).unwrap();
+        assert_eq!((hosts(&plan), plan.ruleset.network), (vec![], Network::None), "{url}");
+        assert!(plan.notes[0].starts_with("the host that URL names: not granted"), "{:?}", plan.notes);
+        assert!(!plan.notes.concat().contains("hush"), "{:?}", plan.notes);
+    }
 }
 
 #[test]

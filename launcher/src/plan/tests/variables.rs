@@ -39,6 +39,8 @@ fn what_an_entry_in_a_config_sets_is_not_what_the_client_says() {
     let profile = profile_of(WORKSPACE);
     let jail = JailArgs::default();
     let resolved = Resolved {
+        set: Vec::new(),
+        integrity: None,
         name: "srv".into(),
         program: "/usr/bin/srv".into(),
         argv: vec!["srv".into()],
@@ -74,4 +76,85 @@ fn arguments_are_counted_behind_the_program() {
     assert!(plan.ruleset.env.contains(&("MODE".into(), "m-fast".into())), "{env:?}");
     assert!(!env.contains(&"NONE".to_owned()), "there is no ninth argument: {env:?}");
     assert_eq!(granted(&plan_by(lines, &tree, &["fast", "rel"]).unwrap()), ["/home/u/work/rel"]);
+}
+
+#[test]
+fn a_file_that_the_environment_names_is_granted_and_nothing_wide_or_secret_is() {
+    let tree = tree(&[
+        "/",
+        "/home",
+        "/home/u",
+        "/home/u/x",
+        "/home/u/.ssh",
+        "/home/u/.ssh/id",
+        "/etc",
+        "/etc/a",
+        "/tmp",
+        "/tmp/a",
+        "/srv/keys.json",
+        "/home/u/work",
+        "/home/u/work/keys.json",
+    ]);
+    let profile = profile_of(
+        "[fs]\nread = [{ path = \"${env.KEYS}\", reason = \"r\" }]\nwrite = [{ path = \"${env.OTHER}/x\", reason = \"r\" }]\n\
+         [env]\npass = [\"KEYS\"]",
+    );
+    let with = |keys: &str| {
+        let mut facts = facts();
+        facts.env.insert("KEYS".into(), keys.into());
+        facts.env.insert("OTHER".into(), "/srv".into());
+        let plan = plan_of(&profile, &tree, &[], &JailArgs::default(), &facts).unwrap();
+        granted(&plan).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    // Not passed, so the server never learns what it would find there.
+    assert_eq!(with("/srv/keys.json"), ["/srv/keys.json"]);
+    assert_eq!(with("keys.json"), ["/home/u/work/keys.json"]);
+    for wrong in [
+        "",
+        "/",
+        "/home",
+        "/home/u",
+        "/etc",
+        "/tmp",
+        "/nowhere",
+        "/home/u/.ssh",
+        "/home/u/.ssh/id",
+        "/srv/keys.json:/etc/a",
+    ] {
+        assert_eq!(with(wrong), Vec::<String>::new(), "{wrong}");
+    }
+}
+
+#[test]
+fn directories_of_arguments_are_those_that_hold_what_is_named_even_what_is_not_there_yet() {
+    let tree = tree(&[
+        "/srv/db",
+        "/srv/db/a.db",
+        "/srv/new",
+        "/srv/new/x",
+        "/home/u/work",
+        "/home/u/work/c",
+        "/home/u",
+        "/home/u/b.db",
+        "/tmp",
+        "/tmp/t",
+    ]);
+    let lines = "[fs]\nwrite = [{ path = \"${args.dirs}\", reason = \"r\" }]";
+    let arguments = [
+        "--db-path",
+        "/srv/db/a.db",
+        "--dsn=/srv/new/b.db",
+        "./c.db",
+        "main",
+        "/home/u/b.db",
+        "/tmp/t.db",
+        "/nowhere/x.db",
+        "http://h/x",
+        "--flag/x",
+    ];
+    let plan = plan_by(lines, &tree, &arguments).unwrap();
+    let mut dirs = granted(&plan);
+    dirs.sort_unstable();
+    assert_eq!(dirs, ["/home/u/work", "/srv/db", "/srv/new"]);
+    assert!(granted(&plan_by(lines, &tree, &["a.db", "/srv/db/a.db/"]).unwrap()).len() <= 1);
 }
