@@ -55,11 +55,12 @@ async fn serve(fenced: Fenced) -> io::Result<Exit> {
     ];
     let book = Rc::new(PlainBook::new(log));
     // Our stderr is the program's, byte for byte; what was refused is told when it has ended.
-    // Our stderr is the program's, byte for byte; what was refused is told when it has ended.
     let sink = Sink::new(Rc::clone(&book), Arc::clone(&engine), None);
     let broker = Broker::start(network, Rc::new(sink))?;
     let recorder = Rc::new(Recorder::new(denials, engine));
     let recording = Rc::clone(&recorder).start(Rc::clone(&book));
+    let kept = Rc::clone(&book);
+    let syncing = tokio::task::spawn_local(async move { kept.keep_synced().await });
 
     let mut life = Life::default();
     life.watch(&jailed.keeper, &ready, &mut signals, &book).await;
@@ -70,6 +71,7 @@ async fn serve(fenced: Fenced) -> io::Result<Exit> {
     }
     feeding.abort();
     recording.abort();
+    syncing.abort();
     broker.end().await;
     recorder.finish(&*book).await;
     let exit = life.exit();
