@@ -10,6 +10,7 @@ use stockade_policy::rules::{Item, Policy};
 use stockade_policy::verdict::Access;
 use stockade_sandbox::{Jailed, Observe, Supervisor};
 
+use crate::backend_memory::BackendMemory;
 use crate::cli::{BackendArg, JailArgs, Protection, StartingPolicy};
 use crate::denials::{Court, Fence, HostFiles, Ledger, Watch};
 use crate::egress::{Egress, Inbound, Served, Shim};
@@ -172,7 +173,8 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
         Some(Protection::Dlp) => Without::Dlp,
         _ => Without::Nothing,
     });
-    record_start(&mut log, SessionStart::new(&plan, &policy, &jailed.enforcement))?;
+    let start = SessionStart::new(&plan, &policy, &jailed.enforcement).after(&jailed.attempts);
+    record_start(&mut log, start)?;
     Ok(Session { plan, policy, engine, jailed, mediator, log, denials, network })
 }
 
@@ -183,6 +185,7 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
 pub fn start_unmediated(prepared: Prepared, facts: &Facts) -> Result<Fenced, Failure> {
     let mut fenced = fence(prepared, facts)?;
     let start = SessionStart::new(&fenced.plan, &fenced.policy, &fenced.jailed.enforcement);
+    let start = start.after(&fenced.jailed.attempts);
     record_start(&mut fenced.log, SessionStart { mediated: false, ..start })?;
     Ok(fenced)
 }
@@ -198,7 +201,10 @@ fn fence(prepared: Prepared, facts: &Facts) -> Result<Fenced, Failure> {
     let (egress, shim) = ways_out(&mut plan, facts)?;
     let ledger = Arc::new(Ledger::default());
     let gate = Watch::new(egress.gate(), Arc::clone(&ledger));
-    let mut jailed = match stockade_sandbox::spawn(&plan.command, &plan.ruleset, Arc::new(gate)) {
+    let memory = BackendMemory::open(&facts.state_dir);
+    let spawned =
+        stockade_sandbox::spawn_knowing(&plan.command, &plan.ruleset, Arc::new(gate), memory.known());
+    let mut jailed = match spawned {
         Ok(jailed) => jailed,
         Err(error) => {
             let failure = Failure::from(error);
@@ -208,6 +214,7 @@ fn fence(prepared: Prepared, facts: &Facts) -> Result<Fenced, Failure> {
             return Err(failure);
         }
     };
+    memory.keep(&jailed.knowledge);
     let engine = Engine::new(&policy.keywords(), HashKey(key)).map_err(|error| {
         Failure::new(Kind::Config, "the keyword lists of the policy cannot be used")
             .because(&error)
