@@ -95,9 +95,10 @@ impl BackendMemory {
         let text = serde_json::to_vec(&Kept { version: VERSION, situation, failures })?;
         // Several launchers may start at once: each writes a file of its own, and the last one counts.
         let own = self.path.with_extension(format!("{}.new", std::process::id()));
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600).custom_flags(nix::libc::O_NOFOLLOW);
-        let written = options.open(&own).and_then(|mut file| file.write_all(&text));
+        // What a launcher of our number left there when it was killed.
+        let _ = fs::remove_file(&own);
+        let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&own);
+        let written = created.and_then(|mut file| file.write_all(&text));
         written.and_then(|()| fs::rename(&own, &self.path)).inspect_err(|_| {
             let _ = fs::remove_file(&own);
         })

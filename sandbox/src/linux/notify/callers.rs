@@ -113,7 +113,9 @@ pub(super) fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
     use std::process::{Child, Command, Stdio};
+    use std::time::{Duration, Instant};
 
     use super::*;
 
@@ -145,6 +147,26 @@ mod tests {
         assert_eq!(gone.raw_os_error(), Some(libc::ESRCH));
         assert_eq!(caller.program(), None);
         assert!(Caller::find(tid).is_err());
+    }
+
+    #[test]
+    fn the_program_is_the_one_that_runs_now_and_not_the_one_that_was_met() {
+        let mut shell = Command::new("sh");
+        let mut child =
+            shell.args(["-c", "read line; exec cat"]).stdin(Stdio::piped()).spawn().expect("starts");
+        let tid = i32::try_from(child.id()).expect("a pid");
+        let caller = Caller::find(tid).expect("it is there");
+        let (_, met) = caller.program().expect("readable");
+        writeln!(child.stdin.as_mut().expect("piped"), "go on").expect("it reads");
+        let soon = Instant::now() + Duration::from_secs(20);
+        while caller.program().is_some_and(|(_, path)| path == met) && Instant::now() < soon {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let (process, path) = caller.program().expect("readable");
+        assert_eq!(process, tid);
+        assert_ne!(path, met);
+        assert!(caller.descriptor(0).is_ok());
+        ended((child, tid));
     }
 
     #[test]
