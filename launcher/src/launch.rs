@@ -11,6 +11,7 @@ use stockade_policy::rules::{Item, Policy};
 use stockade_policy::verdict::Access;
 use stockade_sandbox::{Gatekeeper, Jailed, Observe, Supervisor};
 
+use crate::backend_memory::BackendMemory;
 use crate::bisect::Layer;
 use crate::cli::{BackendArg, JailArgs, Protection, StartingPolicy};
 use crate::denials::{Court, Fence, HostFiles, Ledger, Watch};
@@ -248,7 +249,8 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
         Some(Protection::Dlp) => Without::Dlp,
         _ => Without::Nothing,
     });
-    record_start(&mut log, SessionStart::new(&plan, &policy, &jailed.enforcement))?;
+    let start = SessionStart::new(&plan, &policy, &jailed.enforcement).after(&jailed.attempts);
+    record_start(&mut log, start)?;
     if let Some(key) = check {
         packages::check_later(&key);
     }
@@ -262,6 +264,7 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
 pub fn start_unmediated(prepared: Prepared, facts: &Facts) -> Result<Fenced, Failure> {
     let mut fenced = fence(prepared, facts)?;
     let start = SessionStart::new(&fenced.plan, &fenced.policy, &fenced.jailed.enforcement);
+    let start = start.after(&fenced.jailed.attempts);
     record_start(&mut fenced.log, SessionStart { mediated: false, ..start })?;
     Ok(fenced)
 }
@@ -280,7 +283,9 @@ fn fence(prepared: Prepared, facts: &Facts) -> Result<Fenced, Failure> {
     if let Some(witness) = witness {
         gate = Arc::new(Listening::new(gate, witness));
     }
-    let mut jailed = match stockade_sandbox::spawn(&plan.command, &plan.ruleset, gate) {
+    let memory = BackendMemory::open(&facts.state_dir);
+    let spawned = stockade_sandbox::spawn_knowing(&plan.command, &plan.ruleset, gate, memory.known());
+    let mut jailed = match spawned {
         Ok(jailed) => jailed,
         Err(error) => {
             let failure = Failure::from(error);
@@ -291,6 +296,7 @@ fn fence(prepared: Prepared, facts: &Facts) -> Result<Fenced, Failure> {
         }
     };
     let container = plan.container.clone().map(container::Guard::new);
+    memory.keep(&jailed.knowledge);
     let engine = Engine::new(&policy.keywords(), HashKey(key)).map_err(|error| {
         Failure::new(Kind::Config, "the keyword lists of the policy cannot be used")
             .because(&error)

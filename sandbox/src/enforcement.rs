@@ -44,6 +44,12 @@ impl Backend {
             Self::Static => "static",
         }
     }
+
+    /// The backend of this word.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        [Self::Namespaces, Self::Notify, Self::Static].into_iter().find(|backend| backend.word() == word)
+    }
 }
 
 /// The report of one jail.

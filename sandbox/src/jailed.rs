@@ -4,7 +4,7 @@ use std::io;
 use std::net::{TcpListener, UdpSocket};
 
 use crate::os::Session;
-use crate::{BorrowedFd, Enforcement, OwnedFd};
+use crate::{Attempt, BorrowedFd, Enforcement, Knowledge, OwnedFd};
 
 /// How the server's main process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,4 +170,8 @@ pub struct Jailed {
     pub supervisor: Option<Supervisor>,
     /// What was enforced.
     pub enforcement: Enforcement,
+    /// Which backends were tried for it, the best first; the last one carries it.
+    pub attempts: Vec<Attempt>,
+    /// What is known of the host now: for the next [`spawn_knowing`](crate::spawn_knowing).
+    pub knowledge: Knowledge,
 }

@@ -4,6 +4,7 @@
 
 #![warn(unreachable_pub)] // not in the workspace table: in a binary every `pub` is unreachable
 
+mod attempts;
 mod enforcement;
 mod error;
 mod gate;
@@ -26,6 +27,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 #[cfg(windows)]
 use std::os::windows::io::{BorrowedHandle as BorrowedFd, OwnedHandle as OwnedFd};
 
+pub use attempts::{Attempt, Attempted, BackendFailure, Knowledge};
 pub use enforcement::{Backend, Degree, Enforcement};
 pub use error::SpawnError;
 pub use gate::{ClosedGate, Denial, Denied, Gatekeeper, Opened, Program, Way, Wish};
@@ -33,7 +35,7 @@ pub use host_report::HostReport;
 pub use jailed::{
     End, Inward, InwardFamily, Jailed, KeeperHandle, KeeperMessage, OpenDoors, Supervisor, TreeLimit,
 };
-pub use os::{limit_retained_memory, probe, spawn};
+pub use os::{limit_retained_memory, probe, spawn, spawn_knowing};
 pub use ruleset::{
     Access, BackendChoice, Closed, ClosedPlace, Command, Doors, Files, Limits, Need, Network, Observe,
     PathRule, Required, Ruleset, TreeEnd, UnixReach, UnixRule,

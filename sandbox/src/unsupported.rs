@@ -5,8 +5,8 @@ use std::io;
 use std::sync::Arc;
 
 use crate::{
-    BackendChoice, BorrowedFd, Command, Gatekeeper, HostReport, InwardFamily, Jailed, KeeperMessage, OwnedFd,
-    Ruleset, SpawnError,
+    BackendChoice, BorrowedFd, Command, Gatekeeper, HostReport, InwardFamily, Jailed, KeeperMessage,
+    Knowledge, OwnedFd, Ruleset, SpawnError,
 };
 
 /// Refuses.
@@ -25,6 +25,19 @@ pub fn spawn(
     _command: &Command,
     _ruleset: &Ruleset,
     _gatekeeper: Arc<dyn Gatekeeper>,
+) -> Result<Jailed, SpawnError> {
+    Err(refusal())
+}
+
+/// Refuses.
+///
+/// # Errors
+/// Always.
+pub fn spawn_knowing(
+    _command: &Command,
+    _ruleset: &Ruleset,
+    _gatekeeper: Arc<dyn Gatekeeper>,
+    _known: &Knowledge,
 ) -> Result<Jailed, SpawnError> {
     Err(refusal())
 }

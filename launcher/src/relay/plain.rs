@@ -62,6 +62,8 @@ async fn serve(fenced: Fenced) -> io::Result<Exit> {
     let broker = Broker::start(network, Rc::new(sink))?;
     let recorder = Rc::new(Recorder::new(denials, engine));
     let recording = Rc::clone(&recorder).start(Rc::clone(&book));
+    let kept = Rc::clone(&book);
+    let syncing = tokio::task::spawn_local(async move { kept.keep_synced().await });
 
     let mut life = Life::default();
     life.watch(&jailed.keeper, &ready, &mut signals, &book).await;
@@ -74,6 +76,7 @@ async fn serve(fenced: Fenced) -> io::Result<Exit> {
     feeding.abort();
     recording.abort();
     pacing.abort();
+    syncing.abort();
     broker.end().await;
     recorder.finish(&*book).await;
     let exit = life.exit();

@@ -9,6 +9,7 @@ use stockade_policy::detect::Engine;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::SYNC_AFTER;
 use super::pump::Hub;
 use crate::launch::Denials;
 use crate::telemetry::{CallsInFlight, Denied, DeniedLost, EventLog, NetworkEvent, OutputLimited, Stopped};
@@ -59,16 +60,29 @@ pub(super) struct PlainBook {
     stopped: RefCell<Option<Stopped>>,
     /// Told when there is a failure.
     pub(super) broken: tokio::sync::Notify,
+    /// Told when something was written that may reach the disk later.
+    unsynced: tokio::sync::Notify,
 }
 
 impl PlainBook {
     pub(super) fn new(log: EventLog) -> Self {
-        Self { log: RefCell::new(log), stopped: RefCell::new(None), broken: tokio::sync::Notify::new() }
+        let (broken, unsynced) = Default::default();
+        Self { log: RefCell::new(log), stopped: RefCell::new(None), broken, unsynced }
     }
 
     /// Writes an event and has it on disk before anything else happens: this session has nobody waiting.
     pub(super) fn append<T: serde::Serialize>(&self, kind: &'static str, what: &T) {
         self.write(|log| log.append(kind, what));
+        self.sync();
+    }
+
+    /// Brings to the disk what may reach it later, a moment after it was written. Runs until it is aborted.
+    pub(super) async fn keep_synced(&self) -> ! {
+        loop {
+            self.unsynced.notified().await;
+            sleep(SYNC_AFTER).await;
+            self.sync();
+        }
     }
 
     fn write(&self, event: impl FnOnce(&mut EventLog) -> Result<(), Stopped>) {
@@ -77,7 +91,10 @@ impl PlainBook {
             self.stopped.borrow_mut().get_or_insert(stopped);
             self.broken.notify_one();
         }
-        if let Some(file) = log.take_unsynced() {
+    }
+
+    fn sync(&self) {
+        if let Some(file) = self.log.borrow_mut().take_unsynced() {
             // What cannot be synced was written all the same.
             let _ = file.sync_data();
         }
@@ -102,8 +119,13 @@ impl Book for PlainBook {
         self.append("limit.output", limited);
     }
 
+    /// Refusals have nobody waiting; whatever is allowed can come by the thousand, and the program waits for the processor.
     fn network(&self, event: &NetworkEvent) {
         self.write(|log| event.append_to(log));
+        match event {
+            NetworkEvent::Refused(_) | NetworkEvent::DnsRefused(_) => self.sync(),
+            _ => self.unsynced.notify_one(),
+        }
     }
 
     fn calls(&self) -> CallsInFlight {

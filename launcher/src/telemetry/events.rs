@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use stockade_policy::mediator::{Record, RecordKind};
 use stockade_policy::rules::Policy;
 use stockade_policy::verdict::Reason;
-use stockade_sandbox::{Degree, Enforcement};
+use stockade_sandbox::{Attempt, Attempted, Degree, Enforcement};
 
 use crate::plan::Plan;
 
@@ -103,6 +103,9 @@ pub struct SessionStart {
     pub env_names: Vec<String>,
     /// Mechanism of the jail.
     pub backend: &'static str,
+    /// Better ones that do not work here, and whether that was tried at this start or known from an earlier one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub better_backends: Vec<BetterBackend>,
     /// Landlock ABI.
     pub landlock_abi: u32,
     /// What was enforced, a line a guarantee.
@@ -111,6 +114,17 @@ pub struct SessionStart {
     pub skipped_paths: usize,
     /// Whether a mediator stands between client and server: in `stockade jail` nobody does.
     pub mediated: bool,
+}
+
+/// A backend that was to be had in preference to the one that carries the jail.
+#[derive(Clone, Debug, Serialize)]
+pub struct BetterBackend {
+    /// `namespaces`, `notify`
+    pub backend: &'static str,
+    /// `failed` now, or `skipped`, as it is known to fail since the host was booted.
+    pub result: &'static str,
+    /// The step that failed, and the error.
+    pub why: String,
 }
 
 /// `session.refused`
@@ -179,11 +193,26 @@ impl SessionStart {
             notes: plan.notes.clone(),
             env_names: plan.ruleset.env.iter().map(|(name, _)| name.to_string_lossy().into_owned()).collect(),
             backend: crate::container::carrier(plan, enforcement),
+            better_backends: Vec::new(),
             landlock_abi: enforcement.landlock_abi,
             enforcement: EnforcementLine::of(enforcement),
             skipped_paths: enforcement.skipped_paths.len(),
             mediated: true,
         }
+    }
+
+    /// With what was tried before.
+    pub fn after(mut self, attempts: &[Attempt]) -> Self {
+        let better = attempts.iter().filter_map(|attempt| match &attempt.result {
+            Attempted::Carries => None,
+            Attempted::Failed { why } | Attempted::Skipped { why } => Some(BetterBackend {
+                backend: attempt.backend.word(),
+                result: attempt.result.word(),
+                why: why.clone(),
+            }),
+        });
+        self.better_backends.extend(better);
+        self
     }
 }
 

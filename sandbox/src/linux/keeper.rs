@@ -12,6 +12,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
 use super::child::{self, Launch, ServerEnds};
+use super::known::Fallen;
 use super::limits::Room;
 use super::link::{self, DoorCounts, Heard, Outcome, Started, Status, hear_long, tell, tell_with};
 use super::namespaces::{self, InitEnds};
@@ -109,8 +110,6 @@ fn settle(launcher: &OwnedFd, server: &ServerEnds) -> Result<(), Failure> {
     sys::close_all_but(&keep).at(Step::CloseFds)
 }
 
-type Failed = (Backend, Failure);
-
 /// What a start needs of the keeper's own.
 #[derive(Clone, Copy)]
 struct Ends<'a> {
@@ -123,8 +122,8 @@ fn start(
     ends: Ends<'_>,
     launch: &Launch,
     proof: &SingleThreaded,
-) -> Result<(Tree, Started), Failed> {
-    let mut fell_back = None;
+) -> Result<(Tree, Started), Fallen> {
+    let mut failed = Vec::new();
     let mut left = attempts.iter().peekable();
     while let Some(&backend) = left.next() {
         match Tree::start(backend, ends, launch, proof) {
@@ -134,10 +133,10 @@ fn start(
                     let sent = tell_with(ends.launcher, &Outcome::Doors(*counts), &fds);
                     sent.at(Step::Doors).map_err(|failure| (backend, failure))?;
                 }
-                return Ok(tree.started(fell_back, birth.skipped));
+                return Ok(tree.started(failed, birth.skipped));
             }
             Err(failure) if left.peek().is_some() && can_do_without(backend, failure.step) => {
-                fell_back.get_or_insert(failure);
+                failed.push((backend, failure));
             }
             Err(failure) => return Err((backend, failure)),
         }
@@ -203,10 +202,10 @@ impl Tree {
         }
     }
 
-    fn started(self, fell_back: Option<Failure>, skipped: Vec<u16>) -> (Self, Started) {
+    fn started(self, failed: Vec<Fallen>, skipped: Vec<u16>) -> (Self, Started) {
         let (server_pid, backend) = (self.server, self.backend);
         let cgroup = self.room.told();
-        (self, Started { server_pid, backend, fell_back, cgroup, skipped })
+        (self, Started { server_pid, backend, failed, cgroup, skipped })
     }
 }
 

@@ -10,6 +10,7 @@ use nix::sys::socket::{
     recvmsg, send, sendmsg, setsockopt, socketpair, sockopt,
 };
 
+use super::known::Fallen;
 use super::limits::{CgroupTold, Held};
 use super::step::{Failure, Step};
 use super::sys;
@@ -43,8 +44,8 @@ pub(crate) struct Started {
     pub(crate) server_pid: i32,
     /// The one that worked.
     pub(crate) backend: Backend,
-    /// Why `namespaces` did not, if it was tried first.
-    pub(crate) fell_back: Option<Failure>,
+    /// Those that did not, in the order in which they were tried.
+    pub(crate) failed: Vec<Fallen>,
     /// What became of its cgroup.
     pub(crate) cgroup: CgroupTold,
     /// Indices into the ruleset's paths.
@@ -204,9 +205,7 @@ impl Message for Outcome {
             Self::Started(started) => {
                 let mut bytes = vec![0, backend_byte(started.backend)];
                 bytes.extend(started.server_pid.to_le_bytes());
-                bytes.push(u8::from(started.fell_back.is_some()));
-                let fell_back = started.fell_back.unwrap_or(Failure::new(Step::Fork, 0));
-                bytes.extend(failure_bytes(fell_back));
+                bytes.extend(fallen_bytes(&started.failed));
                 bytes.extend(cgroup_bytes(started.cgroup));
                 bytes.extend(index_bytes(&started.skipped));
                 bytes
@@ -225,14 +224,12 @@ impl Message for Outcome {
         match bytes {
             [0, backend, rest @ ..] => {
                 let (pid, rest) = rest.split_first_chunk()?;
-                let (fell_back, rest) = rest.split_first()?;
-                let (failure, rest) = rest.split_first_chunk()?;
-                let failure = failure_from(*failure)?;
+                let (failed, rest) = fallen_from(rest)?;
                 let (cgroup, rest) = rest.split_first_chunk()?;
                 Some(Self::Started(Started {
                     server_pid: i32::from_le_bytes(*pid),
                     backend: backend_from(*backend)?,
-                    fell_back: (*fell_back == 1).then_some(failure),
+                    failed,
                     cgroup: cgroup_from(*cgroup),
                     skipped: indices_from(rest),
                 }))
@@ -333,6 +330,25 @@ impl Message for Order {
     }
 }
 
+/// A number, and as many failures. There are three backends.
+fn fallen_bytes(failed: &[Fallen]) -> impl Iterator<Item = u8> {
+    let one =
+        |(backend, failure): &Fallen| [backend_byte(*backend)].into_iter().chain(failure_bytes(*failure));
+    let count = u8::try_from(failed.len()).unwrap_or(u8::MAX);
+    [count].into_iter().chain(failed.iter().take(usize::from(count)).flat_map(one))
+}
+
+fn fallen_from(bytes: &[u8]) -> Option<(Vec<Fallen>, &[u8])> {
+    let (count, mut rest) = bytes.split_first()?;
+    let mut failed = Vec::new();
+    for _ in 0..*count {
+        let ([backend, failure @ ..], after) = rest.split_first_chunk::<6>()?;
+        failed.push((backend_from(*backend)?, failure_from(*failure)?));
+        rest = after;
+    }
+    Some((failed, rest))
+}
+
 fn failure_bytes(failure: Failure) -> [u8; 5] {
     let [a, b, c, d] = failure.errno.to_le_bytes();
     [failure.step as u8, a, b, c, d]
@@ -430,14 +446,14 @@ mod tests {
         survives(Outcome::Started(Started {
             server_pid: 123_456,
             backend: Backend::Static,
-            fell_back: Some(failure),
+            failed: vec![(Backend::Namespaces, failure), (Backend::Notify, failure)],
             cgroup: CgroupTold { held: Held { memory: false, tasks: true }, errno: libc::EBUSY },
             skipped: vec![0, 7, 65_535],
         }));
         survives(Outcome::Started(Started {
             server_pid: 2,
             backend: Backend::Namespaces,
-            fell_back: None,
+            failed: Vec::new(),
             cgroup: CgroupTold { held: Held { memory: true, tasks: false }, errno: 0 },
             skipped: Vec::new(),
         }));

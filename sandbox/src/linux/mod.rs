@@ -5,6 +5,7 @@ mod capabilities;
 mod child;
 pub(crate) mod facts;
 mod keeper;
+mod known;
 mod landlock;
 mod limits;
 mod link;
@@ -28,7 +29,7 @@ mod view;
 pub(crate) use netns::inward::ask as inward_socket;
 pub use probe::probe;
 pub(crate) use session::Session;
-pub use spawn::spawn;
+pub use spawn::{spawn, spawn_knowing};
 
 /// Makes the allocator give large freed blocks back to the kernel (glibc's `M_MMAP_THRESHOLD` is fixed, so that a
 /// 10 MB frame does not stay resident for the rest of the session). Does nothing on other libcs.

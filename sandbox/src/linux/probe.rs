@@ -5,8 +5,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use super::child::Launch;
 use super::facts::Facts;
+use super::known::{self, Found};
 use super::limits::{NoCgroup, Place};
 use super::link::{self, Heard, Status, hear_long, tell};
+use super::report::FellBack;
 use super::step::{At, Failure, Step};
 use super::sys::{self, Side, SingleThreaded};
 use super::{namespaces, report, spawn};
@@ -50,6 +52,10 @@ pub fn probe(choice: BackendChoice) -> Result<HostReport, SpawnError> {
         landlock_abi: facts.landlock.unwrap_or(0),
         seccomp: facts.seccomp,
         enforcement: enforcement(&facts, &ruleset, namespaces, &launch),
+        knowledge: known::learnt(
+            &[],
+            namespaces.err().map(|failure| (Backend::Namespaces, failure)).as_slice(),
+        ),
         namespaces: namespaces.map_err(|failure| report::namespaces_refused(&facts, failure)),
         yama: fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope")
             .ok()
@@ -68,7 +74,8 @@ fn enforcement(
         (BackendChoice::Static, _) => report::enforcement(facts, ruleset, Backend::Static, None),
         (_, Ok(())) => report::enforcement(facts, ruleset, Backend::Namespaces, None),
         (BackendChoice::Auto, Err(failure)) => {
-            report::enforcement(facts, ruleset, Backend::Notify, Some(failure))
+            let fell_back = FellBack { failure, found: Found::Now };
+            report::enforcement(facts, ruleset, Backend::Notify, Some(fell_back))
         }
         (BackendChoice::Namespaces, Err(failure)) => report::nothing(facts, Backend::Namespaces, failure),
     };

@@ -1,18 +1,26 @@
 //! What a jail enforces, worked out from facts alone and said in words: what is missing, why, and what helps.
 
 use super::facts::Facts;
+use super::known::Found;
 use super::limits::{NoCgroup, NoPlace};
 use super::step::{Failure, Step};
 use crate::{Backend, Degree, Enforcement, Need, Network, PathRule, Required, Ruleset, SpawnError, TreeEnd};
 
 pub(crate) use limits::limits;
 
+/// Why `namespaces` was not to be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FellBack {
+    pub(crate) failure: Failure,
+    pub(crate) found: Found,
+}
+
 /// What `backend` enforces on this host under `ruleset`. `fell_back` says why `namespaces` was not to be had.
 pub(crate) fn enforcement(
     facts: &Facts,
     ruleset: &Ruleset,
     backend: Backend,
-    fell_back: Option<Failure>,
+    fell_back: Option<FellBack>,
 ) -> Enforcement {
     let case = Case { facts, ruleset, backend, fell_back };
     Enforcement {
@@ -148,7 +156,7 @@ struct Case<'a> {
     facts: &'a Facts,
     ruleset: &'a Ruleset,
     backend: Backend,
-    fell_back: Option<Failure>,
+    fell_back: Option<FellBack>,
 }
 
 impl Case<'_> {
@@ -258,7 +266,16 @@ impl Case<'_> {
             missing.push("the user's other processes can be sent signals (Landlock ABI 6 stops that)");
         }
         let (why, remedy) = match self.fell_back {
-            Some(failure) => (namespaces_refused(self.facts, failure), namespaces_remedy(failure)),
+            Some(FellBack { failure, found: Found::Now }) => {
+                (namespaces_refused(self.facts, failure), namespaces_remedy(failure))
+            }
+            Some(FellBack { failure, found: Found::Before }) => (
+                format!("{} (found at an earlier start)", namespaces_refused(self.facts, failure)),
+                format!(
+                    "{}; if that has changed since, `stockade doctor` looks again",
+                    namespaces_remedy(failure)
+                ),
+            ),
             None => (
                 format!("the {} backend has no pid namespace", self.backend.word()),
                 "use the namespaces backend".to_owned(),

@@ -13,16 +13,17 @@ use nix::unistd::pipe2;
 use super::child::{Launch, ServerEnds};
 use super::facts::Facts;
 use super::keeper::{self, Attempts, Post};
+use super::known::{self, Fallen, Found};
 use super::limits::{CgroupTold, Held, NoCgroup};
 use super::link::{self, DoorCounts, Heard, Outcome, Started, hear_long};
 use super::notify;
-use super::report;
+use super::report::{self, FellBack};
 use super::session::Session;
 use super::step::{At, Failure, Step};
 use super::sys::{self, NotSingleThreaded, Side, SingleThreaded};
 use crate::{
-    Backend, BackendChoice, Command, Gatekeeper, Inward, Jailed, KeeperHandle, Network, OpenDoors, Ruleset,
-    SpawnError, Supervisor, TreeEnd,
+    Backend, BackendChoice, Command, Gatekeeper, Inward, Jailed, KeeperHandle, Knowledge, Network, OpenDoors,
+    Ruleset, SpawnError, Supervisor, TreeEnd,
 };
 
 /// Starts `command` under `ruleset`. Must be called before any thread starts (the keeper is forked from us); a thread of
@@ -35,9 +36,23 @@ pub fn spawn(
     ruleset: &Ruleset,
     gatekeeper: Arc<dyn Gatekeeper>,
 ) -> Result<Jailed, SpawnError> {
+    spawn_knowing(command, ruleset, gatekeeper, &Knowledge::default())
+}
+
+/// As [`spawn`], leaving out backends that are known to fail on this host: [`Jailed::knowledge`] of an earlier start.
+///
+/// # Errors
+/// As [`spawn`].
+pub fn spawn_knowing(
+    command: &Command,
+    ruleset: &Ruleset,
+    gatekeeper: Arc<dyn Gatekeeper>,
+    known: &Knowledge,
+) -> Result<Jailed, SpawnError> {
     let proof = single_threaded()?;
     let facts = Facts::gather();
-    let attempts = attempts(&facts, ruleset)?;
+    let mut attempts = attempts(&facts, ruleset)?;
+    let left_out = known::leave_out(&mut attempts, ruleset.backend, known);
     let launch = Launch::new(command, ruleset, &facts)?;
     let pipes = Pipes::new()?;
     let (ours, theirs) = link::pair().at(Step::Socket)?;
@@ -61,7 +76,7 @@ pub fn spawn(
     match birth(&ours, ruleset, &gatekeeper) {
         Ok(birth) => {
             let started = birth.started;
-            let mut enforcement = enforced(&facts, ruleset, &started);
+            let mut enforcement = enforced(&facts, ruleset, (&started, &left_out));
             enforcement.limits = report::limits(&facts, ruleset, started.backend, cgroup(&launch, &started));
             report::listener(&mut enforcement, birth.supervisor.is_some());
             fcntl(&ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).at(Step::Socket)?;
@@ -70,7 +85,9 @@ pub fn spawn(
             let OurEnds { stdin, stdout, stderr } = pipes.ours;
             let keeper = KeeperHandle::new(session, started.server_pid);
             let (doors, supervisor) = (birth.doors, birth.supervisor);
-            Ok(Jailed { stdin, stdout, stderr, keeper, doors, supervisor, enforcement })
+            let attempts = known::attempts(&left_out, &started.failed, started.backend);
+            let knowledge = known::learnt(&left_out, &started.failed);
+            Ok(Jailed { stdin, stdout, stderr, keeper, doors, supervisor, enforcement, attempts, knowledge })
         }
         Err((backend, failure)) => {
             let _ = sys::wait(keeper, 0);
@@ -177,8 +194,16 @@ fn attempts(facts: &Facts, ruleset: &Ruleset) -> Result<Attempts, SpawnError> {
     }
 }
 
-fn enforced(facts: &Facts, ruleset: &Ruleset, started: &Started) -> crate::Enforcement {
-    let mut enforcement = report::enforcement(facts, ruleset, started.backend, started.fell_back);
+fn enforced(
+    facts: &Facts,
+    ruleset: &Ruleset,
+    (started, left_out): (&Started, &[Fallen]),
+) -> crate::Enforcement {
+    let before = left_out.iter().map(|fallen| (Found::Before, fallen));
+    let fallen = before.chain(started.failed.iter().map(|fallen| (Found::Now, fallen)));
+    let mut of_namespaces = fallen.filter(|(_, (backend, _))| *backend == Backend::Namespaces);
+    let fell_back = of_namespaces.next().map(|(found, (_, failure))| FellBack { failure: *failure, found });
+    let mut enforcement = report::enforcement(facts, ruleset, started.backend, fell_back);
     let paths = match (&ruleset.files, started.backend) {
         (None, _) => &[][..],
         (Some(files), Backend::Namespaces) => &files.wide,

@@ -135,6 +135,11 @@ impl Step {
         )
     }
 
+    /// The step of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| step.name() == name)
+    }
+
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|step| *step as u8 == byte)
     }
@@ -188,9 +193,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_step_survives_the_way_through_a_byte() {
+    fn every_step_survives_the_way_through_a_byte_and_a_name() {
         for step in Step::ALL {
             assert_eq!(Step::from_byte(step as u8), Some(step));
+            assert_eq!(Step::named(step.name()), Some(step));
         }
         assert_eq!(Step::from_byte(200), None);
     }

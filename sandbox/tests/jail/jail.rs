@@ -198,6 +198,16 @@ pub(crate) fn host() -> Run {
     Run::from(Command::new(this_binary()).arg("__host").output().expect("starts"))
 }
 
+/// Whether a backend works on this host; why not.
+pub(crate) fn usable(backend: Backend) -> Result<(), String> {
+    let run = Jail::new(backend).run(&["/bin/true"]);
+    match (run.line("backend"), run.line("error")) {
+        (Some(word), _) if word == backend.word() => Ok(()),
+        (_, Some(why)) => Err(why.to_owned()),
+        _ => Err(run.printed),
+    }
+}
+
 /// Whether the `namespaces` backend works on this host, asked of the crate itself.
 pub(crate) fn namespaces_usable() -> Result<(), String> {
     let run = host();

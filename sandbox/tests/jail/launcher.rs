@@ -8,9 +8,9 @@ use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use stockade_sandbox::{
-    Access, BackendChoice, Closed, ClosedPlace, Command, Doors, Files, Inward, Jailed, KeeperMessage, Limits,
-    Need, Network, Observe, PathRule, Required, Ruleset, SpawnError, TreeEnd, UnixReach, UnixRule, probe,
-    spawn,
+    Access, Attempt, BackendChoice, BackendFailure, Closed, ClosedPlace, Command, Doors, Files, Inward,
+    Jailed, KeeperMessage, Knowledge, Limits, Need, Network, Observe, PathRule, Required, Ruleset,
+    SpawnError, TreeEnd, UnixReach, UnixRule, probe, spawn_knowing,
 };
 
 use super::broker;
@@ -32,7 +32,7 @@ pub(crate) fn host() -> ExitCode {
 
 /// `__jail OPTIONS -- WORDS`
 pub(crate) fn run(words: &[String]) -> ExitCode {
-    let Asked { command, ruleset, habits, gate } = read(words);
+    let Asked { command, ruleset, habits, gate, known } = read(words);
     let gate = std::sync::Arc::new(gate);
     if habits.contains(&Habit::Threaded) {
         std::thread::spawn(std::thread::park);
@@ -50,7 +50,7 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
         std::mem::forget(sloppy("/"));
     }
     let start = Instant::now();
-    match spawn(&command, &ruleset, gate) {
+    match spawn_knowing(&command, &ruleset, gate, &Knowledge::new(known)) {
         Ok(mut jailed) => {
             say(&format!("@spawn_us {}", start.elapsed().as_micros()));
             let inward = jailed.doors.take().map(broker::serve);
@@ -59,6 +59,12 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
             say(&format!("@server {}", keeper.server_pid()));
             say(&format!("@backend {}", jailed.enforcement.backend.word()));
             say(&format!("@abi {}", jailed.enforcement.landlock_abi));
+            for Attempt { backend, result } in &jailed.attempts {
+                say(&format!("@attempt {} {result:?}", backend.word()));
+            }
+            for BackendFailure { backend, step, errno } in jailed.knowledge.failures() {
+                say(&format!("@learnt {}:{errno}:{step}", backend.word()));
+            }
             for (name, degree) in jailed.enforcement.guarantees() {
                 say(&format!("@degree-{name} {degree:?}"));
             }
@@ -140,11 +146,12 @@ struct Asked {
     ruleset: Ruleset,
     habits: Vec<Habit>,
     gate: Gate,
+    known: Vec<BackendFailure>,
 }
 
 fn read(words: &[String]) -> Asked {
     let mut ruleset = ruleset();
-    let mut habits = Vec::new();
+    let (mut habits, mut known) = (Vec::new(), Vec::new());
     let mut gate = Gate::default();
     let mut cwd = "/".to_owned();
     let mut words = words.iter();
@@ -179,6 +186,7 @@ fn read(words: &[String]) -> Asked {
             "--launcher" => habits.push(Habit::named(&value)),
             "--net" => brokered(&mut ruleset, &value),
             "--unix" => ruleset.unix.push(unix_rule(&value)),
+            "--known" => known.push(known_failure(&value)),
             "--observe" => ruleset.observe = Observe::Files,
             "--way" | "--name" => gate.learn(name, &value),
             other => panic!("unknown option {other}"),
@@ -186,7 +194,18 @@ fn read(words: &[String]) -> Asked {
     }
     let argv: Vec<std::ffi::OsString> = words.map(Into::into).collect();
     let program = argv.first().cloned().expect("a program").into();
-    Asked { command: Command { program, argv, cwd: cwd.into() }, ruleset, habits, gate }
+    Asked { command: Command { program, argv, cwd: cwd.into() }, ruleset, habits, gate, known }
+}
+
+/// `namespaces:1:clone into new namespaces`, as it is printed.
+fn known_failure(word: &str) -> BackendFailure {
+    let mut parts = word.splitn(3, ':');
+    let mut part = || parts.next().expect("three parts");
+    BackendFailure {
+        backend: stockade_sandbox::Backend::named(part()).expect("a backend"),
+        errno: part().parse().expect("an errno"),
+        step: part().to_owned(),
+    }
 }
 
 /// `out=443`, `in=8080`, or nothing but the brokered network.

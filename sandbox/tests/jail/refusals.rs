@@ -14,6 +14,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("a tree that must be gone for sure needs namespaces", process_required),
     ("auto takes namespaces and says what it took", auto),
     ("auto falls back where namespaces are refused, and says why", fallback),
+    ("what is known to fail is not tried again, and said so", known),
+    ("knowledge can neither refuse a start nor weaken one that insists", poisoned),
     ("a launcher that guards its memory can still build a jail", guarded),
     ("dangers are refused where a guarantee must be full", dangers),
 ];
@@ -125,6 +127,77 @@ fn fallback(backend: Backend) {
         let run = inner("notify", &["/bin/true"]);
         refused(&run, "step seccomp(SECCOMP_FILTER_FLAG_NEW_LISTENER) failed Device or resource busy");
     }
+}
+
+const KNOWN: &str = "namespaces:1:clone into new namespaces";
+
+fn known(backend: Backend) {
+    let binary = this_binary();
+    let binary = binary.to_str().expect("a path");
+    // In a jail, where namespaces are refused by the filter.
+    let outer = Jail::new(backend).read("/proc");
+    let inner = |known: &[String]| {
+        let mut words = vec![binary.to_owned(), "__jail".to_owned()];
+        let mut option = |name: &str, value: &str| words.extend([name.to_owned(), value.to_owned()]);
+        option("--backend", "auto");
+        for path in ["/usr", "/bin", "/lib", "/lib64"] {
+            option("--exec", path);
+        }
+        for known in known {
+            option("--known", known);
+        }
+        words.extend(["--", "/bin/true"].map(str::to_owned));
+        let run = outer.run(&words);
+        // The first word with an `@` is the outer launcher's own.
+        let of = |word: &str| {
+            let mut lines = run.printed.lines().filter_map(|line| line.strip_prefix('@'));
+            let lines = lines.by_ref().filter_map(|line| line.strip_prefix(word)?.strip_prefix(' '));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let attempts = of("attempt").into_iter().skip(1).collect::<Vec<_>>();
+        let why = of("degree-process").pop().expect("the inner one's");
+        (attempts, of("learnt"), why, of("backend").pop().expect("the inner one's"))
+    };
+    let (attempts, learnt, why, first) = inner(&[]);
+    assert!(attempts[0].starts_with("namespaces Failed"), "{attempts:?}");
+    assert_eq!(learnt, [KNOWN], "another listener is no fact about the host");
+    assert!(!why.contains("earlier start"), "{why}");
+
+    let (attempts, again, why, second) = inner(&learnt);
+    assert!(attempts[0].starts_with("namespaces Skipped"), "{attempts:?}");
+    assert!(attempts[0].contains("clone into new namespaces"), "{attempts:?}");
+    assert_eq!((again, second), (learnt, first));
+    assert!(why.contains("namespaces are not usable") && why.contains("found at an earlier start"), "{why}");
+    assert!(why.contains("stockade doctor"), "{why}");
+}
+
+/// What is known may be forged by whoever can write where it is kept.
+fn poisoned(backend: Backend) {
+    let auto = || {
+        let jail = Jail::bare("auto").exec("/usr").exec("/bin").exec("/lib").exec("/lib64");
+        jail.option("--known", KNOWN).option("--known", "notify:38:seccomp(SECCOMP_FILTER_FLAG_NEW_LISTENER)")
+    };
+    let run = auto().run(&["/bin/true"]);
+    assert_eq!((run.expect("backend"), run.expect("ended")), ("static", "Exited(0)"));
+    assert!(run.expect("degree-process").starts_with("Partial"), "{}", run.printed);
+    // Without a weaker one that would do, the host is asked itself.
+    let run = auto().option("--require", "process").run(&["/bin/true"]);
+    match super::jail::usable(Backend::Namespaces) {
+        Ok(()) => {
+            assert_eq!((run.expect("backend"), run.expect("degree-process")), ("namespaces", "Full"));
+            assert_eq!(run.lines("learnt"), Vec::<&str>::new());
+        }
+        Err(_) => refused(&run, "not-enforceable this host cannot enforce process tree"),
+    }
+    let run = auto().option("--net", "out=443").run(&["/bin/true"]);
+    assert_eq!(run.expect("backend"), "notify", "static carries no network");
+    // So it is by name.
+    let run = Jail::new(backend).option("--known", KNOWN).run(&["/bin/true"]);
+    assert_eq!(run.expect("backend"), backend.word());
+    // What could not have been learnt is not believed.
+    let run = Jail::bare("auto").exec("/usr").exec("/bin").exec("/lib").exec("/lib64");
+    let run = run.option("--known", "namespaces:11:clone into new namespaces").run(&["/bin/true"]);
+    assert!(!run.expect("attempt").contains("Skipped"), "{}", run.printed);
 }
 
 fn guarded(backend: Backend) {

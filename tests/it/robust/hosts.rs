@@ -174,3 +174,89 @@ fn when_the_disk_runs_full_traffic_stops_if_policy_says_so() {
     let stderr = outcome["stderr"].as_str().expect("text");
     assert!(stderr.contains("No space left") || stderr.contains("full"), "it is said: {stderr}");
 }
+
+/// `stockade jail WORDS` where user namespaces are forbidden, or not; the event of its start.
+fn jailed(world: &World, forbidden: bool, words: &[&str]) -> serde_json::Value {
+    let mut command = if forbidden { Command::new(python()) } else { Command::new(stockade_bin()) };
+    if forbidden {
+        command.arg(driver("without_user_namespaces.py")).arg(stockade_bin());
+    }
+    command.arg("jail").args(words);
+    world.dress(&mut command);
+    let finished = ended(&mut command);
+    assert_eq!(finished.code(), 0, "{}", finished.stderr);
+    let log = ended(&mut world.stockade(["log", "--json"]));
+    let text = log.stdout_text();
+    let events = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+    let mut starts = events.filter(|event| event["kind"] == "session.start");
+    starts.next_back().expect("a start")["what"].clone()
+}
+
+/// Why the guarantee `process` is not full.
+fn why(start: &serde_json::Value) -> String {
+    let lines = start["enforcement"].as_array().expect("a list");
+    let process = lines.iter().find(|line| line["guarantee"] == "process").expect("it is there");
+    process["why"].as_str().unwrap_or_default().to_owned()
+}
+
+const TRUE: &[&str] = &["--", "/bin/true"];
+
+#[test]
+fn a_host_that_forbids_namespaces_is_asked_once_a_boot_and_the_weaker_jail_says_so_every_time() {
+    let world = World::new();
+    let kept = world.state().join("stockade/backends.json");
+    let first = jailed(&world, true, TRUE);
+    assert_eq!(first["better_backends"][0]["backend"], "namespaces", "{first:#}");
+    assert_eq!(first["better_backends"][0]["result"], "failed", "{first:#}");
+    assert!(kept.exists(), "what failed was not kept");
+
+    let second = jailed(&world, true, TRUE);
+    assert_eq!(second["better_backends"][0]["result"], "skipped", "{second:#}");
+    assert_eq!(second["backend"], first["backend"]);
+    for start in [&first, &second] {
+        assert!(why(start).contains("clone into new namespaces"), "{start:#}");
+    }
+    assert!(why(&second).contains("earlier start"), "{second:#}");
+
+    // By name it is tried, whatever is known, and refused with the reason.
+    let mut command = Command::new(python());
+    command.arg(driver("without_user_namespaces.py")).arg(stockade_bin());
+    command.args(["jail", "--backend", "namespaces"]).args(TRUE);
+    world.dress(&mut command);
+    refuses_to_run(&ended(&mut command));
+
+    // Where they are not forbidden, nothing of that is believed, and nothing known is lost.
+    let elsewhere = jailed(&world, false, TRUE);
+    assert_eq!(elsewhere["backend"], "namespaces", "{elsewhere:#}");
+    assert_eq!(elsewhere.get("better_backends"), None, "{elsewhere:#}");
+
+    // A torn file is none.
+    let text = fs::read(&kept).expect("it is there");
+    fs::write(&kept, &text[..text.len() / 2]).expect("torn");
+    let third = jailed(&world, true, TRUE);
+    assert_eq!(third["better_backends"][0]["result"], "failed", "{third:#}");
+    assert_eq!(fs::read(&kept).expect("it is there").len(), text.len(), "written anew");
+
+    // The doctor asks the host itself, and here it is well.
+    ended(&mut world.stockade(["doctor"]));
+    assert!(!kept.exists(), "what the doctor has found to be wrong is still believed");
+}
+
+#[test]
+fn a_server_cannot_reach_what_is_known_of_the_backends() {
+    let world = World::new();
+    let kept = world.state().join("stockade/backends.json");
+    jailed(&world, true, TRUE);
+    let before = fs::read(&kept).expect("it was kept");
+    let path = kept.display();
+    let script = format!("echo x > {path}; rm -f {path}; mv {path} {path}.old; cat {path}; true");
+    for (forbidden, backend) in [(false, "namespaces"), (false, "notify"), (false, "static"), (true, "auto")]
+    {
+        let words = ["--backend", backend, "--", "/bin/sh", "-c", &script];
+        jailed(&world, forbidden, &words);
+        assert_eq!(fs::read(&kept).expect("it is still there"), before, "{backend}");
+    }
+    // The same script outside.
+    ended(Command::new("/bin/sh").args(["-c", &script]).stdout(std::process::Stdio::piped()));
+    assert!(!kept.exists(), "the attempt is none");
+}

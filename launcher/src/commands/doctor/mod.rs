@@ -9,6 +9,7 @@ use std::io::Write;
 use serde_json::{Value, json};
 use stockade_sandbox::BackendChoice;
 
+use crate::backend_memory::BackendMemory;
 use crate::cli::DoctorArgs;
 use crate::error::{Failure, Kind};
 use crate::exit::Exit;
@@ -87,6 +88,10 @@ pub(super) fn doctor(args: DoctorArgs) -> Result<Exit, Failure> {
         let failure = Failure::from(error);
         Failure { what: "this host could not be looked at".to_owned(), ..failure }
     })?;
+    // The host was asked itself: what starts remember of it is brought up to date, where there are any records at all.
+    if facts.state_dir.is_dir() {
+        BackendMemory::open(&facts.state_dir).replace(&report.knowledge);
+    }
     let sections = [
         ("Kernel", host_checks::kernel(&report, &host_checks::Settings::read())),
         ("What a jail enforces here", host_checks::guarantees(&report)),

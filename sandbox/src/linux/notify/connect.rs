@@ -21,8 +21,7 @@ pub(super) fn connect(
     notification: &Notification,
 ) -> Result<Outcome, Trouble> {
     let faces = &mut memories.faces;
-    let asked = asked_address(target, notification)?;
-    let socket = target.descriptor(notification.int(0))?;
+    let (asked, socket) = arguments(target, notification)?;
     let kind = Kind::of(socket.as_fd())?;
     let cookie = sys::cookie(socket.as_fd())?;
     if let Some(Face::Datagram(of)) = faces.get(cookie) {
@@ -60,13 +59,16 @@ pub(super) fn connect(
     pending::connect(notification, socket, to.into())
 }
 
-/// The bytes of the second and third argument.
-pub(super) fn asked_address(target: &Target<'_>, notification: &Notification) -> Result<Vec<u8>, Trouble> {
+/// The address of the second and third argument, and the socket of the first.
+pub(super) fn arguments(
+    target: &Target<'_>,
+    notification: &Notification,
+) -> Result<(Vec<u8>, OwnedFd), Trouble> {
     let length = usize::try_from(notification.int(2)).map_err(|_| Trouble::Errno(libc::EINVAL))?;
     if !(FAMILY_BYTES..=BYTES_MAX).contains(&length) {
         return Err(Trouble::Errno(libc::EINVAL));
     }
-    target.read(notification.pointer(1), length)
+    target.read_with_descriptor((notification.pointer(1), length), notification.int(0))
 }
 
 /// Where a TCP connection is led, as the socket's domain writes it.

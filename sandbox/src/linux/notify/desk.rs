@@ -11,6 +11,7 @@ use nix::sys::signal::SigSet;
 
 use super::asked::{Asked, Notification};
 use super::bound::Bound;
+use super::callers::Callers;
 use super::faces::Faces;
 use super::observe::Untold;
 use super::pending::{Advance, Pending};
@@ -81,6 +82,7 @@ struct Desk {
     listener: OwnedFd,
     grounds: Grounds,
     memories: Memories,
+    callers: Callers,
     pending: Vec<Pending>,
     /// When to look next whether those who wait are alive.
     look: Instant,
@@ -97,8 +99,8 @@ pub(super) fn run(post: Post, gatekeeper: Arc<dyn Gatekeeper>) {
     let Post { listener, backend, doors, unix, observe: _ } = post;
     let listen = doors.map(|doors| doors.listen);
     let grounds = Grounds { gatekeeper, backend, listen, unix, refusals, masks };
-    let (memories, pending) = (Memories::default(), Vec::new());
-    let mut desk = Desk { listener, grounds, memories, pending, look: Instant::now() };
+    let (memories, callers, pending) = (Memories::default(), Callers::default(), Vec::new());
+    let mut desk = Desk { listener, grounds, memories, callers, pending, look: Instant::now() };
     while desk.turn() {}
     desk.memories.untold.tell_all(&*desk.grounds.gatekeeper);
 }
@@ -166,7 +168,7 @@ impl Desk {
                 }
                 continue;
             }
-            let target = Target::new(self.listener.as_fd(), &notification);
+            let target = Target::new(self.listener.as_fd(), &self.callers, &notification);
             match pending.advance(&target, is_ready, now) {
                 Ok(Advance::Wait) => self.pending.push(pending),
                 Ok(Advance::Done(reply)) => reply::send(self.listener.as_fd(), notification.id, &reply),
@@ -197,7 +199,7 @@ impl Desk {
     }
 
     fn outcome(&mut self, notification: &Notification) -> Result<Outcome, Trouble> {
-        let target = Target::new(self.listener.as_fd(), notification);
+        let target = Target::new(self.listener.as_fd(), &self.callers, notification);
         let (grounds, memories) = (&self.grounds, &mut self.memories);
         let reply = match Asked::of(notification.number) {
             Asked::Connect => return connect::connect(grounds, memories, &target, notification),

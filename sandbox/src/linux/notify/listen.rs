@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::address::{self, Kind};
 use super::asked::Notification;
-use super::connect::{asked_address, named};
+use super::connect::{arguments, named};
 use super::desk::{Grounds, Memories};
 use super::faces::Face;
 use super::reply::Reply;
@@ -22,8 +22,7 @@ pub(super) fn bind(
     notification: &Notification,
 ) -> Result<Reply, Trouble> {
     let faces = &mut memories.faces;
-    let asked = asked_address(target, notification)?;
-    let socket = target.descriptor(notification.int(0))?;
+    let (asked, socket) = arguments(target, notification)?;
     let kind = Kind::of(socket.as_fd())?;
     let cookie = sys::cookie(socket.as_fd())?;
     if let Some(Face::Datagram(of)) = faces.get(cookie) {

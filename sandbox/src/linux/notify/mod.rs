@@ -6,6 +6,7 @@
 mod address;
 mod asked;
 mod bound;
+mod callers;
 mod connect;
 mod datagram;
 mod desk;

@@ -75,8 +75,8 @@ pub(super) fn connect(
 ) -> Result<Outcome, Trouble> {
     let waits = waits(&socket)?;
     let result = not_waiting(&socket, waits, || match connect_once(&socket, &to) {
-        // On the loopback it is there at once.
-        Err(UNDER_WAY) if waits == Waits::Yes && is_settled(&socket) => match connect_once(&socket, &to) {
+        // On the loopback it is there at once, which is found out by asking again.
+        Err(UNDER_WAY) if waits == Waits::Yes => match connect_once(&socket, &to) {
             Err(IS_THERE) => Ok(()),
             other => other,
         },

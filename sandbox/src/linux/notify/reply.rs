@@ -122,6 +122,7 @@ mod tests {
             ("address", include_str!("address.rs")),
             ("asked", include_str!("asked.rs")),
             ("bound", include_str!("bound.rs")),
+            ("callers", include_str!("callers.rs")),
             ("connect", include_str!("connect.rs")),
             ("datagram", include_str!("datagram.rs")),
             ("desk", include_str!("desk.rs")),

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSliceMut};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 
@@ -10,6 +10,7 @@ use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::Pid;
 
 use super::asked::Notification;
+use super::callers::{self, Caller, Callers};
 use super::sys;
 use crate::Program;
 
@@ -41,26 +42,36 @@ impl From<nix::errno::Errno> for Trouble {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target<'a> {
     listener: BorrowedFd<'a>,
+    callers: &'a Callers,
     id: u64,
     tid: i32,
 }
 
 impl<'a> Target<'a> {
-    pub(super) fn new(listener: BorrowedFd<'a>, notification: &Notification) -> Self {
-        Self { listener, id: notification.id, tid: notification.tid }
+    pub(super) fn new(listener: BorrowedFd<'a>, callers: &'a Callers, notification: &Notification) -> Self {
+        Self { listener, callers, id: notification.id, tid: notification.tid }
     }
 
     /// Of its memory, `length` bytes, which are a page's part at most.
     pub(super) fn read(&self, address: u64, length: usize) -> Result<Vec<u8>, Trouble> {
-        let mut bytes = vec![0; length];
-        let base = usize::try_from(address).map_err(|_| Trouble::Errno(libc::EFAULT))?;
-        let read = process_vm_readv(
-            Pid::from_raw(self.tid),
-            &mut [IoSliceMut::new(&mut bytes)],
-            &[RemoteIoVec { base, len: length }],
-        );
+        let read = self.read_by_number(address, length);
         self.still_waits()?;
-        if read? == length { Ok(bytes) } else { Err(Trouble::Errno(libc::EFAULT)) }
+        read
+    }
+
+    /// As [`Target::read`] and [`Target::descriptor`], looking once for both whether it still waits.
+    pub(super) fn read_with_descriptor(
+        &self,
+        (address, length): (u64, usize),
+        fd: i32,
+    ) -> Result<(Vec<u8>, OwnedFd), Trouble> {
+        let read = self.read_by_number(address, length);
+        // Which looks, whatever came of the reading, and fails if there was nobody to be read.
+        let socket = match self.descriptor(fd) {
+            Err(Trouble::Gone) => return Err(Trouble::Gone),
+            other => other,
+        };
+        Ok((read?, socket?))
     }
 
     /// A string without its NUL, of at most PATH_MAX bytes.
@@ -92,20 +103,29 @@ impl<'a> Target<'a> {
 
     /// The open file behind one of its descriptors, whatever the number stands for a moment later.
     pub(super) fn descriptor(&self, fd: i32) -> Result<OwnedFd, Trouble> {
-        /// O_EXCL, Linux 6.9: the thread itself, which may have descriptors of its own, or outlive the first one.
-        const PIDFD_THREAD: u32 = libc::O_EXCL.cast_unsigned();
-        let pidfd = match sys::pidfd_open(self.tid, PIDFD_THREAD) {
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => sys::pidfd_open(self.process(), 0),
+        let known = self.callers.known(self.tid).map(|caller| caller.descriptor(fd));
+        let taken = match known {
+            Some(Err(error)) if error.raw_os_error() == Some(libc::ESRCH) => None,
             other => other,
         };
+        if let Some(taken) = taken {
+            self.still_waits()?;
+            return Ok(taken?);
+        }
+        let caller = Caller::find(self.tid);
         self.still_waits()?;
-        Ok(sys::pidfd_getfd(pidfd?.as_fd(), fd)?)
+        let caller = caller?;
+        self.callers.remember(&caller);
+        Ok(caller.descriptor(fd)?)
     }
 
     /// Who it is.
     pub(super) fn program(&self) -> Program {
-        let pid = self.process();
-        Program { pid, path: self.link("exe").ok() }
+        // Not looked up by number: see `Caller`.
+        if let Some((pid, path)) = self.callers.known(self.tid).and_then(|caller| caller.program()) {
+            return Program { pid, path: Some(path) };
+        }
+        Program { pid: callers::process(self.tid), path: self.link("exe").ok() }
     }
 
     /// A link of /proc: `exe`, `cwd`, `fd/3`.
@@ -125,31 +145,28 @@ impl<'a> Target<'a> {
     /// The mask that it creates files with.
     pub(super) fn umask(&self) -> Option<u32> {
         let status = fs::read_to_string(self.proc("status")).ok()?;
-        u32::from_str_radix(field(&status, "Umask:")?, 8).ok()
+        u32::from_str_radix(callers::field(&status, "Umask:")?, 8).ok()
     }
 
     fn proc(&self, name: &str) -> PathBuf {
         format!("/proc/{}/{name}", self.tid).into()
     }
 
-    /// The process's number, or the thread's if it is gone.
-    fn process(&self) -> i32 {
-        if sys::leads_its_process(self.tid) {
-            return self.tid;
-        }
-        let status = fs::read_to_string(self.proc("status"));
-        let tgid = status.ok().and_then(|status| field(&status, "Tgid:")?.parse().ok());
-        tgid.unwrap_or(self.tid)
+    /// Whoever has its number now.
+    fn read_by_number(&self, address: u64, length: usize) -> Result<Vec<u8>, Trouble> {
+        let mut bytes = vec![0; length];
+        let base = usize::try_from(address).map_err(|_| Trouble::Errno(libc::EFAULT))?;
+        let read = process_vm_readv(
+            Pid::from_raw(self.tid),
+            &mut [IoSliceMut::new(&mut bytes)],
+            &[RemoteIoVec { base, len: length }],
+        );
+        if read? == length { Ok(bytes) } else { Err(Trouble::Errno(libc::EFAULT)) }
     }
 
     fn still_waits(&self) -> Result<(), Trouble> {
         if sys::is_waiting(self.listener, self.id) { Ok(()) } else { Err(Trouble::Gone) }
     }
-}
-
-/// proc_pid_status(5)
-fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
-    status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
 
 /// The memory of one process.

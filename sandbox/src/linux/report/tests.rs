@@ -74,7 +74,12 @@ fn old_landlock_is_full_for_files_and_says_that_the_filter_closes_truncation() {
 #[test]
 fn static_is_partial_for_processes_and_says_why_namespaces_were_not_had() {
     let failure = Failure::new(Step::MountProc, libc::EPERM);
-    let report = enforcement(&facts(Ok(7)), &ruleset(), Backend::Static, Some(failure));
+    let report = enforcement(
+        &facts(Ok(7)),
+        &ruleset(),
+        Backend::Static,
+        Some(FellBack { failure, found: Found::Now }),
+    );
     let Degree::Partial { why, remedy, missing } = &report.process else { panic!("not partial") };
     assert!(why.contains("mounting a fresh /proc") && why.contains("6.1.0"), "{why}");
     assert!(remedy.contains("systempaths"), "{remedy}");
