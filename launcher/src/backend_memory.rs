@@ -57,7 +57,7 @@ impl BackendMemory {
     fn open_in(state_dir: &Path, situation: impl FnOnce() -> Option<Key>) -> Self {
         let path = state_dir.join(NAME);
         let kept = read(&path).filter(|kept| situation().is_some_and(|now| kept.situation == now));
-        let known = Knowledge::new(kept.map(believed).unwrap_or_else(Vec::new));
+        let known = Knowledge::new(kept.map_or_else(Vec::new, believed));
         Self { path, known }
     }
 

@@ -5,6 +5,7 @@ mod report;
 use std::io::Write;
 
 use crate::cli::{IdentifyArgs, JailArgs};
+use crate::container;
 use crate::container::engine::{self, Local};
 use crate::error::{Failure, Kind};
 use crate::exit::Exit;
@@ -157,7 +158,10 @@ fn image(
         return Local::Digest(digest.clone());
     }
     let says = match resolved {
-        Some(resolved) => engine::local(&resolved.program, &run.image, &image, facts),
+        Some(resolved) => match container::trusted(&resolved.program, facts) {
+            Ok(()) => engine::local(&resolved.program, &run.image, &image, facts),
+            Err(_) => Local::Silent(format!("{} is not trusted to be asked", resolved.program.display())),
+        },
         None => Local::Silent(format!("`{}` is not installed", run.engine)),
     };
     match &says {

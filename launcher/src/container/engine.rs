@@ -1,5 +1,6 @@
 //! What the container engine on this machine can be asked. Nothing here starts a container.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
@@ -33,7 +34,7 @@ pub enum Local {
 pub fn local(program: &Path, typed: &str, image: &Image, facts: &Facts) -> Local {
     let mut command = Command::new(program);
     command.args(["image", "inspect", "--format", "{{json .RepoDigests}}", typed]).env_clear();
-    command.envs(&facts.env);
+    command.envs(facts.env.iter().filter(|(name, value)| is_plain(name, value)));
     let (answer, complaint) = match answer(&mut command) {
         Ok(answer) => answer,
         Err(why) => return Local::Silent(why),
@@ -48,10 +49,20 @@ pub fn local(program: &Path, typed: &str, image: &Image, facts: &Facts) -> Local
     }
 }
 
+/// What says where this user's engine is. Nothing that a project's entry could set to load code into the program, or to
+/// have another machine answer.
+fn is_plain(name: &OsStr, value: &OsStr) -> bool {
+    match name.to_str() {
+        Some("HOME" | "PATH" | "XDG_RUNTIME_DIR") => true,
+        Some("DOCKER_HOST") => value.as_encoded_bytes().starts_with(b"unix://"),
+        _ => false,
+    }
+}
+
 /// From `["ghcr.io/a/b@sha256:…"]`, the digest in the image's own repository.
 fn digest(answer: &str, image: &Image) -> Option<Local> {
     let digests: Option<Vec<String>> = serde_json::from_str(answer.trim()).ok()?;
-    let named = digests.unwrap_or_else(Vec::new);
+    let named = digests.into_iter().flatten().collect::<Vec<_>>();
     let of_repository = named.iter().filter_map(|name| name.split_once('@')).find(|(repository, digest)| {
         is_digest(digest)
             && Image::parse(repository, "docker").is_some_and(|known| known.repository == image.repository)
@@ -111,6 +122,17 @@ mod tests {
         let (_dir, path) = engine(says);
         let image = Image::parse("mcp/x:1", "docker").unwrap();
         local(&path, "mcp/x:1", &image, &Facts::gather().unwrap())
+    }
+
+    #[test]
+    fn nothing_that_loads_code_or_leads_elsewhere_reaches_the_program() {
+        let plain = |name: &str, value: &str| is_plain(OsStr::new(name), OsStr::new(value));
+        assert!(plain("HOME", "/home/u") && plain("DOCKER_HOST", "unix:///run/user/1000/docker.sock"));
+        for (name, value) in
+            [("LD_PRELOAD", "/x.so"), ("DOCKER_HOST", "tcp://evil:2375"), ("DOCKER_CONFIG", "/p")]
+        {
+            assert!(!plain(name, value), "{name}");
+        }
     }
 
     #[test]

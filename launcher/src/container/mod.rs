@@ -7,4 +7,4 @@ pub mod judge;
 mod start;
 
 pub use holds::{carrier, enforcement};
-pub use start::{Contained, Guard, asked, contain};
+pub use start::{Contained, Guard, asked, contain, trusted};

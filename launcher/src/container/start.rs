@@ -99,7 +99,10 @@ pub fn asked(command: &[OsString], resolved: &mut Resolved, facts: &Facts) -> Re
 }
 
 /// The engine's program reaches the engine: it must be nobody's but the system's or the user's.
-fn trusted(program: &Path, facts: &Facts) -> Result<(), Failure> {
+///
+/// # Errors
+/// When it is not, and whose it is.
+pub fn trusted(program: &Path, facts: &Facts) -> Result<(), Failure> {
     let refused = |why: String| {
         Failure::new(Kind::Permission, format!("will not hand the container engine to {}", program.display()))
             .cause(why)

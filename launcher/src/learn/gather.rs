@@ -131,7 +131,7 @@ impl<'s> Files<'s> {
                 (first, FileSeen { path: path.to_string_lossy().into_owned(), way, what, became, sight })
             })
             .collect();
-        files.sort_by(|a, b| a.0.cmp(&b.0));
+        files.sort_by_key(|(first, _)| *first);
         evidence.lost += files.len().saturating_sub(FILES_MAX) as u64;
         evidence.files = files.into_iter().take(FILES_MAX).map(|(_, file)| file).collect();
     }

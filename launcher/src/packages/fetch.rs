@@ -15,6 +15,9 @@ use super::{npm, pypi, store, trouble};
 use crate::error::{Failure, Kind};
 use crate::host::{self, Facts};
 
+/// Whether the profile of a server with these identities grants scripts at its installation.
+pub(crate) type Judge<'a> = dyn Fn(&[String]) -> Result<bool, Failure> + 'a;
+
 /// A request that is being fetched, under its lock.
 pub(crate) struct Fetch<'a> {
     facts: &'a Facts,
@@ -23,7 +26,7 @@ pub(crate) struct Fetch<'a> {
     source: &'a Source,
     held: &'a Held,
     /// Whether a package with these identities may be fetched, and whether its install scripts may run.
-    judge: &'a dyn Fn(&[String]) -> Result<bool, Failure>,
+    judge: &'a Judge<'a>,
 }
 
 impl std::fmt::Debug for Fetch<'_> {
@@ -63,7 +66,7 @@ impl<'a> Fetch<'a> {
     /// Everything that a fetch needs; the lock of the request is held by the caller.
     pub(crate) fn new(
         facts: &'a Facts,
-        (policy, judge): (&'a Policy, &'a dyn Fn(&[String]) -> Result<bool, Failure>),
+        (policy, judge): (&'a Policy, &'a Judge<'a>),
         store: &'a Store,
         source: &'a Source,
         held: &'a Held,

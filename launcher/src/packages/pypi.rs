@@ -209,7 +209,7 @@ pub(crate) fn wanted(wanted: &[Wanted]) -> String {
 fn requirement(one: &Wanted) -> String {
     let extras =
         one.typed.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map(|(extras, _)| extras);
-    let extras = extras.map(|extras| format!("[{extras}]")).unwrap_or_else(String::new);
+    let extras = extras.map_or_else(String::new, |extras| format!("[{extras}]"));
     let version = match one.version.as_deref() {
         None | Some("latest" | "") => String::new(),
         Some(version) if version.starts_with(['=', '>', '<', '~', '!']) => version.to_owned(),

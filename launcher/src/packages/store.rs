@@ -23,6 +23,9 @@ pub(crate) struct Store {
     pins: PathBuf,
 }
 
+/// The key of a pin, and the pin, or why it cannot be read.
+pub(crate) type Found = (String, Result<Pin, Failure>);
+
 /// A request, locked: nobody else fetches or changes it.
 #[derive(Debug)]
 pub(crate) struct Held {
@@ -73,7 +76,7 @@ impl Store {
     ///
     /// # Errors
     /// When the directory cannot be listed.
-    pub(crate) fn all(&self) -> Result<Vec<(String, Result<Pin, Failure>)>, Failure> {
+    pub(crate) fn all(&self) -> Result<Vec<Found>, Failure> {
         let entries = match std::fs::read_dir(&self.pins) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
             outcome => outcome.map_err(|error| unusable(&self.pins, &error))?,

@@ -145,11 +145,14 @@ fn judged(
     Ok(profile.install_scripts == Some(true))
 }
 
+/// The key of a pin that cannot be read, and why.
+pub(crate) type Damaged = (String, Failure);
+
 /// Every pin; those that cannot be read by their keys, with the reason.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub(crate) fn list(facts: &Facts) -> Result<(Vec<Kept>, Vec<(String, Failure)>), Failure> {
+pub(crate) fn list(facts: &Facts) -> Result<(Vec<Kept>, Vec<Damaged>), Failure> {
     let (mut pins, mut damaged) = (Vec::new(), Vec::new());
     for (key, outcome) in Store::of(facts).all()? {
         match outcome {

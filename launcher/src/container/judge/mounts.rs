@@ -58,7 +58,7 @@ impl Draft {
             }
         }
         if is_place(source) {
-            self.bind(source, target, mode, granted, tree);
+            self.bind((source, target, mode), granted, tree);
         } else {
             self.named(source, target, mode);
         }
@@ -90,7 +90,7 @@ impl Draft {
             return self.refuse("mount", "it has no target", "write `--mount type=bind,src=/dir,dst=/dir`");
         };
         match (kind, source) {
-            ("bind", Some(source)) => self.bind(source, target, mode, granted, tree),
+            ("bind", Some(source)) => self.bind((source, target, mode), granted, tree),
             ("volume", Some(source)) if !is_place(source) => self.named(source, target, mode),
             ("volume", None) => self.words.push(format!("--mount=type=volume,target={target}").into()),
             ("tmpfs", None) => self.words.push(format!("--mount={text}").into()),
@@ -120,7 +120,7 @@ impl Draft {
         self.words.push(format!("--volume={name}:{target}{read_only}").into());
     }
 
-    fn bind(&mut self, source: &str, target: &str, mode: Mode, granted: &Granted, tree: &dyn Tree) {
+    fn bind(&mut self, (source, target, mode): (&str, &str, Mode), granted: &Granted, tree: &dyn Tree) {
         if !is_target(target) {
             return self.refuse("mount", "its target is no plain absolute path", "choose another target");
         }
@@ -139,8 +139,13 @@ impl Draft {
         let source = path.display();
         self.words
             .push(format!("--mount=type=bind,source={source},target={target}{}", read_only(mode)).into());
-        for place in granted.closed.iter().filter(|place| place.path.starts_with(&path)) {
-            let (Some(kind), Ok(below)) = (tree.kind(&place.path), place.path.strip_prefix(&path)) else {
+        self.mask((&path, target, mode), granted, tree);
+    }
+
+    /// What is closed below a mounted directory is covered in the container.
+    fn mask(&mut self, (path, target, mode): (&Path, &str, Mode), granted: &Granted, tree: &dyn Tree) {
+        for place in granted.closed.iter().filter(|place| place.path.starts_with(path)) {
+            let (Some(kind), Ok(below)) = (tree.kind(&place.path), place.path.strip_prefix(path)) else {
                 continue;
             };
             let inside = Path::new(target).join(below);

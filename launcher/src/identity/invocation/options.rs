@@ -60,11 +60,7 @@ pub(super) enum Step {
 pub(super) fn read(words: &[OsString], grammar: Grammar) -> Read {
     let mut read = Read::default();
     let mut rest = words;
-    loop {
-        let used = match read.step(rest, grammar) {
-            Step::Option(used) => used,
-            Step::End | Step::Word => break,
-        };
+    while let Step::Option(used) = read.step(rest, grammar) {
         rest = rest.get(used..).unwrap_or(&[]);
     }
     let is_end = rest.first().is_some_and(|word| word == "--");

@@ -36,7 +36,9 @@ pub(super) fn plain_command(script: &str) -> Option<Plain> {
     let words: Vec<String> = words.map(|word| word.text).collect();
     let first = words.first()?;
     let shells_own = NOT_PROGRAMS.contains(&first.as_str());
-    (!shells_own && !first.is_empty() && !(is_exec && first.starts_with('-'))).then_some(Plain { set, words })
+    let of_exec = is_exec && first.starts_with('-');
+    let is_program = !shells_own && !first.is_empty() && !of_exec;
+    is_program.then_some(Plain { set, words })
 }
 
 /// The words of a text without anything special in it (`env -S`).

@@ -286,7 +286,7 @@ fn with_login(name: &str, url: &str, facts: &Facts) -> String {
     match (var("USERNAME"), var("PASSWORD")) {
         (None, None) => url.to_owned(),
         (user, password) => {
-            let part = |text: Option<String>| percent_encoded(&text.unwrap_or_else(String::new));
+            let part = |text: Option<String>| text.map_or_else(String::new, |text| percent_encoded(&text));
             format!("{scheme}://{}:{}@{rest}", part(user), part(password))
         }
     }
