@@ -157,7 +157,7 @@ fn python_and_its_packages_are_denied_nothing_at_their_start() {
 fn without_observing_files_are_not_on_record_and_that_is_said() {
     let world = World::new();
     let notes = world.write("data/notes.txt", "a note\n");
-    let script = format!("cat {}", notes.display());
+    let script = format!("true; cat {}", notes.display());
     let ran = stockade(&world, &["jail", "--"], ["/bin/sh", "-c", &script]);
     assert_eq!(ran.code(), 1, "{ran:#?}");
     assert!(denied(&world).is_empty());

@@ -1,5 +1,9 @@
-//! Commands that fetch the server at every start, or carry its messages over the network: in a jail without network they
-//! cannot work, so they are not wrapped unasked.
+//! Commands that cannot start their server from within a jail: what they fetch is no package of a registry, which
+//! `stockade run` would fetch and pin for them, or they carry messages over the network. They are not wrapped unasked.
+
+use std::ffi::OsString;
+
+use crate::identity::invocation::{self, Runs};
 
 /// Such a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +45,11 @@ const TABLE: [(&str, &[&str], &str); 18] = [
 /// Shells around shells are seen through this often.
 const LAYERS_MAX: usize = 4;
 
-/// Does this command line need the network to start its server?
+/// Does this command line fetch its server in a way that `run` does not do for it?
 pub(crate) fn fetcher(words: &[&str]) -> Option<Fetcher> {
+    if is_of_a_registry(words) {
+        return None;
+    }
     let mut words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
     for _ in 0..LAYERS_MAX {
         match inside(&words) {
@@ -61,6 +68,18 @@ pub(crate) fn fetcher(words: &[&str]) -> Option<Fetcher> {
     }
     let name = if verbs.is_empty() { (*name).to_owned() } else { format!("{name} {verb}") };
     Some(Fetcher { name, remedy })
+}
+
+/// Packages that `run` fetches into its store and pins, by command lines that leave nothing open.
+fn is_of_a_registry(words: &[&str]) -> bool {
+    let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+    let invocation = invocation::parse(&words);
+    match invocation.runs {
+        Runs::Package(run) => {
+            invocation.remainder.is_empty() && run.specs.iter().all(|spec| spec.name.is_some())
+        }
+        _ => false,
+    }
 }
 
 /// The command line inside of `env …`, `sh -c …`, `cmd /c …`.
@@ -107,26 +126,34 @@ mod tests {
     }
 
     #[test]
-    fn commands_that_fetch_their_server_are_known() {
+    fn commands_that_fetch_what_is_no_package_are_known() {
         for (line, expected) in [
-            (&["npx", "-y", "x"][..], "npx"),
-            (&["/usr/local/bin/npx", "x"], "npx"),
-            (&["C:\\Program Files\\nodejs\\npx.cmd", "x"], "npx"),
-            (&["uvx", "mcp-server-time"], "uvx"),
-            (&["bunx", "x"], "bunx"),
-            (&["pnpm", "--silent", "dlx", "x"], "pnpm dlx"),
+            (&["npx", "-y", "github:a/b"][..], "npx"),
+            (&["/usr/local/bin/npx", "./local"], "npx"),
+            (&["npx", "-c", "echo $HOME && x"], "npx"),
+            (&["uvx", "git+https://git.example/x"], "uvx"),
             (&["docker", "run", "-i", "--rm", "mcp/x"], "docker"),
-            (&["uv", "tool", "run", "x"], "uv tool"),
-            (&["cmd", "/c", "npx", "x"], "npx"),
-            (&["CMD.EXE", "/C", "npx x"], "npx"),
-            (&["bash", "-lc", "exec npx -y x"], "npx"),
-            (&["sh", "-c", "A=b uvx x"], "uvx"),
-            (&["/usr/bin/env", "-S", "A=1", "npx", "x"], "npx"),
-            (&["bash", "-c", "env A=1 npx x"], "npx"),
+            (&["cmd", "/c", "npx", "github:a/b"], "npx"),
+            (&["bash", "-lc", "exec npx -y github:a/b"], "npx"),
             (&["deno", "run", "-A", "npm:@x/y"], "deno run"),
             (&["mcp-remote", "https://x.example/mcp"], "mcp-remote"),
         ] {
             assert_eq!(name(line).as_deref(), Some(expected), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn packages_of_a_registry_are_none_of_them() {
+        for line in [
+            &["npx", "-y", "x"][..],
+            &["npx", "-y", "@scope/server@latest", "--flag"],
+            &["uvx", "mcp-server-time"],
+            &["cmd", "/c", "npx", "x"],
+            &["sh", "-c", "npx -y x"],
+            &["pnpm", "dlx", "x"],
+            &["bunx", "x"],
+        ] {
+            assert_eq!(name(line), None, "{line:?}");
         }
     }
 

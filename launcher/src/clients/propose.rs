@@ -166,7 +166,7 @@ fn wrap(
         && let Some(fetcher) = fetchers::fetcher(&words)
     {
         return Err(Outcome::Left(format!(
-            "left as it is: it starts through `{}`, and this version's jail has no network; {}; \
+            "left as it is: it starts through `{}`, which fetches what is no package of a registry or needs what no jail has; {}; \
              `stockade wrap --server {}` wraps it anyway",
             fetcher.name,
             fetcher.remedy,

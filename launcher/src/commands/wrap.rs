@@ -198,8 +198,10 @@ fn forecast(reports: &[FileReport], request: &Request, facts: &Facts) {
         (Way::Unwrap, false) => say("Running servers stay under Stockade until their client restarts them."),
         (Way::Wrap { .. }, false) => {
             say("Running servers stay bare until their client restarts them.");
-            say("This version's jail has no network: a server that needs it will not work wrapped; \
-                 `stockade unwrap --server NAME` puts it back.");
+            say(
+                "If a server stops working: `stockade bisect CLIENT/NAME` says which part of the jail it is and what \
+                 mends it; `stockade unwrap --server NAME` puts it back.",
+            );
             say(&format!("The files as they were: {}", facts.state_dir.join("journal/*.backup").display()));
         }
     }

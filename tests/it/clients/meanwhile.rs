@@ -20,11 +20,11 @@ fn two_wraps_at_once_do_not_interleave() {
             wraps.into_iter().map(|child| Said::from(child.wait_with_output().unwrap())).collect();
         assert!(said.iter().all(|said| said.code == 0));
         let wrapped: usize = said.iter().map(|said| said.stdout.matches("  wrapped\n").count()).sum();
-        assert_eq!(wrapped, 6, "each entry is wrapped by exactly one of them");
+        assert_eq!(wrapped, 8, "each entry is wrapped by exactly one of them");
         for fixture in &FIXTURES {
             assert_eq!(home.read(fixture.path), fixture.after(STOCKADE));
         }
-        assert_eq!(home.stockade(&["unwrap"]).stdout.matches("restored, byte for byte").count(), 6);
+        assert_eq!(home.stockade(&["unwrap"]).stdout.matches("restored, byte for byte").count(), 8);
         for fixture in &FIXTURES {
             assert_eq!(home.read(fixture.path).as_bytes(), fixture.before);
         }

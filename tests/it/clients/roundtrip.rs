@@ -19,7 +19,7 @@ fn the_three_clients_configs_are_wrapped_and_come_back_byte_for_byte() {
     }
     let unwrapped = home.stockade(&["unwrap"]);
     assert_eq!(unwrapped.code, 0, "{}", unwrapped.stderr);
-    assert_eq!(unwrapped.stdout.matches("restored, byte for byte").count(), 6, "{}", unwrapped.stdout);
+    assert_eq!(unwrapped.stdout.matches("restored, byte for byte").count(), 8, "{}", unwrapped.stdout);
     for fixture in &FIXTURES {
         assert_eq!(home.read(fixture.path).as_bytes(), fixture.before, "{}", fixture.client);
     }
@@ -31,8 +31,7 @@ fn the_table_is_on_stdout_and_the_forecast_on_stderr() {
     let Said { stdout, stderr, .. } = home.stockade(&["wrap"]);
     for line in [
         "filesystem  wrapped",
-        "github      left as it is: it starts through `npx`, and this version's jail has no network",
-        "`stockade wrap --server github` wraps it anyway",
+        "github      wrapped",
         "linear                          not covered yet: remote server",
         "memory [/home/ada/work/engine]  wrapped",
         "wetter/düsseldorf  wrapped",
@@ -44,12 +43,12 @@ fn the_table_is_on_stdout_and_the_forecast_on_stderr() {
         "Claude Code: new sessions use the change",
         "Claude Desktop: quit it and start it again",
         "Running servers stay bare until their client restarts them.",
-        "jail has no network",
+        "`stockade bisect CLIENT/NAME`",
     ] {
         assert!(stderr.contains(line), "{line:?} is not in\n{stderr}");
     }
     let again = home.stockade(&["wrap"]);
-    assert_eq!(again.stdout.matches("already wrapped, as ").count(), 6, "{}", again.stdout);
+    assert_eq!(again.stdout.matches("already wrapped, as ").count(), 8, "{}", again.stdout);
     assert_eq!(again.stderr, "");
 }
 

@@ -125,11 +125,10 @@ fn what_was_learnt_lets_the_server_do_the_same_and_nothing_more() {
             driven(&world, &env, &["run", "--backend", backend, "--profile", &name], &calls);
         assert_eq!(answers[..5], HONEST, "{backend}: {said}\n{text}");
         for answer in &answers[5..] {
-            assert!(
-                !["a key", "TOKEN=x", "written", "second", "another note"].contains(&answer.as_str()),
-                "{answer}"
-            );
+            assert!(!["a key", "TOKEN=x", "second", "another note"].contains(&answer.as_str()), "{answer}");
         }
+        // Below /tmp, which is the jail's own, it may write there what nobody outside sees.
+        assert_eq!(std::fs::read_to_string(world.home().join(".bashrc")).unwrap(), "# mine", "{backend}");
     }
 }
 

@@ -44,7 +44,7 @@ fn unwrap_with(text: &str, record: Option<&Record>) -> Proposal {
 fn every_entry_has_a_row_that_says_what_becomes_of_it() {
     let text = r#"{"mcpServers": {
         "local": {"command": "node", "args": ["s.js"]},
-        "fetched": {"command": "npx", "args": ["-y", "p"]},
+        "fetched": {"command": "npx", "args": ["-y", "github:a/p"]},
         "far": {"url": "https://x.example"},
         "done": {"command": "/b/stockade", "args": ["run", "--id", "cursor/old", "--", "c"]},
         "broken": {"command": 1}
@@ -66,10 +66,10 @@ fn every_entry_has_a_row_that_says_what_becomes_of_it() {
 
 #[test]
 fn a_fetched_server_is_wrapped_when_it_is_named() {
-    let text = r#"{"mcpServers": {"a": {"command": "npx", "args": ["p"]}, "b": {"command": "c"}}}"#;
+    let text = r#"{"mcpServers": {"a": {"command": "npx", "args": ["github:a/p"]}, "b": {"command": "c"}}}"#;
     let proposal = propose(&cursor::CLIENT, text.as_bytes(), &to_wrap(Some("a")), &|_| None).unwrap();
     assert_eq!(outcomes(&proposal), [("a", "Wrapped".to_owned())]);
-    assert!(proposal.text.contains(r#""--id", "cursor/a", "--", "npx", "p"]"#), "{}", proposal.text);
+    assert!(proposal.text.contains(r#""--id", "cursor/a", "--", "npx", "github:a/p"]"#), "{}", proposal.text);
     assert!(proposal.text.contains(r#""b": {"command": "c"}"#), "{}", proposal.text);
 }
 

@@ -250,8 +250,9 @@ impl Python {
                 };
                 list("extra-index-url", &self.extra);
                 list("trusted-host", &self.trusted);
+                // One value on its own line: pip takes a list's first line break for a part of the path.
                 if self.cert.is_some() {
-                    list("cert", &[at("ca.pem")]);
+                    text.push_str(&format!("cert = {}\n", at("ca.pem")));
                 }
                 sealed.files.push(("pip.conf".to_owned(), text.into_bytes()));
                 sealed.env.push(("PIP_CONFIG_FILE".to_owned(), at("pip.conf")));
