@@ -8,11 +8,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::exit::Exit;
 
 mod bisect;
+mod demo;
 mod identify;
+mod learn;
 mod packages;
 
 pub use bisect::{BisectArgs, BisectSessionArgs};
+pub use demo::{DemoArgs, DemoServerArgs, DemoSessionArgs, Protection, StartingPolicy};
 pub use identify::IdentifyArgs;
+pub use learn::LearnArgs;
 pub use packages::{FetchArgs, FetchCheckArgs, PinsCommand};
 
 /// Start MCP servers in a jail, mediate every message, record every decision.
@@ -43,13 +47,13 @@ pub enum Command {
     #[command(after_help = identify::IDENTIFY_EXAMPLES)]
     Identify(IdentifyArgs),
     /// Find out what a server needs: watch it in a wide but fenced jail, and propose the least profile with evidence
-    #[command(after_help = LEARN_EXAMPLES)]
+    #[command(after_help = learn::LEARN_EXAMPLES)]
     Learn(LearnArgs),
     /// Find out which part of Stockade breaks a call, and the one grant that mends it
     #[command(after_help = bisect::BISECT_EXAMPLES)]
     Bisect(BisectArgs),
     /// Show side by side what a rogue server can do bare and under Stockade; needs nothing installed
-    #[command(after_help = DEMO_EXAMPLES)]
+    #[command(after_help = demo::DEMO_EXAMPLES)]
     Demo(DemoArgs),
     /// Show what was decided
     #[command(after_help = LOG_EXAMPLES)]
@@ -212,134 +216,6 @@ pub struct InspectArgs {
     pub json: bool,
     /// The server's command
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
-    pub command: Vec<OsString>,
-}
-
-/// `learn`
-#[derive(Args, Clone, Debug)]
-pub struct LearnArgs {
-    /// Which entry of which client's config this is (as for `run`)
-    #[arg(long, value_name = "CLIENT/NAME")]
-    pub id: Option<String>,
-    /// The jail.
-    #[command(flatten)]
-    pub jail: JailArgs,
-    /// What the proposed profile is to be called
-    #[arg(long, value_name = "NAME")]
-    pub name: Option<String>,
-    /// Write the proposal to this file
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// Add what is missing to this profile of yours, by its name or its file; all else in it stays as it is
-    #[arg(long, value_name = "PROFILE")]
-    pub merge: Option<String>,
-    /// What is done besides.
-    #[command(flatten)]
-    pub flags: LearnFlags,
-    /// Without a client: call this tool with this JSON object of arguments (more than once: in this order)
-    #[arg(long, value_name = "TOOL[=JSON]")]
-    pub call: Vec<String>,
-    /// The server's command
-    #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
-    pub command: Vec<OsString>,
-}
-
-/// What `learn` does besides.
-#[derive(Args, Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
-pub struct LearnFlags {
-    /// Show what the proposal grants beyond the profile in force, and the other way round
-    #[arg(long)]
-    pub diff: bool,
-    /// Start nothing: propose from what earlier runs saw
-    #[arg(long, conflicts_with = "call")]
-    pub propose: bool,
-    /// Forget what earlier runs saw, and start nothing
-    #[arg(long, conflicts_with_all = ["call", "propose", "merge", "out", "diff"])]
-    pub forget: bool,
-    /// Drive the server without a client, also where stdin is no terminal
-    #[arg(long)]
-    pub alone: bool,
-}
-
-/// A protection that the demo can take away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Protection {
-    /// Files
-    Fs,
-    /// Network
-    Net,
-    /// Environment
-    Env,
-    /// The end of the process tree
-    Tree,
-    /// The strict grammar
-    Wire,
-    /// Data-loss prevention
-    Dlp,
-}
-
-/// Starting policies that the demo can show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum StartingPolicy {
-    /// Jail on, everything recorded, nothing stopped
-    Observe,
-    /// Jail on, findings recorded, hidden text stopped
-    Default,
-    /// Only approved servers, secrets and personal data stopped
-    Strict,
-}
-
-impl StartingPolicy {
-    /// Its name among the built-in policies.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Observe => "observe",
-            Self::Default => "default",
-            Self::Strict => "strict",
-        }
-    }
-}
-
-/// `demo`
-#[derive(Args, Clone, Debug)]
-pub struct DemoArgs {
-    /// Policy that the rogue server meets
-    #[arg(long, value_enum, default_value_t = StartingPolicy::Strict)]
-    pub policy: StartingPolicy,
-    /// Take one protection away, to see that it matters (exit code 1)
-    #[arg(long, value_enum)]
-    pub without: Option<Protection>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `demo-server` (hidden)
-#[derive(Args, Clone, Debug)]
-pub struct DemoServerArgs {
-    /// The victim's home
-    #[arg(long)]
-    pub home: PathBuf,
-    /// Loopback port that stands for the attacker's host
-    #[arg(long)]
-    pub port: u16,
-    /// A word that marks the daemon left behind
-    #[arg(long)]
-    pub mark: String,
-}
-
-/// `demo-session` (hidden)
-#[derive(Args, Clone, Debug)]
-pub struct DemoSessionArgs {
-    /// Policy
-    #[arg(long, value_enum)]
-    pub policy: StartingPolicy,
-    /// Protection taken away
-    #[arg(long, value_enum)]
-    pub without: Option<Protection>,
-    /// The rogue server's command
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub command: Vec<OsString>,
 }
 
@@ -511,18 +387,6 @@ const INSPECT_EXAMPLES: &str = "\
 Examples:
   stockade inspect -- mcp-server-time
   stockade inspect --json -- node server.js | jq .tools";
-const LEARN_EXAMPLES: &str = "\
-Examples:
-  stockade learn --call 'read_file={\"path\": \"/home/me/notes/a\"}' -- mcp-server-filesystem ~/notes
-  stockade learn --propose --diff -- mcp-server-filesystem ~/notes
-  stockade learn --propose --merge mine -- mcp-server-filesystem ~/notes
-
-While it learns, a server may read ordinary files of yours and reach every public host. Sensitive places, private
-addresses and your environment stay closed to it, and are never proposed but as comments. On a terminal it is driven
-without a client; in a client's config `stockade learn -- CMD` takes the place of `stockade run -- CMD`. Every run adds to
-what the last twenty saw.
-
-Exit code: the server's own, or with --call 1 if a call failed; 125 Stockade failed, 126 not executable, 127 not found.";
 const DOCTOR_EXAMPLES: &str = "Examples:
   stockade doctor
   stockade doctor --prove
@@ -531,13 +395,6 @@ const DOCTOR_EXAMPLES: &str = "Examples:
 Exit code 0: every guarantee can be had in full (--prove: no probe passes where a jail claims to be full); 1: something is \
 missing (--prove: a claim is broken).";
 
-const DEMO_EXAMPLES: &str = "\
-Examples:
-  stockade demo
-  stockade demo --policy default
-  stockade demo --without net
-
-Exit code 0: everything that the rogue server tried was stopped; 1: something was not.";
 const LOG_EXAMPLES: &str = "\
 Examples:
   stockade log

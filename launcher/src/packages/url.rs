@@ -57,7 +57,7 @@ mod tests {
     fn host_and_port_are_read_as_clients_read_them() {
         let at = |url: &str| Address::parse(url).map(|a| (a.host, a.port));
         let is = |host: &str, port| Some((host.to_owned(), port));
-        assert_eq!(at("https://Registry.npmjs.org/"), is("registry.npmjs.org", 443));
+        assert_eq!(at("https://Registry.Example.org/"), is("registry.example.org", 443));
         assert_eq!(at("http://127.0.0.1:4873/x/"), is("127.0.0.1", 4873));
         assert_eq!(at("https://u:p@[::1]:8443"), is("::1", 8443));
         assert_eq!(at("https://user:p%40ss@host/simple"), is("host", 443));

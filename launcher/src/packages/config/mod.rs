@@ -3,6 +3,7 @@
 
 mod ini;
 mod npmrc;
+mod public;
 mod python;
 
 use std::io::ErrorKind;

@@ -7,12 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::super::url::Address;
 use super::ini;
-use super::{Reach, Sealed, own_file};
+use super::{Reach, Sealed, own_file, public};
 use crate::error::{Failure, Kind};
 use crate::host::Facts;
-
-/// npm's own.
-const PUBLIC: &str = "https://registry.npmjs.org/";
 
 /// Settings that are passed on as they are: they say how to ask and what may be chosen, never where to write or what to run.
 const PASSED: [&str; 15] = [
@@ -88,7 +85,7 @@ impl Npm {
     /// The registry of packages without a scope, or with one that has none of its own.
     pub(crate) fn registry(&self) -> String {
         let configured = self.values.get("registry").map(String::as_str).filter(|text| !text.is_empty());
-        with_slash(configured.unwrap_or(PUBLIC))
+        with_slash(configured.unwrap_or(public::NPM))
     }
 
     /// The registry that a package comes from.

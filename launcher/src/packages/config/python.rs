@@ -7,14 +7,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::super::url::{Address, without_credentials};
 use super::npmrc::at_home;
-use super::{Reach, Sealed, ini, own_file};
+use super::{Reach, Sealed, ini, own_file, public};
 use crate::error::{Failure, Kind};
 use crate::host::Facts;
-
-const PUBLIC: &str = "https://pypi.org/simple/";
-/// Indexes that serve their files from another host, which their own documentation names.
-const FILE_HOSTS: [(&str, &str); 2] =
-    [("pypi.org", "files.pythonhosted.org"), ("test.pypi.org", "test-files.pythonhosted.org")];
 
 /// Whose configuration is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +70,7 @@ impl Python {
 
     /// The first index, with credentials.
     pub(crate) fn index(&self) -> String {
-        self.index.clone().unwrap_or_else(|| PUBLIC.to_owned())
+        self.index.clone().unwrap_or_else(|| public::PYPI.to_owned())
     }
 
     fn pip(&mut self, facts: &Facts) -> Result<(), Failure> {
@@ -211,7 +206,7 @@ impl Python {
                     .cause(format!("`{}`", without_credentials(url)))
                     .hint("`pip config list` and uv.toml show it"));
             };
-            let files = FILE_HOSTS.iter().find(|(index, _)| *index == host);
+            let files = public::FILE_HOSTS.iter().find(|(index, _)| *index == host);
             hosts.extend(files.map(|(_, files)| Reach { host: (*files).to_owned(), port }));
             hosts.push(Reach { host, port });
         }

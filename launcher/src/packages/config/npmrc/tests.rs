@@ -21,12 +21,16 @@ fn written(npm: &Npm) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
+fn public_host() -> String {
+    public::NPM.trim_start_matches("https://").trim_end_matches('/').to_owned()
+}
+
 #[test]
 fn without_configuration_the_public_registry_is_asked() {
     let npm = npmrc("", &[]);
-    assert_eq!(npm.registry(), "https://registry.npmjs.org/");
+    assert_eq!(npm.registry(), public::NPM);
     let sealed = npm.sealed(Path::new("/conf")).unwrap();
-    assert_eq!(sealed.reach, [Reach { host: "registry.npmjs.org".to_owned(), port: 443 }]);
+    assert_eq!(sealed.reach, [Reach { host: public_host(), port: 443 }]);
 }
 
 #[test]
@@ -59,7 +63,8 @@ fn only_the_credentials_of_registries_in_use_are_passed_on() {
 
 #[test]
 fn no_token_is_in_what_a_debugger_prints() {
-    let npm = npmrc("//registry.npmjs.org/:_authToken=canary\nhttps-proxy=http://u:canary@p:1/\n", &[]);
+    let npm =
+        npmrc(&format!("//{}/:_authToken=canary\nhttps-proxy=http://u:canary@p:1/\n", public_host()), &[]);
     let sealed = npm.sealed(Path::new("/c")).unwrap();
     assert!(!format!("{npm:?} {sealed:?}").contains("canary"));
     assert_eq!(sealed.proxy.as_deref(), Some("http://u:canary@p:1/"));

@@ -33,7 +33,7 @@ fn is(host: &str, port: u16) -> (String, u16) {
 #[test]
 fn the_public_index_has_its_files_elsewhere() {
     let uv = read(Speaks::Uv, &[], &[]).unwrap();
-    assert_eq!(hosts(&uv), [is("files.pythonhosted.org", 443), is("pypi.org", 443)]);
+    assert_eq!(hosts(&uv), [is(public::FILE_HOSTS[0].1, 443), is(public::FILE_HOSTS[0].0, 443)]);
 }
 
 #[test]
@@ -69,10 +69,10 @@ fn uv_is_configured_by_its_own_and_not_by_pips() {
 
 #[test]
 fn only_the_logins_of_hosts_in_use_are_taken_from_netrc() {
-    let files = [(
-        ".netrc",
-        "machine pypi.org login me password canary\nmachine other.example login x password foreign\n",
-    )];
+    let index = public::FILE_HOSTS[0].0;
+    let netrc =
+        format!("machine {index} login me password canary\nmachine other.example login x password foreign\n");
+    let files = [(".netrc", netrc.as_str())];
     let sealed = read(Speaks::Uv, &files, &[]).unwrap().sealed(Path::new("/conf")).unwrap();
     let (_, netrc) = sealed.files.iter().find(|(name, _)| name == "netrc").unwrap();
     let text = String::from_utf8_lossy(netrc);
