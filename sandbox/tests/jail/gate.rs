@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, recv, send};
@@ -16,6 +19,7 @@ pub(crate) struct Gate {
     ways: BTreeMap<SocketAddr, Way>,
     names: BTreeMap<String, Vec<IpAddr>>,
     moods: Vec<Mood>,
+    resolvers: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
 /// How it is.
@@ -52,6 +56,16 @@ impl Gate {
             other => panic!("unknown way {other}"),
         };
         self.ways.insert(from.parse().expect("an address"), way);
+    }
+
+    /// Waits until the resolvers have read what is left for them after the end of the tree. A tree that was left
+    /// alone holds its ends open, so this is not for ever.
+    pub(crate) fn hear_out(&self) {
+        let end = Instant::now() + Duration::from_secs(5);
+        let resolvers = self.resolvers.lock().expect("nobody failed");
+        while resolvers.iter().any(|resolver| !resolver.is_finished()) && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     fn say(&self, line: &str) {
@@ -146,7 +160,8 @@ impl Gatekeeper for Gate {
         say("@resolver opened");
         let gate = self.clone();
         let thread = std::thread::Builder::new().stack_size(128 * 1024);
-        thread.spawn(move || gate.resolve(&end)).expect("a thread");
+        let resolver = thread.spawn(move || gate.resolve(&end)).expect("a thread");
+        self.resolvers.lock().expect("nobody failed").push(resolver);
     }
 
     fn denied(&self, denial: Denial) {

@@ -50,7 +50,7 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
         std::mem::forget(sloppy("/"));
     }
     let start = Instant::now();
-    match spawn_knowing(&command, &ruleset, gate, &Knowledge::new(known)) {
+    match spawn_knowing(&command, &ruleset, gate.clone(), &Knowledge::new(known)) {
         Ok(mut jailed) => {
             say(&format!("@spawn_us {}", start.elapsed().as_micros()));
             let inward = jailed.doors.take().map(broker::serve);
@@ -72,6 +72,7 @@ pub(crate) fn run(words: &[String]) -> ExitCode {
                 say(&format!("@skipped {}", path.display()));
             }
             follow(jailed, &habits, inward.as_ref());
+            gate.hear_out();
         }
         Err(error) => refused(&error),
     }
