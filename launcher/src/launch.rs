@@ -9,16 +9,16 @@ use stockade_policy::document::profile::Profile;
 use stockade_policy::mediator::{Mediator, SessionFacts, Without};
 use stockade_policy::rules::{Item, Policy};
 use stockade_policy::verdict::Access;
-use stockade_sandbox::{Gatekeeper, Jailed, Observe, Supervisor};
+use stockade_sandbox::{Jailed, Observe, Supervisor};
 
 use crate::backend_memory::BackendMemory;
 use crate::bisect::Layer;
 use crate::cli::{BackendArg, JailArgs, Protection, StartingPolicy};
-use crate::denials::{Court, Fence, HostFiles, Ledger, Watch};
+use crate::denials::{Court, Ear, Fence, HostFiles, Ledger, Watch};
 use crate::egress::{Egress, Inbound, Served, Shim};
 use crate::error::{Failure, Kind};
 use crate::host::{self, Facts};
-use crate::learn::{Listening, Witness};
+use crate::learn::Witness;
 use crate::packages::{self, When};
 use crate::plan::{self, ClosedPlaces, Plan};
 use crate::telemetry::{ClientClaim, Common, EventLog, SessionRefused, SessionStart};
@@ -279,10 +279,8 @@ fn fence(prepared: Prepared, facts: &Facts) -> Result<Fenced, Failure> {
     let mut log = open_log(&plan, &policy, session, facts)?;
     let (egress, shim) = ways_out(&mut plan, facts)?;
     let ledger = Arc::new(Ledger::default());
-    let mut gate: Arc<dyn Gatekeeper> = Arc::new(Watch::new(egress.gate(), Arc::clone(&ledger)));
-    if let Some(witness) = witness {
-        gate = Arc::new(Listening::new(gate, witness));
-    }
+    let ear = witness.map(|witness| witness as Arc<dyn Ear>);
+    let gate = Arc::new(Watch::new(egress.gate(), Arc::clone(&ledger), ear));
     let memory = BackendMemory::open(&facts.state_dir);
     let spawned = stockade_sandbox::spawn_knowing(&plan.command, &plan.ruleset, gate, memory.known());
     let mut jailed = match spawned {

@@ -1,7 +1,6 @@
 //! `stockade jail`: any program in the jail that `run` would make for it, without a mediator.
 
 use std::io::{self, IsTerminal, Write};
-use std::panic::AssertUnwindSafe;
 
 use super::denied::{self, Sight};
 use super::screen::{Ink, Screen, labelled};
@@ -25,18 +24,7 @@ pub(super) fn jail(args: JailCommandArgs) -> Exit {
         without: None,
         observe: observe(show.observe),
     };
-    // As in `run`: unwinding drops the keeper's socket, which ends the tree.
-    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
-        if explain { run::explain(request) } else { session(request, show) }
-    }));
-    match outcome {
-        Ok(Ok(exit)) => exit,
-        Ok(Err(failure)) => {
-            failure.report();
-            failure.run_exit()
-        }
-        Err(_) => Exit::RunFailed,
-    }
+    super::guarded(|| if explain { run::explain(request) } else { session(request, show) })
 }
 
 fn session(request: Request, show: ShowArgs) -> Result<Exit, Failure> {

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
-use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,15 +37,7 @@ enum Driver {
 
 /// Watches one more run, unless it is told not to, and proposes.
 pub(super) fn learn(args: LearnArgs) -> Exit {
-    // As in `run`: unwinding drops the keeper's socket, which ends the tree.
-    match std::panic::catch_unwind(AssertUnwindSafe(|| learnt(args))) {
-        Ok(Ok(exit)) => exit,
-        Ok(Err(failure)) => {
-            failure.report();
-            failure.run_exit()
-        }
-        Err(_) => Exit::RunFailed,
-    }
+    super::guarded(|| learnt(args))
 }
 
 fn learnt(args: LearnArgs) -> Result<Exit, Failure> {

@@ -19,6 +19,8 @@ mod run;
 pub(crate) mod screen;
 mod wrap;
 
+use std::panic::AssertUnwindSafe;
+
 use stockade_sandbox::Observe;
 
 use crate::cli::{Command, PolicyCommand};
@@ -55,6 +57,19 @@ pub fn dispatch(command: Command) -> Exit {
         failure.report();
         failure.exit()
     })
+}
+
+/// Runs what starts a server. A defect of ours must not leave one without its mediator: unwinding drops the keeper's
+/// socket, which ends the tree.
+fn guarded(start: impl FnOnce() -> Result<Exit, Failure>) -> Exit {
+    match std::panic::catch_unwind(AssertUnwindSafe(start)) {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(failure)) => {
+            failure.report();
+            failure.run_exit()
+        }
+        Err(_) => Exit::RunFailed,
+    }
 }
 
 /// What `--observe` asks for.

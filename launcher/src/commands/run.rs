@@ -1,7 +1,6 @@
 //! `stockade run`: the launcher. stdout carries the protocol alone.
 
 use std::io::Write;
-use std::panic::AssertUnwindSafe;
 
 use stockade_sandbox::Observe;
 
@@ -24,18 +23,7 @@ pub fn run(args: RunArgs) -> Exit {
         without: None,
         observe: super::observe(args.observe),
     };
-    // A defect of ours must not leave a server without its mediator: unwinding drops the keeper's socket, which ends the tree.
-    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
-        if explain { self::explain(request) } else { session(request) }
-    }));
-    match outcome {
-        Ok(Ok(exit)) => exit,
-        Ok(Err(failure)) => {
-            failure.report();
-            failure.run_exit()
-        }
-        Err(_) => Exit::RunFailed,
-    }
+    super::guarded(|| if explain { self::explain(request) } else { session(request) })
 }
 
 /// Starts what is asked for and relays between it and our own stdin and stdout.

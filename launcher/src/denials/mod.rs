@@ -23,4 +23,4 @@ pub use outside::HostFiles;
 pub use propose::{Remedy, proposals};
 pub use record::{Entry, merged};
 pub use tried::{FileKind, Tried};
-pub use watch::Watch;
+pub use watch::{Ear, Watch};

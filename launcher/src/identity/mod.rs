@@ -25,6 +25,7 @@ use package::Package;
 
 pub use local::installed;
 pub use package::Integrity;
+pub use roots::argument_value;
 
 /// Files above this are named by path: hashing them would hold up every start (a Node binary has 90 MB).
 const HASHED_BYTES_MAX: u64 = 16 << 20;

@@ -90,6 +90,16 @@ fn is_system(path: &Path) -> bool {
     ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt"].iter().any(|dir| path.starts_with(dir))
 }
 
+/// What an argument says: itself, or the value of `--option=value`; an option without one says nothing.
+pub fn argument_value(word: &OsStr) -> Option<&OsStr> {
+    let bytes = word.as_bytes();
+    match bytes.iter().position(|&byte| byte == b'=') {
+        Some(at) if bytes.starts_with(b"-") => Some(OsStr::from_bytes(&bytes[at + 1..])),
+        _ if bytes.starts_with(b"-") => None,
+        _ => Some(word),
+    }
+}
+
 /// Arguments that name something that exists, alone or as `--option=PATH`; what the package grants already cover is left
 /// out. A bare word counts only if it looks like a path: `main` is a branch more often than a file.
 pub(super) fn argument_paths(
@@ -99,12 +109,7 @@ pub(super) fn argument_paths(
 ) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     for word in arguments {
-        let bytes = word.as_bytes();
-        let value = match bytes.iter().position(|&byte| byte == b'=') {
-            Some(at) if bytes.starts_with(b"-") => OsStr::from_bytes(&bytes[at + 1..]),
-            _ if bytes.starts_with(b"-") => continue,
-            _ => word.as_os_str(),
-        };
+        let Some(value) = argument_value(word) else { continue };
         let looks_like_a_path = value.as_bytes().contains(&b'/') || value == "." || value == "..";
         let Ok(path) = std::fs::canonicalize(facts.cwd.join(value)) else { continue };
         if looks_like_a_path

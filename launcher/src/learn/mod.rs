@@ -28,4 +28,4 @@ pub use gather::{Finished, gather};
 pub use merge::merge;
 pub use propose::{Proposal, propose};
 pub use shelf::Shelf;
-pub use witness::{Listening, Witness};
+pub use witness::Witness;

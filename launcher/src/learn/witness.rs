@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use stockade_sandbox::{Access, Denial, Gatekeeper, Opened, Program, Way, Wish};
+use stockade_sandbox::{Access, Opened};
+
+use crate::denials::Ear;
 
 /// Names of one directory told apart; more of them are counted.
 const NAMES_MAX: usize = 256;
@@ -80,14 +80,15 @@ impl Witness {
         seen
     }
 
-    /// Called on the supervisor's thread: returns at once.
-    fn opened(&self, opened: &Opened) {
-        self.book().note(opened, Timestamp::now());
-    }
-
     /// A panic elsewhere leaves counts that are good enough.
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ear for Witness {
+    fn opened(&self, opened: &Opened) {
+        self.book().note(opened, Timestamp::now());
     }
 }
 
@@ -148,49 +149,10 @@ impl Sight {
     }
 }
 
-/// Stands before another gatekeeper, and lets the witness hear what is opened.
-#[derive(Debug)]
-pub struct Listening {
-    inner: Arc<dyn Gatekeeper>,
-    witness: Arc<Witness>,
-}
-
-impl Listening {
-    /// Puts the witness before `inner`.
-    pub fn new(inner: Arc<dyn Gatekeeper>, witness: Arc<Witness>) -> Self {
-        Self { inner, witness }
-    }
-}
-
-impl Gatekeeper for Listening {
-    fn connect(&self, wish: &Wish) -> Way {
-        self.inner.connect(wish)
-    }
-
-    fn relayed(&self, from: SocketAddr, wish: &Wish) {
-        self.inner.relayed(from, wish);
-    }
-
-    fn resolver_room(&self, program: &Program) -> Result<(), i32> {
-        self.inner.resolver_room(program)
-    }
-
-    fn resolver(&self, end: OwnedFd) {
-        self.inner.resolver(end);
-    }
-
-    fn denied(&self, denial: Denial) {
-        self.inner.denied(denial);
-    }
-
-    fn opened(&self, opened: Opened) {
-        self.witness.opened(&opened);
-        self.inner.opened(opened);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use stockade_sandbox::Program;
+
     use super::*;
 
     fn open(path: &str) -> Opened {

@@ -1,6 +1,6 @@
 //! `${variables}` of a profile: their values in this session.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use super::Input;
 use super::paths::PrivateDirs;
 use super::tree::{EntryKind, Tree};
 use crate::error::{Failure, Kind};
+use crate::identity::argument_value;
 
 /// Variables by which clients tell a server the project's directory, the best first.
 const OF_CLIENTS: [&str; 2] = ["CLAUDE_PROJECT_DIR", "WORKSPACE_FOLDER_PATHS"];
@@ -167,12 +168,7 @@ fn environment_name(path: &str) -> Option<&str> {
 fn argument_dirs(arguments: &[OsString], input: &Input<'_>, tree: &dyn Tree) -> Vec<PathBuf> {
     let mut dirs = Vec::new();
     for word in arguments {
-        let bytes = word.as_bytes();
-        let value = match bytes.iter().position(|&byte| byte == b'=') {
-            Some(at) if bytes.starts_with(b"-") => OsStr::from_bytes(&bytes[at + 1..]),
-            _ if bytes.starts_with(b"-") => continue,
-            _ => word.as_os_str(),
-        };
+        let Some(value) = argument_value(word) else { continue };
         // As for `${args.paths}`: a bare word is a name more often than a file. A URL is none either.
         if !value.as_bytes().contains(&b'/') || url(&word.to_string_lossy()).is_some() {
             continue;

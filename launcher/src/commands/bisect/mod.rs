@@ -5,7 +5,6 @@ mod report;
 mod trial;
 
 use std::io::{self, IsTerminal, Write};
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -80,15 +79,7 @@ fn consent(command: &[std::ffi::OsString]) -> Result<(), Failure> {
 /// One attempt: what `run` or `jail` does, with fewer layers and perhaps a grant more. A command of its own, so that
 /// nothing of this can be asked of `run`.
 pub(super) fn session(args: BisectSessionArgs) -> Exit {
-    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| serve(args)));
-    match outcome {
-        Ok(Ok(exit)) => exit,
-        Ok(Err(failure)) => {
-            failure.report();
-            failure.run_exit()
-        }
-        Err(_) => Exit::RunFailed,
-    }
+    super::guarded(|| serve(args))
 }
 
 fn serve(args: BisectSessionArgs) -> Result<Exit, Failure> {
