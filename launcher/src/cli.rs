@@ -12,12 +12,14 @@ mod demo;
 mod identify;
 mod learn;
 mod packages;
+mod profile;
 
 pub use bisect::{BisectArgs, BisectSessionArgs};
 pub use demo::{DemoArgs, DemoServerArgs, DemoSessionArgs, Protection, StartingPolicy};
 pub use identify::IdentifyArgs;
 pub use learn::LearnArgs;
 pub use packages::{FetchArgs, FetchCheckArgs, PinsCommand};
+pub use profile::{ProfileCommand, ProfileTestArgs, ProfileTrialArgs};
 
 /// Start MCP servers in a jail, mediate every message, record every decision.
 #[derive(Debug, Parser)]
@@ -98,6 +100,9 @@ pub enum Command {
     /// One attempt of `bisect`
     #[command(hide = true)]
     BisectSession(BisectSessionArgs),
+    /// One server of `profile test`
+    #[command(hide = true)]
+    ProfileTrial(ProfileTrialArgs),
     /// One jailed step of a fetch
     #[command(hide = true)]
     FetchStep,
@@ -295,75 +300,6 @@ pub enum PolicyCommand {
         file: PathBuf,
     },
 }
-
-/// `profile …`
-#[derive(Debug, Subcommand)]
-pub enum ProfileCommand {
-    /// List the profiles that a server could get
-    #[command(after_help = "Example:\n  stockade profile list --json | jq -r '.[].name'")]
-    List {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show a profile with its bases folded in and a reason for every grant
-    #[command(
-        after_help = "Examples:\n  stockade profile show default\n  stockade profile show ./mine.toml --json"
-    )]
-    Show {
-        /// Its name, or a file
-        #[arg(value_name = "PROFILE")]
-        profile: String,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Check profile files, or lines to be pasted into one, and report every mistake
-    #[command(after_help = PROFILE_CHECK_EXAMPLES)]
-    Check {
-        /// The files; `-` is standard input
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-        /// Take the files for lines to be pasted into a profile, even if they begin like one
-        #[arg(long)]
-        fragment: bool,
-    },
-    /// Show what one profile grants and another does not
-    #[command(after_help = PROFILE_DIFF_EXAMPLES)]
-    Diff {
-        /// A name, or a file
-        #[arg(value_name = "FROM")]
-        from: String,
-        /// A name, or a file
-        #[arg(value_name = "TO")]
-        to: String,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Print the JSON Schema of profiles, for editors
-    #[command(after_help = "Example:\n  stockade profile schema > ~/.config/stockade/profile.schema.json")]
-    Schema,
-}
-
-const PROFILE_CHECK_EXAMPLES: &str = "\
-Examples:
-  stockade profile check ~/.config/stockade/profiles/*.toml
-  echo '[net]
-  allow = [{ host = \"api.example.org\", port = 443, reason = \"its API\" }]' | stockade profile check -
-
-A text without `name`, `description`, `extends` and `identity` is taken for lines to be pasted into a profile, such as a
-denial prints.
-
-Exit code 0: all in order; 1: mistakes.";
-const PROFILE_DIFF_EXAMPLES: &str = "\
-Examples:
-  stockade profile diff offline default
-  stockade profile diff default ./mine.toml --json
-
-  +  granted by TO alone    -  granted by FROM alone    ~  granted by both, otherwise
-
-Exit code 0, whether they differ or not.";
 
 const RUN_EXAMPLES: &str = "\
 Examples:

@@ -22,6 +22,7 @@ mod profiles;
 mod relay;
 mod state;
 mod telemetry;
+mod trials;
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
 //! Systems for which there is no fence yet: an honest refusal, never an unfenced start.
 
 use std::io;
-
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::{
@@ -45,6 +45,14 @@ pub fn spawn_knowing(
 /// There are no sessions here.
 pub(crate) fn inward_socket(_init: &OwnedFd, _family: InwardFamily) -> io::Result<OwnedFd> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Refuses.
+///
+/// # Errors
+/// Always.
+pub fn enter_enclosed_network(_shown: &[(PathBuf, PathBuf)]) -> Result<(), SpawnError> {
+    Err(refusal())
 }
 
 /// Does nothing here.

@@ -18,3 +18,4 @@ mod profile;
 mod robust;
 mod support;
 mod tidy;
+mod trials;

@@ -3,6 +3,7 @@
 mod bisect;
 mod child_client;
 mod completions;
+mod consent;
 mod demo;
 mod denied;
 mod doctor;
@@ -42,6 +43,7 @@ pub fn dispatch(command: Command) -> Exit {
         Command::DemoSession(args) => return demo::session(args),
         Command::ProveProbe { words } => return doctor::part(&words),
         Command::Fetch(args) => fetch::fetch(args),
+        Command::ProfileTrial(args) => profile::trial(&args),
         Command::FetchStep => return fetch::step(),
         Command::FetchCheck(args) => return fetch::check_alone(args),
         Command::Pins(command) => pins::pins(command),

@@ -9,6 +9,7 @@ mod carry;
 mod dial;
 mod dns;
 mod gate;
+mod hosts;
 mod inbound;
 mod ledger;
 mod limiter;
@@ -23,6 +24,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use stockade_policy::document::profile::{NetGrant, Profile};
@@ -131,7 +133,8 @@ impl Egress {
     }
 
     fn with_room(settings: Settings, env: &BTreeMap<OsString, OsString>, room: Room) -> io::Result<Self> {
-        let judge = Judge::new(settings.grants.clone(), own_addresses()?, settings.upload_bytes);
+        let mut judge = Judge::new(settings.grants.clone(), own_addresses()?, settings.upload_bytes);
+        hosts::tell(&mut judge, Path::new(hosts::FILE));
         let shared = Arc::new(Shared { judge: Mutex::new(judge), settings, proxies: Proxies::of(env) });
         let (gate, arrivals) = Gate::new(Arc::clone(&shared), room);
         Ok(Self { shared, gate: Arc::new(gate), arrivals, room })

@@ -67,6 +67,14 @@ pub struct StandIn {
     pub due: Option<String>,
 }
 
+/// Whether a command line starts with a package runner.
+///
+/// # Errors
+/// When it does, and no package can be told from it.
+pub fn is_package_run(command: &[OsString]) -> Result<bool, Failure> {
+    Ok(package_run(command)?.is_some())
+}
+
 /// What a command line that starts with a package runner really starts; `None` for any other.
 ///
 /// # Errors

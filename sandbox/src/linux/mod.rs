@@ -3,6 +3,7 @@
 mod bpf;
 mod capabilities;
 mod child;
+mod enclosed;
 pub(crate) mod facts;
 mod keeper;
 mod known;
@@ -26,6 +27,7 @@ pub(crate) mod sys;
 mod tree;
 mod view;
 
+pub use enclosed::enter_enclosed_network;
 pub(crate) use netns::inward::ask as inward_socket;
 pub use probe::probe;
 pub(crate) use session::Session;

@@ -37,6 +37,11 @@ const DNS_PORT: u16 = 53;
 const OWN_ADDRESSES: (Ipv4Addr, Ipv6Addr) =
     (Ipv4Addr::new(198, 18, 0, 1), Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 1));
 
+/// Brings up the loopback, to which every address leads; needs CAP_NET_ADMIN in this namespace.
+pub(crate) fn lead_back() -> Result<(), Failure> {
+    netlink::every_address_is_ours().map(drop)
+}
+
 /// Brings up the loopback and opens the doors; needs CAP_NET_ADMIN and CAP_NET_BIND_SERVICE in this namespace.
 ///
 /// TCP port 53 is the name server's whether it is granted or not. IPv6 is best effort: a host may have none.

@@ -15,17 +15,16 @@ const STEP_BYTES: usize = 4 << 20;
 const STEP_PAUSE: Duration = Duration::from_millis(5);
 /// So long a hog stays that nobody ends.
 const STAY: Duration = Duration::from_secs(5);
+const STAY_LONG: Duration = Duration::from_secs(60);
 
 /// Takes so much memory, in this way, stays for a while, and gives it back.
 pub(crate) fn deed(words: &[&str]) -> io::Result<String> {
     match words {
-        ["mapped", bytes] => {
-            let mut held = Vec::new();
-            grow(bytes, || {
-                held.push(vec![1u8; STEP_BYTES]);
-                Ok(())
-            })?;
-            black_box(&held);
+        ["mapped", bytes] => mapped(bytes)?,
+        // Where the machine is too busy to be looked at often.
+        ["mapped-for-long", bytes] => {
+            mapped(bytes)?;
+            std::thread::sleep(STAY_LONG);
         }
         // One of 8 MiB each, so that none reaches the limit of a file.
         ["files", bytes] => {
@@ -59,6 +58,17 @@ pub(crate) fn deed(words: &[&str]) -> io::Result<String> {
         other => panic!("unknown hog {other:?}"),
     }
     Ok(String::new())
+}
+
+fn mapped(bytes: &str) -> io::Result<()> {
+    let mut held = Vec::new();
+    let grown = grow(bytes, || {
+        held.push(vec![1u8; STEP_BYTES]);
+        Ok(())
+    });
+    // Until the process ends.
+    std::mem::forget(black_box(held));
+    grown
 }
 
 /// Without the right to be executed (Linux 6.3): others are refused.

@@ -156,8 +156,11 @@ fn many_small_ones(backend: Backend) {
 fn a_storm(backend: Backend) {
     let mark = format!("{}.5", 40_000 + std::process::id());
     let binary = this_binary();
-    let script =
-        format!("{0} __probe hares 8 {mark}; exec {0} __probe hog mapped {1}", binary.display(), 256 * MIB);
+    let script = format!(
+        "{0} __probe hares 8 {mark}; exec {0} __probe hog mapped-for-long {1}",
+        binary.display(),
+        256 * MIB
+    );
     let jail = limited(backend, 64 * MIB).option("--limit", "processes=1000");
     expect_limit(&jail.shell(&script), "Memory");
     assert_eq!(processes_with(&mark), Vec::<i32>::new(), "at the moment it is said to be gone");

@@ -4,7 +4,7 @@ mod call;
 mod report;
 mod trial;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -55,25 +55,11 @@ pub(super) fn bisect(args: BisectArgs) -> Result<Exit, Failure> {
 /// Bare means bare: that is asked about.
 fn consent(command: &[std::ffi::OsString]) -> Result<(), Failure> {
     let words: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
-    let refused = |why: &str| {
-        Failure::new(Kind::Permission, "nothing was started").cause(why).hint(
-            "the call has to be made outside of any jail to compare with; --yes agrees to that without being asked",
-        )
-    };
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Err(refused("nobody can be asked here: stdin or stderr is no terminal"));
-    }
     let question = format!(
         "`{}` will be started outside of any jail, with all your rights, and the call made there, twice.\nGo on? [y/N] ",
         super::screen::harmless(&words.join(" "))
     );
-    let mut answer = String::new();
-    let asked = io::stderr().write_all(question.as_bytes()).and_then(|()| io::stdin().read_line(&mut answer));
-    match asked {
-        Ok(_) if matches!(answer.trim(), "y" | "Y" | "yes") => Ok(()),
-        Ok(_) => Err(refused("you did not agree")),
-        Err(error) => Err(refused(&error.to_string())),
-    }
+    super::consent::ask(&question, "the call has to be made outside of any jail to compare with")
 }
 
 /// One attempt: what `run` or `jail` does, with fewer layers and perhaps a grant more. A command of its own, so that

@@ -6,8 +6,10 @@ mod list;
 mod named;
 mod schema;
 mod show;
+mod test;
 
 pub(super) use diff::in_words as differences_in_words;
+pub(super) use test::trial;
 
 use std::io::Write;
 
@@ -22,6 +24,7 @@ pub(super) fn profile(command: ProfileCommand) -> Result<Exit, Failure> {
         ProfileCommand::Show { profile, json } => show::show(&profile, json),
         ProfileCommand::Check { files, fragment } => check::check(&files, fragment),
         ProfileCommand::Diff { from, to, json } => diff::diff(&from, &to, json),
+        ProfileCommand::Test(args) => test::test(&args),
         ProfileCommand::Schema => schema::print(),
     }
 }
