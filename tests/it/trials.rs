@@ -109,9 +109,10 @@ fn a_server_whose_profile_grants_what_it_does_is_the_same_in_both_backends() {
     for backend in ["namespaces", "notify"] {
         let (verdict, why, code) = verdict(&world, &["--backend", backend]);
         assert_eq!((verdict.as_str(), code), ("same", 0), "{backend}: {why}");
+        assert!(why.contains(r#""canaries":"none lost""#), "{backend}: {why}");
     }
     let finished = tested(&world, &["--yes", "--markdown"]);
-    assert!(finished.stdout_text().contains("| trial | 1 | 4 | 3 | same |"), "{finished:#?}");
+    assert!(finished.stdout_text().contains("| trial | 1 | 4 | 3 | same | none lost |"), "{finished:#?}");
 }
 
 #[test]
@@ -120,6 +121,15 @@ fn a_grant_that_is_missing_is_a_difference_and_the_call_is_named() {
     let (verdict, why, code) = verdict(&world(&no_host, &[READ, FETCH].concat()), &[]);
     assert_eq!((verdict.as_str(), code), ("differs", 1), "{why}");
     assert!(why.contains("fetch: an error of the tool"), "{why}");
+}
+
+#[test]
+fn a_jail_that_gives_away_what_no_profile_may_is_found_out() {
+    let private = r#"allow = [{ host = "10.20.30.40", port = 4711, reason = "the test" },"#;
+    let open = PROFILE.replace("allow = [", private);
+    let (verdict, why, code) = verdict(&world(&open, READ), &[]);
+    assert_eq!((verdict.as_str(), code), ("leaks", 1), "{why}");
+    assert!(why.contains("a program in its jail got: private host"), "{why}");
 }
 
 #[test]

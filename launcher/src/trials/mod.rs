@@ -1,5 +1,6 @@
 //! Trials: servers that people run, what they are asked, and what answers them in the place of hosts.
 
+pub mod canaries;
 mod certificates;
 mod fakes;
 mod played;

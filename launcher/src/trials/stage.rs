@@ -6,8 +6,8 @@ use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::certificates::Certificates;
-use super::fakes;
 use super::table::{Row, TextFile};
+use super::{canaries, fakes};
 use crate::error::{Failure, Kind};
 
 /// Which of the two sessions.
@@ -83,7 +83,8 @@ impl<'r> Stage<'r> {
                     .cause(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
             }
         }
-        Ok(())
+        // After the lines: these are nothing that anybody would commit.
+        canaries::place(&self.home(side), &self.cwd(side))
     }
 
     fn place(&self, dir: &Path, files: &[TextFile], side: Side) -> Result<(), Failure> {
@@ -107,7 +108,8 @@ impl<'r> Stage<'r> {
         self.of(side).join("cwd")
     }
 
-    fn home(&self, side: Side) -> PathBuf {
+    /// The home directory.
+    pub fn home(&self, side: Side) -> PathBuf {
         self.of(side).join("home")
     }
 
@@ -129,12 +131,13 @@ impl<'r> Stage<'r> {
     /// The environment that the client of a side has, but for what the client's entry sets.
     pub fn env(&self, side: Side, path: &OsString) -> BTreeMap<OsString, OsString> {
         let authority = self.authority().into_os_string();
-        let pairs: [(&str, OsString); 8] = [
+        let pairs: [(&str, OsString); 9] = [
             ("PATH", path.clone()),
             ("HOME", self.home(side).into()),
             ("TMPDIR", self.tmp(side).into()),
             ("LANG", "C.UTF-8".into()),
             ("USER", "trial".into()),
+            (canaries::VARIABLE, canaries::value().into()),
             // OpenSSL, Requests and Node.js in this order.
             ("SSL_CERT_FILE", authority.clone()),
             ("REQUESTS_CA_BUNDLE", authority.clone()),

@@ -5,6 +5,7 @@ mod report;
 mod session;
 mod world;
 
+use std::fs::{File, TryLockError};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -76,6 +77,8 @@ fn consent(rows: &[&Row]) -> Result<(), Failure> {
 
 /// What all trials share: state of their own, with packages that are fetched once, and pins that are not the user's.
 struct Bench {
+    /// Held: two of them would remove each other's files.
+    _turn: File,
     state: PathBuf,
     ourselves: PathBuf,
 }
@@ -85,10 +88,11 @@ impl Bench {
         let state = facts.state_dir.join("trials");
         state::private_dir(&facts.state_dir)?;
         state::private_dir(&state)?;
+        let turn = turn(&state.join("lock"))?;
         let ourselves = std::env::current_exe().map_err(|error| {
             Failure::new(Kind::Software, "cannot tell which program this is").because(&error)
         })?;
-        Ok(Self { state, ourselves })
+        Ok(Self { _turn: turn, state, ourselves })
     }
 
     fn try_row(&self, row: &Row, args: &ProfileTestArgs) -> Result<Verdict, Failure> {
@@ -159,6 +163,21 @@ impl Bench {
         }
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         Ok(Err(if said.is_empty() { output.status.to_string() } else { said }))
+    }
+}
+
+fn turn(path: &Path) -> Result<File, Failure> {
+    let failed = |error: &io::Error| {
+        Failure::new(Kind::Software, format!("cannot open {}", path.display())).because(error)
+    };
+    let file = File::create(path).map_err(|error| failed(&error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::Error(error)) => Err(failed(&error)),
+        Err(TryLockError::WouldBlock) => {
+            Err(Failure::new(Kind::Software, "another `profile test` is running")
+                .hint("wait for its end: both would use the same place"))
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What one trial is told and what it tells, between two processes of ours.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -32,6 +33,17 @@ pub(super) struct Tried {
     pub(super) bare: Played,
     /// The server under Stockade; not tried if it doesn't work bare.
     pub(super) contained: Option<Played>,
+    /// What a program in the same jail got of what no profile gives away.
+    pub(super) canaries: Canaries,
+}
+
+/// How the canaries fared.
+#[derive(Debug, Deserialize, Serialize, PartialEq, Eq)]
+pub(super) enum Canaries {
+    /// The program bare got all of them, in the jail these.
+    Got(BTreeSet<String>),
+    /// The program could not be started, or got too little bare for this to mean anything.
+    NotTried(String),
 }
 
 /// A backend as it is typed.

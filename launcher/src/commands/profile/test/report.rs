@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::order::Tried;
+use super::order::{Canaries, Tried};
 use crate::cli::ProfileTestArgs;
 use crate::commands::screen::{Ink, Screen, columns, harmless, labelled};
 use crate::trials::{Absent, Difference, Row, differences};
@@ -28,8 +28,10 @@ pub(super) struct Line<'t> {
 /// How contained compares with bare.
 #[derive(Debug)]
 pub(super) enum Verdict {
-    /// The same tools and answers.
-    Same,
+    /// The same tools and answers; and how the canaries fared.
+    Same(Canaries),
+    /// It gave away what no profile may.
+    Leaks(Vec<String>),
     /// Not the same, with the end of what the server wrote to stderr.
     Differs(Vec<Difference>, String),
     /// It does not do bare what the table says, so there is nothing to compare with.
@@ -48,14 +50,20 @@ impl Verdict {
         let Some(contained) = tried.contained else {
             return Self::NotBare(differences(row, &tried.bare, None), tried.bare.stderr);
         };
+        if let Canaries::Got(got) = &tried.canaries
+            && !got.is_empty()
+        {
+            return Self::Leaks(got.iter().cloned().collect());
+        }
         let found = differences(row, &contained, Some(&tried.bare));
-        if found.is_empty() { Self::Same } else { Self::Differs(found, contained.stderr) }
+        if found.is_empty() { Self::Same(tried.canaries) } else { Self::Differs(found, contained.stderr) }
     }
 
     /// In a word or two.
     pub(super) fn word(&self) -> &'static str {
         match self {
-            Self::Same => "same",
+            Self::Same(_) => "same",
+            Self::Leaks(_) => "leaks",
             Self::Differs(..) => "differs",
             Self::NotBare(..) => "fails bare",
             Self::NotFetched(_) => "not fetched",
@@ -66,8 +74,8 @@ impl Verdict {
 
     fn ink(&self) -> Ink {
         match self {
-            Self::Same => Ink::Good,
-            Self::Differs(..) => Ink::Bad,
+            Self::Same(_) => Ink::Good,
+            Self::Differs(..) | Self::Leaks(_) => Ink::Bad,
             _ => Ink::Warn,
         }
     }
@@ -75,13 +83,24 @@ impl Verdict {
     /// Why, a line each.
     fn reasons(&self) -> Vec<String> {
         match self {
-            Self::Same => Vec::new(),
+            Self::Same(_) => Vec::new(),
+            Self::Leaks(got) => vec![format!("a program in its jail got: {}", got.join(", "))],
             Self::Differs(found, _) | Self::NotBare(found, _) => {
                 found.iter().map(ToString::to_string).collect()
             }
             Self::NotFetched(why) | Self::NotTried(why) | Self::Skipped(why) => {
                 why.lines().map(str::to_owned).collect()
             }
+        }
+    }
+
+    /// How the canaries fared, in words.
+    fn canaries(&self) -> String {
+        match self {
+            Self::Same(Canaries::Got(_)) => "none lost".to_owned(),
+            Self::Same(Canaries::NotTried(why)) => format!("not tried: {why}"),
+            Self::Leaks(got) => format!("lost: {}", got.join(", ")),
+            _ => String::new(),
         }
     }
 
@@ -97,7 +116,7 @@ impl Report<'_> {
     /// Whether everything that works bare works contained. What could not be tried proves nothing, and counts as wrong
     /// unless this machine lacks something for it.
     pub(super) fn is_fine(&self) -> bool {
-        self.lines.iter().all(|line| matches!(line.verdict, Verdict::Same | Verdict::Skipped(_)))
+        self.lines.iter().all(|line| matches!(line.verdict, Verdict::Same(_) | Verdict::Skipped(_)))
     }
 
     /// As it was asked for.
@@ -111,9 +130,11 @@ impl Report<'_> {
 
     /// `55 of 57 servers do contained what they do bare: 98 % of their npm downloads`
     fn sum(&self) -> String {
-        let works_bare = |line: &&Line<'_>| matches!(line.verdict, Verdict::Same | Verdict::Differs(..));
+        let works_bare = |line: &&Line<'_>| {
+            matches!(line.verdict, Verdict::Same(_) | Verdict::Leaks(_) | Verdict::Differs(..))
+        };
         let bare: Vec<_> = self.lines.iter().filter(works_bare).collect();
-        let same = || bare.iter().filter(|line| matches!(line.verdict, Verdict::Same));
+        let same = || bare.iter().filter(|line| matches!(line.verdict, Verdict::Same(_)));
         let downloads: u64 = bare.iter().filter_map(|line| line.row.downloads).sum();
         let of_same: u64 = same().filter_map(|line| line.row.downloads).sum();
         let count = same().count();
@@ -137,6 +158,7 @@ impl Report<'_> {
                 "calls": row.calls.len(),
                 "verdict": verdict.word(),
                 "reasons": verdict.reasons(),
+                "canaries": verdict.canaries(),
                 "stderr": verdict.stderr(),
             })
         });
@@ -161,6 +183,10 @@ impl Report<'_> {
             let gap = " ".repeat(widest.saturating_sub(columns(&name)));
             let asked = format!("{} tools, {} calls", row.tools, row.calls.len());
             text.push_str(&format!("{name}{gap}  {word} {asked:<20} {}\n", harmless(row.version())));
+            if let Verdict::Same(Canaries::NotTried(why)) = verdict {
+                let why = format!("canaries not tried: {}", harmless(why));
+                text.push_str(&labelled("", widest + 2, &why, screen.width));
+            }
             for reason in verdict.reasons() {
                 text.push_str(&labelled("", widest + 2, &harmless(&reason), screen.width));
             }
@@ -179,14 +205,14 @@ impl Report<'_> {
 
     fn markdown(&self) -> String {
         let mut text = format!(
-            "| Server | Version | Tools | Calls | Contained |\n|---|---|---|---|---|\n{}",
+            "| Server | Version | Tools | Calls | Contained | Canaries |\n|---|---|---|---|---|---|\n{}",
             self.lines.iter().map(|line| line.markdown()).collect::<String>()
         );
         for absent in &self.absent {
             let Absent { name, package, reason } = absent;
             let version = package.split('?').next().and_then(|name| name.rsplit_once('@'));
             let version = version.map_or("", |(_, version)| version);
-            text.push_str(&format!("| {name} | {version} | | | not tried: {} |\n", cell(reason)));
+            text.push_str(&format!("| {name} | {version} | | | not tried: {} | |\n", cell(reason)));
         }
         text.push_str(&format!("\n{}.\n", self.sum()));
         text
@@ -203,7 +229,14 @@ impl Line<'_> {
         if let Some(reason) = verdict.reasons().first() {
             said.push_str(&format!(": {}", cell(reason)));
         }
-        format!("| {} | {} | {} | {} | {said} |\n", row.name, row.version(), row.tools, row.calls.len())
+        format!(
+            "| {} | {} | {} | {} | {said} | {} |\n",
+            row.name,
+            row.version(),
+            row.tools,
+            row.calls.len(),
+            cell(&verdict.canaries())
+        )
     }
 }
 
@@ -216,6 +249,10 @@ mod tests {
     use super::*;
     use crate::trials::Table;
 
+    fn same() -> Verdict {
+        Verdict::Same(Canaries::Got(std::collections::BTreeSet::new()))
+    }
+
     #[test]
     fn what_could_not_be_tried_is_not_counted_as_working() {
         let table = Table::load(None).expect("parses");
@@ -224,16 +261,17 @@ mod tests {
             let lines = verdicts.into_iter().enumerate().map(|(n, verdict)| line(n, verdict)).collect();
             Report { lines, absent: table.absent.iter().collect(), profile: None }
         };
-        assert!(report(vec![Verdict::Same, Verdict::Skipped("no chromium".into())]).is_fine());
+        assert!(report(vec![same(), Verdict::Skipped("no chromium".into())]).is_fine());
         for bad in [
+            Verdict::Leaks(vec![".env".into()]),
             Verdict::Differs(Vec::new(), String::new()),
             Verdict::NotBare(Vec::new(), String::new()),
             Verdict::NotFetched("e".into()),
             Verdict::NotTried("e".into()),
         ] {
-            assert!(!report(vec![Verdict::Same, bad]).is_fine());
+            assert!(!report(vec![same(), bad]).is_fine());
         }
-        let differs = report(vec![Verdict::Same, Verdict::Differs(Vec::new(), String::new())]);
+        let differs = report(vec![same(), Verdict::Differs(Vec::new(), String::new())]);
         assert!(differs.sum().starts_with("1 of 2 that work bare"), "{}", differs.sum());
         let text = differs.text(Screen::plain(80));
         assert!(text.contains("same") && text.contains("differs"), "{text}");
