@@ -35,7 +35,7 @@ pub use host_report::HostReport;
 pub use jailed::{
     End, Inward, InwardFamily, Jailed, KeeperHandle, KeeperMessage, OpenDoors, Supervisor, TreeLimit,
 };
-pub use os::{enter_enclosed_network, limit_retained_memory, probe, spawn, spawn_knowing};
+pub use os::{in_enclosed_network, limit_retained_memory, probe, spawn, spawn_knowing};
 pub use ruleset::{
     Access, BackendChoice, Closed, ClosedPlace, Command, Doors, Files, Limits, Need, Network, Observe,
     PathRule, Required, Ruleset, TreeEnd, UnixReach, UnixRule,

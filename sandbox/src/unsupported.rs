@@ -51,7 +51,10 @@ pub(crate) fn inward_socket(_init: &OwnedFd, _family: InwardFamily) -> io::Resul
 ///
 /// # Errors
 /// Always.
-pub fn enter_enclosed_network(_shown: &[(PathBuf, PathBuf)]) -> Result<(), SpawnError> {
+pub fn in_enclosed_network(
+    _shown: &[(PathBuf, PathBuf)],
+    _inside: impl FnOnce() -> u8,
+) -> Result<u8, SpawnError> {
     Err(refusal())
 }
 

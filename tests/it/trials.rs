@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Finished, World, finish, python};
+use crate::support::{Finished, World, finish, processes_with, python};
 
 const DEADLINE: Duration = Duration::from_secs(120);
 
 /// A server with tools that read a file, fetch a page, connect, and tell a variable.
 const SERVER: &str = r#"
-import json, os, socket, sys, urllib.request
+import json, os, socket, subprocess, sys, urllib.request
+
+# As browsers do that somebody started: in a session of its own, deaf to the end of who started it, stderr open.
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", __file__], start_new_session=True)
 
 def fetch(url):
     return urllib.request.urlopen(url, timeout=20).read().decode()
@@ -151,6 +154,8 @@ fn nothing_of_the_trial_reaches_this_machine_or_a_host_and_nothing_of_it_stays()
     let (verdict, why, _) = verdict(&world, &[]);
     assert_eq!(verdict, "same", "{why}");
     assert!(listener.accept().is_err(), "somebody came");
+    let server = world.root().join("server.py");
+    assert_eq!(processes_with(server.to_str().expect("a path")), Vec::<i32>::new());
     // Records and pins are the trials' own.
     assert!(!world.state().join("stockade/events").exists());
     assert!(world.state().join("stockade/trials/stockade/events").exists());

@@ -13,6 +13,10 @@ use crate::error::{Failure, Kind};
 
 /// Bytes of stderr that are kept: the last ones.
 const STDERR_BYTES_KEPT: usize = 4096;
+/// So long nothing may come before a server that has ended counts as silent.
+const QUIET: Duration = Duration::from_millis(20);
+/// How long the end of a server's stderr is waited for once it has ended.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// A client with its server.
 #[derive(Debug)]
@@ -122,26 +126,50 @@ impl Client {
     }
 
     /// Closes stdin, hears the rest, and waits for the end.
-    pub(super) fn close(mut self) -> Over {
+    pub(super) fn close(self) -> Over {
+        let patience = self.patience;
+        self.close_within(patience)
+    }
+
+    /// The same, for a server that may not end by itself.
+    pub(super) fn close_within(mut self, patience: Duration) -> Over {
         drop(self.stdin.take());
-        let deadline = Instant::now() + self.patience;
-        while let Ok(line) = self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            self.heard.take(&line);
+        let deadline = Instant::now() + patience;
+        let mut status = None;
+        // A process that it started may hold stdout open for ever: what counts is its own end, and a quiet moment then.
+        while Instant::now() < deadline {
+            match self.lines.recv_timeout(QUIET) {
+                Ok(line) => drop(self.heard.take(&line)),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) if status.is_some() => break,
+                Err(RecvTimeoutError::Timeout) => status = self.child.try_wait().ok().flatten(),
+            }
         }
-        let status = self.wait(deadline);
-        let stderr = self.stderr.take().and_then(|thread| thread.join().ok());
+        let status = status.or_else(|| self.wait(deadline));
+        if status.is_none() {
+            // Fails only when it is gone already.
+            let _ = self.child.kill();
+        }
+        // Whatever it left behind may hold stderr open for ever.
+        let grace = Instant::now() + GRACE;
+        let stderr = self.stderr.take().filter(|thread| {
+            while !thread.is_finished() && Instant::now() < grace {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            thread.is_finished()
+        });
+        let stderr = stderr.and_then(|thread| thread.join().ok());
         Over { heard: std::mem::take(&mut self.heard), status, stderr: stderr.unwrap_or_default() }
     }
 
     fn wait(&mut self, deadline: Instant) -> Option<ExitStatus> {
-        while Instant::now() < deadline {
+        loop {
             match self.child.try_wait() {
                 Ok(Some(status)) => return Some(status),
-                Ok(None) => std::thread::sleep(Duration::from_millis(2)),
-                Err(_) => break,
+                Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(2)),
+                Ok(None) | Err(_) => return None,
             }
         }
-        None
     }
 
     fn write(&mut self, message: &Value) -> std::io::Result<()> {

@@ -27,7 +27,7 @@ pub(crate) mod sys;
 mod tree;
 mod view;
 
-pub use enclosed::enter_enclosed_network;
+pub use enclosed::in_enclosed_network;
 pub(crate) use netns::inward::ask as inward_socket;
 pub use probe::probe;
 pub(crate) use session::Session;

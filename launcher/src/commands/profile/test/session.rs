@@ -11,6 +11,8 @@ use crate::trials::{Answer, Expected, Fault, Played, Row, Side, Stage};
 
 /// Pages of a list; no server here has more than two.
 const PAGES_MAX: usize = 100;
+/// For a server to end when its client has gone; bare, some never do.
+const LEAVE: Duration = Duration::from_secs(10);
 
 /// Starts the server and asks it.
 pub(super) fn play(
@@ -22,7 +24,7 @@ pub(super) fn play(
     let mut client = Client::start(command, patience)?;
     let mut played = Played::default();
     played.fault = ask(&mut client, row, (stage, side), &mut played).err();
-    let over = client.close();
+    let over = client.close_within(LEAVE);
     played.stderr = stage.neutral(over.stderr.trim(), side);
     Ok(played)
 }

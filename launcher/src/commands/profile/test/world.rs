@@ -20,39 +20,38 @@ pub(in crate::commands) fn trial(args: &ProfileTrialArgs) -> Result<Exit, Failur
     let order = host::read_text(&args.order)?;
     let order: Order = serde_json::from_str(&order)
         .map_err(|error| Failure::new(Kind::Usage, "this is no order for a trial").because(&error))?;
-    let tried = tried(&order)?;
-    let text = serde_json::to_string(&tried)
-        .map_err(|error| Failure::new(Kind::Software, "cannot write the report").because(&error))?;
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .map_err(|error| Failure::new(Kind::Software, "cannot write the report").because(&error))?;
-    Ok(Exit::Ok)
-}
-
-fn tried(order: &Order) -> Result<Tried, Failure> {
-    let row = &order.row;
     let facts = Facts::gather()?;
     let path = facts.var("PATH").cloned().unwrap_or_default();
-    let stage = Stage::set(row, &order.dir, &path)?;
-    let scene = Scene { order, facts: &facts, stage: &stage, program: program(order, &facts)? };
+    let stage = Stage::set(&order.row, &order.dir, &path)?;
+    let scene = Scene { order: &order, facts: &facts, stage: &stage, program: program(&order, &facts)? };
     for side in [Side::Bare, Side::Contained] {
         stage.furnish(side)?;
     }
     // Before any thread, and before anything of the server's runs.
-    stockade_sandbox::enter_enclosed_network(&stage.shown()).map_err(|error| {
+    let inside = || match scene.play_all().and_then(|tried| print(&tried)) {
+        Ok(exit) => exit.code(),
+        Err(failure) => {
+            failure.report();
+            failure.exit().code()
+        }
+    };
+    let code = stockade_sandbox::in_enclosed_network(&stage.shown(), inside).map_err(|error| {
         Failure::new(Kind::Software, "cannot make an enclosed network for the trial")
             .because(&error)
             .hint("it needs user namespaces: `stockade doctor` says whether this host allows them")
     })?;
-    stage.answer()?;
-    let patience = Duration::from_secs(order.patience_secs);
-    let bare = play(scene.bare(), row, (&stage, Side::Bare), patience)?;
-    if !differences(row, &bare, None).is_empty() {
-        let canaries = Canaries::NotTried("the server does not work bare".to_owned());
-        return Ok(Tried { bare, contained: None, canaries });
-    }
-    let contained = play(scene.contained()?, row, (&stage, Side::Contained), patience)?;
-    Ok(Tried { bare, contained: Some(contained), canaries: scene.canaries()? })
+    Ok(if code == 0 { Exit::Ok } else { Exit::Server(code) })
+}
+
+fn print(tried: &Tried) -> Result<Exit, Failure> {
+    let failed = |error: &(dyn std::error::Error + 'static)| {
+        Failure::new(Kind::Software, "cannot write the report").because(error)
+    };
+    let text = serde_json::to_string(tried).map_err(|error| failed(&error))?;
+    let mut stdout = std::io::stdout();
+    // Flushed here: the process ends without ceremony.
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| failed(&error))?;
+    Ok(Exit::Ok)
 }
 
 /// What the commands of a trial are made of.
@@ -84,6 +83,19 @@ fn program(order: &Order, facts: &Facts) -> Result<Program, Failure> {
 }
 
 impl Scene<'_> {
+    fn play_all(&self) -> Result<Tried, Failure> {
+        let (row, stage) = (&self.order.row, self.stage);
+        stage.answer()?;
+        let patience = Duration::from_secs(self.order.patience_secs);
+        let bare = play(self.bare(), row, (stage, Side::Bare), patience)?;
+        if !differences(row, &bare, None).is_empty() {
+            let canaries = Canaries::NotTried("the server does not work bare".to_owned());
+            return Ok(Tried { bare, contained: None, canaries });
+        }
+        let contained = play(self.contained()?, row, (stage, Side::Contained), patience)?;
+        Ok(Tried { bare, contained: Some(contained), canaries: self.canaries()? })
+    }
+
     fn bare(&self) -> Command {
         let mut command = self.bare_command(&self.program.words[0]);
         command.args(&self.program.words[1..]).args(self.arguments(Side::Bare));
