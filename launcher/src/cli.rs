@@ -280,6 +280,9 @@ pub struct DoctorArgs {
     /// With --prove: only this mechanism
     #[arg(long, value_enum, requires = "prove")]
     pub backend: Vec<BackendArg>,
+    /// With --prove: what this profile grants is granted in the jail of the probes, too
+    #[arg(long, value_name = "NAME", requires = "prove")]
+    pub profile: Option<String>,
     /// With --prove: only probes whose id holds this
     #[arg(long, value_name = "WORD", requires = "prove")]
     pub only: Vec<String>,

@@ -110,6 +110,32 @@ fn probes_are_run_bare_and_in_each_backend_and_compared_with_the_claims() {
 }
 
 #[test]
+fn what_a_profile_grants_is_granted_to_the_probes_too() {
+    let proof = |grants: &str| {
+        let world = World::new();
+        std::fs::create_dir(world.root().join("tmp")).expect("a directory");
+        let profile = format!("name = \"tried\"\ndescription = \"d\"\nextends = \"offline\"\n{grants}");
+        world.write(
+            "config/stockade/profiles/tried.toml",
+            &profile.replace("PLACE", world.root().to_str().expect("text")),
+        );
+        let words =
+            ["doctor", "--prove", "--json", "--only", "G1-secret", "--only", "G1-o", "--profile", "tried"];
+        let mut command = world.stockade(words);
+        command.env("TMPDIR", world.root().join("tmp"));
+        let finished = finish(command.spawn().expect("stockade starts"), Duration::from_secs(120));
+        let proof: Value =
+            serde_json::from_slice(&finished.stdout).unwrap_or_else(|_| panic!("{finished:#?}"));
+        (finished.code(), proof["ok"].clone(), proof.to_string())
+    };
+    let (code, ok, told) = proof("[fs]\nread = [{ path = \"PLACE/project\", reason = \"the test\" }]\n");
+    assert_eq!((code, ok), (0, true.into()), "{told}");
+    // A grant of the place in which the probes play: then they get what they should not.
+    let (code, ok, told) = proof("[fs]\nread = [{ path = \"PLACE/tmp\", reason = \"the test\" }]\n");
+    assert_eq!((code, ok), (1, false.into()), "{told}");
+}
+
+#[test]
 fn a_profile_is_shown_with_a_reason_for_every_grant() {
     let world = World::new();
     let finished = stockade(&world, &["profile", "show", "default"]);

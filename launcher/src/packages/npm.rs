@@ -62,9 +62,10 @@ pub(crate) const RESOLVE: [&str; 8] = [
     "--prefer-online",
     "--loglevel=error",
 ];
-/// Words that install exactly what a lock file says.
+/// Words that install what a lock file says; whether it is exactly that is looked at afterwards. `npm ci` would look, too,
+/// and refuse a lock in which an optional package for another platform is missing because the registry has none.
 pub(crate) const INSTALL: [&str; 6] =
-    ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--loglevel=error"];
+    ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--loglevel=error"];
 /// Words that run the install scripts of what lies there.
 pub(crate) const SCRIPTS: [&str; 3] = ["rebuild", "--foreground-scripts", "--loglevel=error"];
 

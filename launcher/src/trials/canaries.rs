@@ -2,6 +2,7 @@
 //! same program bare, which must get it.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 
@@ -30,8 +31,9 @@ def attempt(name, got):
         if got(): print(name)
     except Exception: pass
 def connects(host, port):
-    socket.create_connection((host, port), timeout=5).close()
-    return True
+    # A broker may take a connection only to end it: what counts is an answer.
+    with socket.create_connection((host, port), timeout=5) as it:
+        return word.encode() in it.recv(100)
 word, variable, files, places = sys.argv[1], sys.argv[2], sys.argv[3].split("\n"), sys.argv[4].split("\n")
 attempt("variable", lambda: os.environ.get(variable) == word)
 for line in files:
@@ -55,7 +57,7 @@ for (const line of files.split("\n")) {
 for (const line of places.split("\n")) {
   const [name, host, port] = line.split("=");
   const socket = net.connect({ host, port: Number(port), timeout: 5000 });
-  socket.on("connect", () => { console.log(name); socket.destroy(); });
+  socket.on("data", data => { if (data.includes(word)) console.log(name); socket.destroy(); });
   socket.on("timeout", () => socket.destroy());
   socket.on("error", () => {});
 }
@@ -90,17 +92,23 @@ pub fn place(home: &Path, cwd: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Listens in the places, for as long as what is given back is kept. Whoever connects has got through: nobody need answer.
+/// Listens in the places and greets whoever connects, for as long as this process lives.
 ///
 /// # Errors
 /// When a port can't be had.
-pub fn listen() -> Result<Vec<TcpListener>, Failure> {
-    let listen = |(_, place): &(&str, SocketAddr)| {
-        TcpListener::bind(place).map_err(|error| {
+pub fn listen() -> Result<(), Failure> {
+    for (_, place) in PLACES {
+        let listener = TcpListener::bind(place).map_err(|error| {
             Failure::new(Kind::Software, format!("cannot listen at {place}")).because(&error)
-        })
-    };
-    PLACES.iter().map(listen).collect()
+        })?;
+        std::thread::spawn(move || {
+            for mut connection in listener.incoming().flatten() {
+                // Whoever has gone again has got nothing.
+                let _ = connection.write_all(WORD.as_bytes());
+            }
+        });
+    }
+    Ok(())
 }
 
 /// The words after an interpreter, which is Python or Node.js.

@@ -21,6 +21,6 @@ pub use here::weakened;
 pub use here::{claims, play, prove, table};
 pub use markdown::{claims_text, measured_text};
 pub use proof::{
-    Bare, Cell, Claim, Claims, Fenced, Kind, LeftOut, Measured, Options, ProbeFacts, Proof, ProveError,
-    SelfCommand, Verdict,
+    Bare, Beside, Cell, Claim, Claims, Fenced, Kind, LeftOut, Measured, Options, ProbeFacts, Proof,
+    ProveError, SelfCommand, Verdict,
 };

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::{Control, Guarantee};
-use crate::{Backend, Degree, Enforcement};
+use crate::{Backend, Degree, Doors, Enforcement, Files, UnixRule};
 
 /// How this very program is started again, to play one of the parts: [`play`](super::play) gets the words that follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,19 @@ pub struct Options {
     pub backends: Vec<Backend>,
     /// Only probes whose id holds one of these; empty for all.
     pub only: Vec<String>,
+    /// Granted in the jail beside what the probes need: what a profile grants must help none of them.
+    pub beside: Beside,
+}
+
+/// Grants of a profile, in the probes' jail.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// Its files, with what stays closed in them.
+    pub files: Option<Files>,
+    /// Ports that lead out and in, in the parts of the proof that have a network.
+    pub doors: Doors,
+    /// Unix sockets, in the same parts.
+    pub unix: Vec<UnixRule>,
 }
 
 /// Why nothing was proved.

@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use stockade_sandbox::probes::{Kind, Measured, Options, Proof, SelfCommand, Verdict, claims, play, prove};
+use stockade_sandbox::probes::{
+    Beside, Kind, Measured, Options, Proof, SelfCommand, Verdict, claims, play, prove,
+};
 use stockade_sandbox::probes::{claims_text, measured_text};
 
 use super::harness::{Test, say};
@@ -105,7 +107,7 @@ fn the_table(backend: Backend) {
         Backend::Notify => stockade_sandbox::Backend::Notify,
         Backend::Static => stockade_sandbox::Backend::Static,
     }];
-    let options = Options { this, backends, only: only.unwrap_or_default() };
+    let options = Options { this, backends, only: only.unwrap_or_default(), beside: Beside::default() };
     let proof = prove(&options).expect("the probes can be run");
     if std::env::var_os("STOCKADE_PROBES_SHOW").is_some() {
         say(&measured_text(&proof));

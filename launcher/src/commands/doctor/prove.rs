@@ -1,18 +1,20 @@
 //! `stockade doctor --prove`: escape probes, here and now, bare and in every backend that this host has.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use serde_json::{Value, json};
-use stockade_sandbox::Backend;
 use stockade_sandbox::probes::{
-    Cell, Claim, Fenced, Kind as ProbeKind, Measured, Options, Proof, SelfCommand, Verdict, claims,
+    Beside, Cell, Claim, Fenced, Kind as ProbeKind, Measured, Options, Proof, SelfCommand, Verdict, claims,
     claims_text, measured_text, play, prove,
 };
+use stockade_sandbox::{Backend, Doors, Network, Observe};
 
-use crate::cli::{BackendArg, DoctorArgs};
+use crate::cli::{BackendArg, DoctorArgs, JailArgs};
 use crate::commands::screen::{Ink, Screen, columns, labelled, pad};
 use crate::error::{Failure, Kind};
 use crate::exit::Exit;
+use crate::host::Facts;
+use crate::launch::{self, PolicySource, Request};
 
 /// The hidden verb under which this program plays the parts of a proof.
 const PART: &str = "prove-probe";
@@ -29,7 +31,11 @@ pub(super) fn proved(args: &DoctorArgs) -> Result<Told, Failure> {
         .map_err(|error| Failure::new(Kind::Software, "cannot find our own program").because(&error))?;
     let this = SelfCommand { program, words: vec![PART.into()] };
     let backends = args.backend.iter().filter_map(|backend| backend_of(*backend)).collect();
-    let options = Options { this, backends, only: args.only.clone() };
+    let beside = match &args.profile {
+        Some(profile) => grants_of(profile, this.program.as_os_str())?,
+        None => Beside::default(),
+    };
+    let options = Options { this, backends, only: args.only.clone(), beside };
     let proof = prove(&options).map_err(|error| {
         Failure::new(Kind::Software, "the probes could not be run, so nothing is proved").because(&error)
     })?;
@@ -41,6 +47,25 @@ pub(super) fn proved(args: &DoctorArgs) -> Result<Told, Failure> {
         as_text(&proof, Screen::of_stdout())
     };
     Ok(Told { text, exit: if proof.holds() { Exit::Ok } else { Exit::NotInOrder } })
+}
+
+/// What a profile grants here to a program in this directory.
+fn grants_of(profile: &str, program: &OsStr) -> Result<Beside, Failure> {
+    let facts = Facts::gather()?;
+    let request = Request {
+        id: None,
+        jail: JailArgs { profile: Some(profile.to_owned()), ..JailArgs::default() },
+        command: vec![program.to_owned()],
+        policy: PolicySource::Machine,
+        without: None,
+        observe: Observe::Refused,
+    };
+    let ruleset = launch::prepare_only(request, &facts)?.plan.ruleset;
+    let doors = match ruleset.network {
+        Network::Brokered(doors) => doors,
+        Network::None | Network::DangerousHost => Doors::default(),
+    };
+    Ok(Beside { files: ruleset.files, doors, unix: ruleset.unix })
 }
 
 /// Plays a part. No thread may run yet.

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use super::beside;
 use super::deeds;
 use super::judge::{self, Ran};
 use super::probe::{Probe, Said, Setting};
@@ -36,7 +37,8 @@ pub fn prove(options: &Options) -> Result<Proof, ProveError> {
         options.only.is_empty() || options.only.iter().any(|word| probe.id.contains(word.as_str()))
     };
     let probes: Vec<&'static Probe> = deeds::all().filter(wanted).collect();
-    let at = |place| Site { place, this: &options.this, weak: &[] };
+    let grants = beside::lines(&options.beside);
+    let at = |place| Site { place, this: &options.this, weak: &[], grants: &grants };
     let bare = match in_place(at(Place::Bare), &probes)? {
         Tried::Ran { verdicts, .. } => verdicts,
         Tried::Refused(why) => return Err(ProveError::Part { place: "bare".to_owned(), why }),
@@ -76,7 +78,7 @@ pub fn weakened(
 ) -> Result<Bare, ProveError> {
     let probes: Vec<&'static Probe> = deeds::all().filter(|probe| ids.contains(&probe.id)).collect();
     let place = Place::Jail(backend);
-    match in_place(Site { place, this, weak }, &probes)? {
+    match in_place(Site { place, this, weak, grants: &[] }, &probes)? {
         Tried::Ran { verdicts, .. } => Ok(verdicts),
         Tried::Refused(why) => Err(ProveError::Part { place: place.name(), why }),
     }
@@ -105,6 +107,8 @@ struct Site<'a> {
     this: &'a SelfCommand,
     /// What is taken out of the jail.
     weak: &'a [&'a str],
+    /// What a profile grants in it.
+    grants: &'a [(&'static str, String)],
 }
 
 /// What came of a place.
@@ -217,6 +221,7 @@ fn run(site: Site<'_>, session: &Session) -> Result<(Stage, Ran), ProveError> {
     let made = |what| move |source| ProveError::Stage { what, source };
     let end = if session.end == End::LauncherKilled { "killed" } else { "itself" };
     let mut extra = vec![("end", end.to_owned()), ("network", session.network.to_owned())];
+    extra.extend(site.grants.iter().cloned());
     extra.extend(site.weak.iter().map(|word| ("weak", (*word).to_owned())));
     let stage =
         Stage::new(site.this, &session.probes, &extra).map_err(made("the place where the probes play"))?;

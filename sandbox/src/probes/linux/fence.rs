@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::beside;
 use super::ears::GREETING;
 use super::scene::{
     CLOSED, FACTS, HOME, LEFT_DIRECTORY, LEFT_FILE, LEFT_TCP, LEFT_TERMINAL, LEFT_UNIX, LEFT_WRITABLE,
@@ -182,16 +183,15 @@ fn leave_open(file: &impl AsFd, number: i32) -> io::Result<()> {
 fn ruleset(backend: &str, network: &str, stage: &Path, facts: &Facts) -> io::Result<Ruleset> {
     let brokered = network == "brokered";
     let granted = facts.number("granted")?;
+    let beside = beside::read(&facts.0);
+    let Doors { mut ports, listen } = beside.doors;
+    ports.push(granted);
     Ok(Ruleset {
-        files: Some(files(stage, facts)?),
-        network: if brokered {
-            Network::Brokered(Doors { ports: vec![granted], listen: Vec::new() })
-        } else {
-            Network::None
-        },
+        files: Some(with(files(stage, facts)?, beside.files)),
+        network: if brokered { Network::Brokered(Doors { ports, listen }) } else { Network::None },
         unix: if brokered {
             let path = stage.join(CLOSED).join("granted");
-            vec![UnixRule { path, reach: UnixReach::Socket }]
+            beside.unix.into_iter().chain([UnixRule { path, reach: UnixReach::Socket }]).collect()
         } else {
             Vec::new()
         },
@@ -212,6 +212,16 @@ fn ruleset(backend: &str, network: &str, stage: &Path, facts: &Facts) -> io::Res
         required: Required { fs: Need::BestEffort, net: Need::BestEffort, process: Need::BestEffort },
         tree_end: TreeEnd::Kill,
     })
+}
+
+/// The grants of a profile beside those.
+fn with(mut files: Files, beside: Option<Files>) -> Files {
+    if let Some(beside) = beside {
+        files.wide.extend(beside.wide);
+        files.narrow.extend(beside.narrow);
+        files.closed.extend(beside.closed);
+    }
+    files
 }
 
 /// The grants of a generous profile: all of /proc, the system's programs, one directory each to read and to write, and two

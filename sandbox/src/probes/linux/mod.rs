@@ -1,6 +1,7 @@
 //! The probes of Linux, the stage they play on, and the parts: the conductor outside, the launcher of a jail, the player
 //! in it, and its victims.
 
+mod beside;
 mod claims;
 mod conductor;
 mod deeds;

@@ -151,7 +151,7 @@ impl Scene<'_> {
         let (Some(for_bare), Some(for_jail)) = (words(Side::Bare), words(Side::Contained)) else {
             return Ok(Canaries::NotTried("the server is no script that Python or Node.js runs".to_owned()));
         };
-        let _places = canaries::listen()?;
+        canaries::listen()?;
         let mut bare = self.bare_command(interpreter);
         let control = printed(bare.args(for_bare))?;
         if canaries::got(&control.0) != Some(canaries::all()) {
