@@ -30,6 +30,17 @@ fn the_first_use_pins_the_whole_tree_and_the_second_start_needs_no_registry() {
 }
 
 #[test]
+fn an_optional_package_that_the_registry_lacks_is_done_without() {
+    let registry = Registry::new(&two_packages(""));
+    registry.change(|packages| {
+        packages["npm"]["@team/server"]["1.0.0"]["manifest"]["optionalDependencies"] =
+            json!({ "for-another-platform": "1.0.0" });
+    });
+    assert_eq!(registry.says(&RUN)["leaf"], "1.0.0");
+    assert_eq!(registry.pins()[0]["packages"], 2);
+}
+
+#[test]
 fn nothing_is_fetched_to_explain_a_start() {
     let registry = Registry::new(&two_packages(""));
     let failure = registry.fails(&["run", "--explain", "--", "npx", "-y", "@team/server"]);
