@@ -23,13 +23,13 @@ pub(super) fn connect(
     let faces = &mut memories.faces;
     let (asked, socket) = arguments(target, notification)?;
     let kind = Kind::of(socket.as_fd())?;
-    let cookie = sys::cookie(socket.as_fd())?;
-    if let Some(Face::Datagram(of)) = faces.get(cookie) {
-        let of = datagram::connect(of, &asked).map_err(Trouble::Errno)?;
-        faces.put(cookie, Face::Datagram(of));
-        return Ok(Outcome::Reply(Reply::Value(0)));
-    }
     if kind.domain == libc::AF_UNIX {
+        let cookie = sys::cookie(socket.as_fd())?;
+        if let Some(Face::Datagram(of)) = faces.get(cookie) {
+            let of = datagram::connect(of, &asked).map_err(Trouble::Errno)?;
+            faces.put(cookie, Face::Datagram(of));
+            return Ok(Outcome::Reply(Reply::Value(0)));
+        }
         let to = unix::connect(grounds, &memories.bound, target, &asked)?;
         return pending::connect(notification, socket, to);
     }
@@ -48,11 +48,13 @@ pub(super) fn connect(
     let to = match tcp(grounds, target, (&socket, kind), &asked)? {
         Led::Again(address) => address,
         Led::Straight(address) => {
-            faces.forget(cookie);
+            if faces.have_relayed() {
+                faces.forget(sys::cookie(socket.as_fd())?);
+            }
             address
         }
         Led::Around(address, wish) => {
-            faces.put(cookie, Face::Relayed(wish.to));
+            faces.put(sys::cookie(socket.as_fd())?, Face::Relayed(wish.to));
             address
         }
     };
