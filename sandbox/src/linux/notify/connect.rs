@@ -115,13 +115,14 @@ fn tcp(
 /// The address from which the relay will see the connection come. Only the port is bound, so that a socket that fails
 /// here can still be connected to somewhere else.
 fn source(socket: &OwnedFd, domain: i32, relay: SocketAddr) -> Result<SocketAddr, Trouble> {
-    let local = || named(socket, Side::Local).ok_or(Trouble::Errno(libc::EINVAL));
-    let mut from = local()?;
-    if from.port() == 0 {
-        let any = address::write(address::unspecified(domain), domain).unwrap_or_default();
-        sys::bind(socket.as_fd(), &any)?;
-        from = local()?;
+    const EINVAL: Trouble = Trouble::Errno(libc::EINVAL);
+    let any = address::write(address::unspecified(domain), domain).unwrap_or_default();
+    match sys::bind(socket.as_fd(), &any).map_err(Trouble::from) {
+        // It has an address already, bind(2).
+        Ok(()) | Err(EINVAL) => {}
+        Err(other) => return Err(other),
     }
+    let from = named(socket, Side::Local).filter(|from| from.port() != 0).ok_or(EINVAL)?;
     let from = address::canonical(from);
     let ip = if from.ip().is_unspecified() {
         address::loopback(address::canonical(relay).ip())
