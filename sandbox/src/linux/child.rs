@@ -46,13 +46,13 @@ pub(crate) struct Launch {
     pub(crate) gid: u32,
 }
 
-/// One program a way of carrying the jail; `deaf` ones do without a listener.
+/// One a way of carrying the jail. They are assembled by the process that installs one: that takes as long as a fork, and
+/// of these only one is needed.
 #[derive(Debug)]
 struct Filters {
-    namespaces: Vec<Instruction>,
-    namespaces_deaf: Vec<Instruction>,
-    notify: Vec<Instruction>,
-    alone: Vec<Instruction>,
+    namespaces: Filter,
+    notify: Filter,
+    alone: Filter,
 }
 
 /// What of a jail goes with it: indices of grants that were skipped, and the listener of its filter.
@@ -99,10 +99,9 @@ impl Launch {
                 .map(|rule| rule.path.clone())
                 .collect(),
             filters: Filters {
-                namespaces: filter(ruleset, facts, Backend::Namespaces, Listener::Present)?,
-                namespaces_deaf: filter(ruleset, facts, Backend::Namespaces, Listener::Absent)?,
-                notify: filter(ruleset, facts, Backend::Notify, Listener::Present)?,
-                alone: filter(ruleset, facts, Backend::Static, Listener::Absent)?,
+                namespaces: filter(ruleset, facts, Backend::Namespaces, Listener::Present),
+                notify: filter(ruleset, facts, Backend::Notify, Listener::Present),
+                alone: filter(ruleset, facts, Backend::Static, Listener::Absent),
             },
             landlock_abi: facts.landlock_abi(),
             network: ruleset.network.clone(),
@@ -164,27 +163,27 @@ impl Launch {
     fn install(&self, backend: Backend) -> Result<Option<OwnedFd>, Failure> {
         let filters = &self.filters;
         match backend {
-            Backend::Static => sys::install_filter(&filters.alone).at(Step::Seccomp).map(|()| None),
-            Backend::Notify => {
-                sys::install_filter_with_listener(&filters.notify).at(Step::SeccompListener).map(Some)
+            Backend::Static => {
+                sys::install_filter(&assembled(filters.alone)?).at(Step::Seccomp).map(|()| None)
             }
-            Backend::Namespaces => match sys::install_filter_with_listener(&filters.namespaces) {
+            Backend::Notify => sys::install_filter_with_listener(&assembled(filters.notify)?)
+                .at(Step::SeccompListener)
+                .map(Some),
+            Backend::Namespaces => match sys::install_filter_with_listener(&assembled(filters.namespaces)?) {
                 Ok(listener) => Ok(Some(listener)),
                 // EBUSY: whoever sandboxed us listens already, and there is one listener a process. ENOSYS, EINVAL: Linux
                 // before 5.0.
-                Err(_) => sys::install_filter(&filters.namespaces_deaf).at(Step::Seccomp).map(|()| None),
+                Err(_) => {
+                    let deaf = Filter { listener: Listener::Absent, ..filters.namespaces };
+                    sys::install_filter(&assembled(deaf)?).at(Step::Seccomp).map(|()| None)
+                }
             },
         }
     }
 }
 
-fn filter(
-    ruleset: &Ruleset,
-    facts: &Facts,
-    backend: Backend,
-    listener: Listener,
-) -> Result<Vec<Instruction>, SpawnError> {
-    let filter = Filter {
+fn filter(ruleset: &Ruleset, facts: &Facts, backend: Backend, listener: Listener) -> Filter {
+    Filter {
         sockets: Sockets::of(&ruleset.network, backend),
         unix: UnixSockets::of(&ruleset.unix, backend),
         host_ipc: if backend == Backend::Namespaces { HostIpc::Private } else { HostIpc::Shared },
@@ -195,11 +194,12 @@ fn filter(
         group: if backend == Backend::Namespaces { Group::Free } else { Group::Kept },
         listener,
         observe: ruleset.observe,
-    };
-    seccomp::program(filter).map_err(|error| SpawnError::Step {
-        step: "assembling the system call filter",
-        source: std::io::Error::other(error.to_string()),
-    })
+    }
+}
+
+/// Nothing of a host or a ruleset can make that fail: the tests do it for every filter there is.
+fn assembled(filter: Filter) -> Result<Vec<Instruction>, Failure> {
+    seccomp::program(filter).map_err(|_| Failure::new(Step::Seccomp, libc::EINVAL))
 }
 
 /// Becomes the server, or says on `status` why not and exits. Everything that this process holds but the pipes and

@@ -49,6 +49,11 @@ impl Facts {
         self.uid != 0 && self.version() >= (5, 14)
     }
 
+    /// Whether waiting for a call of the tree ends with the tree (seccomp_unotify(2), SECCOMP_IOCTL_NOTIF_RECV, Linux 6.11).
+    pub(crate) fn receiving_ends(&self) -> bool {
+        self.version() >= (6, 11)
+    }
+
     fn version(&self) -> (u32, u32) {
         let mut numbers = self.kernel.split(|c: char| !c.is_ascii_digit());
         let mut next = || numbers.next().and_then(|number| number.parse().ok()).unwrap_or(0);
@@ -68,15 +73,27 @@ fn landlock() -> Result<u32, i32> {
 mod tests {
     use super::*;
 
+    fn facts(kernel: &str, uid: u32) -> Facts {
+        Facts { kernel: kernel.to_owned(), landlock: Ok(7), seccomp: true, uid, gid: uid }
+    }
+
+    #[test]
+    fn a_kernel_that_may_let_the_supervisor_wait_for_ever_is_not_trusted_to_end_it() {
+        for (kernel, ends) in [
+            ("6.18.44", true),
+            ("6.11.0-29-generic", true),
+            ("7.0-rc1", true),
+            ("6.10.14", false),
+            ("6.8.0-1065-azure", false),
+            ("6.1.0-28-amd64", false),
+            ("of unknown version", false),
+        ] {
+            assert_eq!(facts(kernel, 1000).receiving_ends(), ends, "{kernel}");
+        }
+    }
+
     #[test]
     fn the_process_limit_needs_a_kernel_that_counts_per_namespace_and_a_user_that_is_not_root() {
-        let facts = |kernel: &str, uid| Facts {
-            kernel: kernel.to_owned(),
-            landlock: Ok(7),
-            seccomp: true,
-            uid,
-            gid: uid,
-        };
         assert!(facts("5.14.0-427.el9", 1000).process_limit_is_per_namespace());
         assert!(facts("6.1.0-28-amd64", 1000).process_limit_is_per_namespace());
         assert!(!facts("5.10.0", 1000).process_limit_is_per_namespace());

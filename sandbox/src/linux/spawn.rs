@@ -16,7 +16,7 @@ use super::keeper::{self, Attempts, Post};
 use super::known::{self, Fallen, Found};
 use super::limits::{CgroupTold, Held, NoCgroup};
 use super::link::{self, DoorCounts, Heard, Outcome, Started, hear_long};
-use super::notify;
+use super::notify::{self, Waiting};
 use super::report::{self, FellBack};
 use super::session::Session;
 use super::step::{At, Failure, Step};
@@ -73,7 +73,7 @@ pub fn spawn_knowing(
     };
     drop((theirs, pipes.servers));
 
-    match birth(&ours, ruleset, &gatekeeper) {
+    match birth(&ours, ruleset, &facts, &gatekeeper) {
         Ok(birth) => {
             let started = birth.started;
             let mut enforcement = enforced(&facts, ruleset, (&started, &left_out));
@@ -107,6 +107,7 @@ struct Birth {
 fn birth(
     socket: &OwnedFd,
     ruleset: &Ruleset,
+    facts: &Facts,
     gatekeeper: &Arc<dyn Gatekeeper>,
 ) -> Result<Birth, (Backend, Failure)> {
     let (mut doors, mut supervisor) = (None, None);
@@ -131,6 +132,7 @@ fn birth(
                     },
                     unix: ruleset.unix.clone(),
                     observe: ruleset.observe,
+                    waiting: if facts.receiving_ends() { Waiting::Received } else { Waiting::Polled },
                 };
                 let started = notify::start(post, Arc::clone(gatekeeper)).at(Step::SeccompListener);
                 supervisor = Some(started.map_err(|failure| (backend, failure))?);

@@ -64,7 +64,7 @@ pub(crate) fn first_line(launcher: &mut Child, word: &str) -> String {
 /// Starts the launcher, waits for the daemons, and gives the pids of keeper and server.
 fn started(backend: Backend, mark: &str) -> (Child, i32, i32) {
     let started = launched(backend, &format!("{}sleep {mark}", server_with_daemons(mark)));
-    assert!(processes_with(mark).len() >= 3, "the daemons run");
+    assert!(eventually(|| processes_with(mark).len() >= 3), "the daemons run");
     started
 }
 

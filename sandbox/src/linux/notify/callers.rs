@@ -9,15 +9,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use nix::fcntl::readlinkat;
-
 use super::sys;
 
 /// How many are remembered, each with two descriptors of ours; the one that came first goes first.
 const CALLERS_MAX: usize = 8;
 
 /// One thread. Both descriptors are of the thread itself and not of its number: once it is gone they lead nowhere
-/// (ESRCH), whoever has got its number since. So an old one need not be told from the one that asks now: either it is the
+/// (ESRCH, EACCES), whoever has got its number since. So an old one need not be told from the one that asks now: either it is the
 /// same, or it fails.
 #[derive(Debug)]
 pub(super) struct Caller {
@@ -26,8 +24,8 @@ pub(super) struct Caller {
     pidfd: OwnedFd,
     /// Whether that is of the thread, or only of its process.
     of: Of,
-    /// Its directory in /proc.
-    directory: Option<File>,
+    /// The link in /proc to what it executes: the link itself, which leads to another program after an execve.
+    program: Option<File>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +39,9 @@ impl Caller {
     pub(super) fn find(tid: i32) -> io::Result<Rc<Self>> {
         let (pidfd, of) = open(tid)?;
         let mut options = OpenOptions::new();
-        let directory = options.read(true).custom_flags(libc::O_PATH | libc::O_DIRECTORY);
-        let directory = directory.open(format!("/proc/{tid}")).ok();
-        Ok(Rc::new(Self { tid, process: process(tid), pidfd, of, directory }))
+        let link = options.read(true).custom_flags(libc::O_PATH | libc::O_NOFOLLOW);
+        let program = link.open(format!("/proc/{tid}/exe")).ok();
+        Ok(Rc::new(Self { tid, process: process(tid), pidfd, of, program }))
     }
 
     /// The open file behind one of its descriptors.
@@ -53,8 +51,9 @@ impl Caller {
 
     /// Its process, and the program that it executes; `None` if that can't be read.
     pub(super) fn program(&self) -> Option<(i32, PathBuf)> {
-        let path = readlinkat(self.directory.as_ref()?, "exe").ok()?;
-        Some((self.process, path.into()))
+        // Asked each time: nothing tells us of an execve.
+        let path = sys::link_target(self.program.as_ref()?.as_fd()).ok()?;
+        Some((self.process, path))
     }
 }
 
@@ -167,6 +166,28 @@ mod tests {
         assert_ne!(path, met);
         assert!(caller.descriptor(0).is_ok());
         ended((child, tid));
+    }
+
+    /// The longest that can be executed has 4,095 bytes; a path of that many can't be made under every directory.
+    #[test]
+    fn a_long_path_is_read_whole() {
+        let root = tempfile::tempdir().expect("a directory");
+        for length in [255, 256, 257, 1_000, 3_500] {
+            let mut path = root.path().canonicalize().expect("it is there");
+            while path.as_os_str().len() + 201 < length {
+                path.push("d".repeat(100));
+            }
+            path.push("p".repeat(length - path.as_os_str().len() - 1));
+            fs::create_dir_all(path.parent().expect("it has one")).expect("made");
+            fs::copy("/bin/cat", &path).expect("copied");
+            let child =
+                Command::new(&path).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("starts");
+            let tid = i32::try_from(child.id()).expect("a pid");
+            let caller = Caller::find(tid).expect("it is there");
+            let (_, read) = caller.program().expect("readable");
+            assert_eq!((read.as_os_str().len(), &read), (length, &path));
+            ended((child, tid));
+        }
     }
 
     #[test]

@@ -23,13 +23,13 @@ pub(super) fn connect(
     let faces = &mut memories.faces;
     let (asked, socket) = arguments(target, notification)?;
     let kind = Kind::of(socket.as_fd())?;
-    let cookie = sys::cookie(socket.as_fd())?;
-    if let Some(Face::Datagram(of)) = faces.get(cookie) {
-        let of = datagram::connect(of, &asked).map_err(Trouble::Errno)?;
-        faces.put(cookie, Face::Datagram(of));
-        return Ok(Outcome::Reply(Reply::Value(0)));
-    }
     if kind.domain == libc::AF_UNIX {
+        let cookie = sys::cookie(socket.as_fd())?;
+        if let Some(Face::Datagram(of)) = faces.get(cookie) {
+            let of = datagram::connect(of, &asked).map_err(Trouble::Errno)?;
+            faces.put(cookie, Face::Datagram(of));
+            return Ok(Outcome::Reply(Reply::Value(0)));
+        }
         let to = unix::connect(grounds, &memories.bound, target, &asked)?;
         return pending::connect(notification, socket, to);
     }
@@ -48,11 +48,13 @@ pub(super) fn connect(
     let to = match tcp(grounds, target, (&socket, kind), &asked)? {
         Led::Again(address) => address,
         Led::Straight(address) => {
-            faces.forget(cookie);
+            if faces.have_relayed() {
+                faces.forget(sys::cookie(socket.as_fd())?);
+            }
             address
         }
         Led::Around(address, wish) => {
-            faces.put(cookie, Face::Relayed(wish.to));
+            faces.put(sys::cookie(socket.as_fd())?, Face::Relayed(wish.to));
             address
         }
     };
@@ -113,13 +115,14 @@ fn tcp(
 /// The address from which the relay will see the connection come. Only the port is bound, so that a socket that fails
 /// here can still be connected to somewhere else.
 fn source(socket: &OwnedFd, domain: i32, relay: SocketAddr) -> Result<SocketAddr, Trouble> {
-    let local = || named(socket, Side::Local).ok_or(Trouble::Errno(libc::EINVAL));
-    let mut from = local()?;
-    if from.port() == 0 {
-        let any = address::write(address::unspecified(domain), domain).unwrap_or_default();
-        sys::bind(socket.as_fd(), &any)?;
-        from = local()?;
+    const EINVAL: Trouble = Trouble::Errno(libc::EINVAL);
+    let any = address::write(address::unspecified(domain), domain).unwrap_or_default();
+    match sys::bind(socket.as_fd(), &any).map_err(Trouble::from) {
+        // It has an address already, bind(2).
+        Ok(()) | Err(EINVAL) => {}
+        Err(other) => return Err(other),
     }
+    let from = named(socket, Side::Local).filter(|from| from.port() != 0).ok_or(EINVAL)?;
     let from = address::canonical(from);
     let ip = if from.ip().is_unspecified() {
         address::loopback(address::canonical(relay).ip())

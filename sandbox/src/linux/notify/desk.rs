@@ -17,7 +17,7 @@ use super::observe::Untold;
 use super::pending::{Advance, Pending};
 use super::reply::{self, Reply};
 use super::target::{Target, Trouble};
-use super::{Post, connect, datagram, listen, memory, observe, receive, sys, told};
+use super::{Post, Waiting, connect, datagram, listen, memory, observe, receive, sys, told};
 use crate::os::bpf::Table;
 use crate::{Backend, Gatekeeper, UnixRule};
 
@@ -86,6 +86,7 @@ struct Desk {
     pending: Vec<Pending>,
     /// When to look next whether those who wait are alive.
     look: Instant,
+    waiting: Waiting,
 }
 
 /// Until the last process of the tree is gone.
@@ -96,11 +97,12 @@ pub(super) fn run(post: Post, gatekeeper: Arc<dyn Gatekeeper>) {
     let masks = if unshare(CloneFlags::CLONE_FS).is_ok() { Masks::Own } else { Masks::Launchers };
     sys::take_turns(post.listener.as_fd());
     let refusals = told::refusals(&post);
-    let Post { listener, backend, doors, unix, observe: _ } = post;
+    let Post { listener, backend, doors, unix, observe: _, waiting } = post;
     let listen = doors.map(|doors| doors.listen);
     let grounds = Grounds { gatekeeper, backend, listen, unix, refusals, masks };
     let (memories, callers, pending) = (Memories::default(), Callers::default(), Vec::new());
-    let mut desk = Desk { listener, grounds, memories, callers, pending, look: Instant::now() };
+    let look = Instant::now();
+    let mut desk = Desk { listener, grounds, memories, callers, pending, look, waiting };
     while desk.turn() {}
     desk.memories.untold.tell_all(&*desk.grounds.gatekeeper);
 }
@@ -108,6 +110,13 @@ pub(super) fn run(post: Post, gatekeeper: Arc<dyn Gatekeeper>) {
 impl Desk {
     /// One round of waiting and answering. Whether there will be another.
     fn turn(&mut self) -> bool {
+        if self.waits_for_a_call_alone()
+            && let Ok(notification) = sys::receive(self.listener.as_fd())
+        {
+            self.answer(notification);
+            return true;
+        }
+        // Something else is due, a caller was killed, or nobody is left.
         let (listener, ready) = match self.wait() {
             Ok(events) => events,
             Err(Errno::EINTR | Errno::EAGAIN | Errno::ENOMEM) => return true,
@@ -128,6 +137,10 @@ impl Desk {
         }
         // Nobody is left who could ask (Linux 5.9).
         !listener.intersects(PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL)
+    }
+
+    fn waits_for_a_call_alone(&self) -> bool {
+        self.waiting == Waiting::Received && self.pending.is_empty() && self.memories.untold.due().is_none()
     }
 
     /// The listener's events, and whether each pending call has some.

@@ -11,7 +11,7 @@ const FACES_MAX: usize = 4096;
 /// What a socket seems to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Face {
-    /// A UDP socket.
+    /// A UDP socket. In truth it is one end of a pair, of AF_UNIX.
     Datagram(Datagram),
     /// A TCP connection to this address.
     Relayed(SocketAddr),
@@ -31,11 +31,17 @@ pub(super) struct Datagram {
 pub(super) struct Faces {
     by_cookie: HashMap<u64, Face>,
     order: VecDeque<u64>,
+    have_relayed: bool,
 }
 
 impl Faces {
     pub(super) fn get(&self, cookie: u64) -> Option<Face> {
         self.by_cookie.get(&cookie).copied()
+    }
+
+    /// Whether there ever was a connection that is carried on by a relay.
+    pub(super) fn have_relayed(&self) -> bool {
+        self.have_relayed
     }
 
     /// It is what it seems to be again.
@@ -46,6 +52,7 @@ impl Faces {
     }
 
     pub(super) fn put(&mut self, cookie: u64, face: Face) {
+        self.have_relayed |= matches!(face, Face::Relayed(_));
         if self.by_cookie.insert(cookie, face).is_none() {
             self.order.push_back(cookie);
         }

@@ -45,6 +45,17 @@ pub(crate) struct Post {
     pub(crate) unix: Vec<UnixRule>,
     /// What is told.
     pub(crate) observe: Observe,
+    /// How it waits.
+    pub(crate) waiting: Waiting,
+}
+
+/// How the next call is waited for when there is nothing else to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// By receiving it: one system call less for each. Only where that ends when nobody is left who could ask.
+    Received,
+    /// By poll(2), which always ends then.
+    Polled,
 }
 
 /// Starts the thread.

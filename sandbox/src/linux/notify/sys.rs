@@ -1,8 +1,11 @@
 //! The unsafe calls of the supervisor: one operation a block.
 
+use std::ffi::OsStr;
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::asked::Notification;
@@ -107,6 +110,26 @@ pub(super) fn pidfd_getfd(pidfd: BorrowedFd<'_>, fd: RawFd) -> io::Result<OwnedF
     // SAFETY: takes three integers.
     let fd = cerr(unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd, fd, 0i64) })?;
     Ok(adopt(int(fd)))
+}
+
+/// What a link leads to that is open itself (O_PATH and O_NOFOLLOW).
+pub(super) fn link_target(link: BorrowedFd<'_>) -> io::Result<PathBuf> {
+    let mut short = [0; 256];
+    let target = read_link(link, &mut short)?;
+    if target.len() < 256 {
+        return Ok(OsStr::from_bytes(target).into());
+    }
+    // It may have been cut. /proc has none that are longer than this (ENAMETOOLONG).
+    let mut long = [0; libc::PATH_MAX as usize];
+    Ok(OsStr::from_bytes(read_link(link, &mut long)?).into())
+}
+
+/// readlinkat(2) without a path, Linux 2.6.39.
+fn read_link<'b>(link: BorrowedFd<'_>, buffer: &'b mut [u8]) -> io::Result<&'b [u8]> {
+    let (fd, into, length) = (link.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len());
+    // SAFETY: the path is an empty string with its NUL; the kernel writes at most `length` bytes, the size of the buffer.
+    let length = cerr(unsafe { libc::readlinkat(fd, c"".as_ptr(), into, length) } as i64)?;
+    Ok(buffer.get(..usize::try_from(length).unwrap_or(0)).unwrap_or_default())
 }
 
 /// Whether this thread is the first of its process: tgkill(2) with signal 0 looks for nothing else.
