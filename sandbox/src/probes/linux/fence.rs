@@ -17,6 +17,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::ears::GREETING;
+use super::patience::Patience;
 use super::scene::{
     CLOSED, FACTS, HOME, LEFT_DIRECTORY, LEFT_FILE, LEFT_TCP, LEFT_TERMINAL, LEFT_UNIX, LEFT_WRITABLE,
     PROJECT, READ, WRITE,
@@ -118,7 +119,7 @@ fn jailed_session(backend: &str, network: &str, stage: &Path) -> io::Result<()> 
     for listener in jailed.doors.take().map(|doors| doors.tcp).unwrap_or_default() {
         std::thread::spawn(move || greet(&listener, granted));
     }
-    follow(jailed)
+    follow(jailed, Patience::of(&facts.0)?)
 }
 
 /// Behind a door: whoever wanted to go to the granted listener is greeted in its name.
@@ -277,9 +278,9 @@ impl Gatekeeper for Gate {
 }
 
 /// Passes on what the player says and tells what the keeper says, until its last word.
-fn follow(jailed: Jailed) -> io::Result<()> {
+fn follow(jailed: Jailed, patience: Patience) -> io::Result<()> {
     let Jailed { stdin, stdout, stderr, keeper, .. } = jailed;
-    let until = Instant::now() + SESSION_MAX;
+    let until = Instant::now() + patience.with(SESSION_MAX);
     let mut outputs = vec![(File::from(stdout), Vec::new()), (File::from(stderr), Vec::new())];
     let mut killed = false;
     loop {
