@@ -202,7 +202,7 @@ fn ruleset(backend: &str, network: &str, stage: &Path, facts: &Facts) -> io::Res
             open_files: OPEN_FILES_MAX,
             file_bytes: FILE_BYTES_MAX,
             processes: PROCESSES_MAX,
-            cpu_seconds: Some(CPU_SECONDS_MAX),
+            cpu_seconds: Some(Patience::of(&facts.0)?.times(CPU_SECONDS_MAX)),
             memory_bytes: Some(MEMORY_BYTES_MAX),
         },
         backend: match backend {

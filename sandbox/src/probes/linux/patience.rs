@@ -50,6 +50,11 @@ impl Patience {
         (FACT, self.word())
     }
 
+    /// So much of what a slow host uses more of.
+    pub(super) fn times(self, usual: u64) -> u64 {
+        usual * u64::from(self.0)
+    }
+
     /// So long as this takes here what usually takes `usual`.
     pub(super) fn with(self, usual: Duration) -> Duration {
         usual * self.0
