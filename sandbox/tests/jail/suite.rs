@@ -73,6 +73,7 @@ const NOT_EVERYWHERE: &[(&str, &str)] = &[
     ("G6-finit-module", "root alone may, and a kernel may have none"),
     ("G6-delete-module", "root alone may, and a kernel may have none"),
     ("G6-kexec", "root alone may, and a kernel may have none"),
+    ("G6-open-by-handle", "an older kernel lets root alone"),
     ("G6-settimeofday", "root alone may"),
     ("G6-sethostname", "root alone may"),
     ("G6-ioperm", "a kernel may have none"),
