@@ -234,7 +234,7 @@ fn run(site: Site<'_>, session: &Session) -> Result<(Stage, Ran), ProveError> {
         return Err(ProveError::Part { place: site.place.name(), why });
     }
     // What was sent last has to arrive.
-    std::thread::sleep(Duration::from_millis(100));
+    std::thread::sleep(stage.patience.with(Duration::from_millis(100)));
     ran.survivors = judge::survivors(&stage, &session.probes);
     Ok((stage, ran))
 }

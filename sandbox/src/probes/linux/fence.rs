@@ -18,6 +18,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::beside;
 use super::ears::GREETING;
+use super::patience::Patience;
 use super::scene::{
     CLOSED, FACTS, HOME, LEFT_DIRECTORY, LEFT_FILE, LEFT_TCP, LEFT_TERMINAL, LEFT_UNIX, LEFT_WRITABLE,
     PROJECT, READ, WRITE,
@@ -119,7 +120,7 @@ fn jailed_session(backend: &str, network: &str, stage: &Path) -> io::Result<()> 
     for listener in jailed.doors.take().map(|doors| doors.tcp).unwrap_or_default() {
         std::thread::spawn(move || greet(&listener, granted));
     }
-    follow(jailed)
+    follow(jailed, Patience::of(&facts.0)?)
 }
 
 /// Behind a door: whoever wanted to go to the granted listener is greeted in its name.
@@ -201,7 +202,7 @@ fn ruleset(backend: &str, network: &str, stage: &Path, facts: &Facts) -> io::Res
             open_files: OPEN_FILES_MAX,
             file_bytes: FILE_BYTES_MAX,
             processes: PROCESSES_MAX,
-            cpu_seconds: Some(CPU_SECONDS_MAX),
+            cpu_seconds: Some(Patience::of(&facts.0)?.times(CPU_SECONDS_MAX)),
             memory_bytes: Some(MEMORY_BYTES_MAX),
         },
         backend: match backend {
@@ -287,9 +288,9 @@ impl Gatekeeper for Gate {
 }
 
 /// Passes on what the player says and tells what the keeper says, until its last word.
-fn follow(jailed: Jailed) -> io::Result<()> {
+fn follow(jailed: Jailed, patience: Patience) -> io::Result<()> {
     let Jailed { stdin, stdout, stderr, keeper, .. } = jailed;
-    let until = Instant::now() + SESSION_MAX;
+    let until = Instant::now() + patience.with(SESSION_MAX);
     let mut outputs = vec![(File::from(stdout), Vec::new()), (File::from(stderr), Vec::new())];
     let mut killed = false;
     loop {

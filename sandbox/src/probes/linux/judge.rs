@@ -94,7 +94,7 @@ pub(super) fn survivors(stage: &Stage, probes: &[&'static Probe]) -> BTreeSet<&'
             !processes_with(|word| word == mark.as_bytes()).is_empty()
         };
         let left: BTreeSet<&'static str> = watched.iter().copied().filter(is_left).collect();
-        if left.is_empty() || start.elapsed() > PATIENCE {
+        if left.is_empty() || start.elapsed() > stage.patience.with(PATIENCE) {
             end_all(stage);
             return left;
         }

@@ -9,6 +9,7 @@ mod ears;
 mod fence;
 mod ipc;
 mod judge;
+mod patience;
 mod player;
 mod probe;
 mod scene;
@@ -46,7 +47,7 @@ pub fn play(words: &[OsString]) -> u8 {
         ["jail", backend, network, stage] => fence::jail(backend, network, stage.as_ref()),
         ["player", stage] => player::play(stage.as_ref()),
         ["victim", _name] => victim::suffer(),
-        ["linger", _mark] => player::linger(),
+        ["linger", _mark, patience] => player::linger(patience),
         ["tool"] => victim::TOOL_EXIT,
         _ => 64,
     }

@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::deeds;
+use super::patience::Patience;
 use super::probe::{Probe, Said, Setting};
 use super::scene::{FACTS, READ, Scene};
 use crate::os::sys::{Side, SingleThreaded, Waited, exit_now, fork, wait};
@@ -34,28 +35,34 @@ pub(super) fn play(stage: &Path) -> u8 {
 }
 
 /// A process that does nothing for a while.
-pub(super) fn linger() -> u8 {
-    sleep(LINGERS);
-    0
+pub(super) fn linger(patience: &str) -> u8 {
+    match Patience::read(patience) {
+        Ok(patience) => {
+            sleep(patience.with(LINGERS));
+            0
+        }
+        Err(_) => 1,
+    }
 }
 
 fn play_all(stage: &Path) -> io::Result<()> {
     let proof = SingleThreaded::check().map_err(|why| io::Error::other(format!("{why:?}")))?;
     let facts = std::fs::read_to_string(stage.join(READ).join(FACTS))?;
+    let patience = Patience::of(&facts)?;
     for line in facts.lines() {
         let Some(id) = line.strip_prefix("probe ") else { continue };
         let Some(probe) = deeds::all().find(|probe| probe.id == id) else { continue };
-        let said = one(probe, stage, &proof)?;
+        let said = one(probe, stage, patience, &proof)?;
         say(&format!("result {id} {}", said.line()));
     }
     say("over");
     if facts.lines().any(|line| line == "end killed") {
-        sleep(LINGERS);
+        sleep(patience.with(LINGERS));
     }
     Ok(())
 }
 
-fn one(probe: &'static Probe, stage: &Path, proof: &SingleThreaded) -> io::Result<Said> {
+fn one(probe: &'static Probe, stage: &Path, patience: Patience, proof: &SingleThreaded) -> io::Result<Said> {
     let (read, mut write) = io::pipe()?;
     let child = match fork(proof)? {
         Side::Child => {
@@ -70,8 +77,8 @@ fn one(probe: &'static Probe, stage: &Path, proof: &SingleThreaded) -> io::Resul
         Side::Parent(child) => child,
     };
     drop(write);
-    let patience = if probe.setting == Setting::Alone { MORE_PATIENCE } else { PATIENCE };
-    let heard = heard_within(&read, patience)?;
+    let usual = if probe.setting == Setting::Alone { MORE_PATIENCE } else { PATIENCE };
+    let heard = heard_within(&read, patience.with(usual))?;
     let said = match heard {
         Heard::Something => {
             let mut line = String::new();

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::patience::Patience;
 use super::probe::{Failed, Seen};
 use crate::os::sys::{Side, SingleThreaded, Waited, exit_now, fork, wait};
 
@@ -51,6 +52,7 @@ pub(super) struct Target {
 pub(super) struct Scene {
     pub(super) id: &'static str,
     pub(super) proof: SingleThreaded,
+    pub(super) patience: Patience,
     root: PathBuf,
     facts: BTreeMap<String, String>,
 }
@@ -60,12 +62,13 @@ impl Scene {
     pub(super) fn read(stage: &Path, id: &'static str) -> io::Result<Self> {
         let proof = SingleThreaded::check().map_err(|why| io::Error::other(format!("{why:?}")))?;
         let text = fs::read_to_string(stage.join(READ).join(FACTS))?;
+        let patience = Patience::of(&text)?;
         let facts = text
             .lines()
             .filter_map(|line| line.split_once(' '))
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect();
-        Ok(Self { id, proof, root: stage.to_owned(), facts })
+        Ok(Self { id, proof, patience, root: stage.to_owned(), facts })
     }
 
     /// A fact of the stage's.

@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::ears::{Ears, Places};
 use super::ipc::Ipc;
+use super::patience::Patience;
 use super::probe::{Probe, Witness};
 use super::scene::{ATTRIBUTE, CLOSED, FACTS, HOME, PROJECT, READ, WRITE};
 use super::snapshot::Snapshot;
@@ -25,6 +26,7 @@ pub(super) struct Stage {
     root: Root,
     /// What nobody in the jail may get.
     pub(super) secret: String,
+    pub(super) patience: Patience,
     pub(super) ears: Ears,
     ipc: Ipc,
     victims: BTreeMap<&'static str, Victim>,
@@ -75,6 +77,7 @@ impl Stage {
         probes: &[&'static Probe],
         extra: &[(&str, String)],
     ) -> io::Result<Self> {
+        let patience = Patience::asked_for()?;
         let name = random_word()?;
         let secret = format!("secret-{}", random_word()?);
         let template = std::env::temp_dir().canonicalize()?.join("stockade-prove-XXXXXX");
@@ -94,7 +97,7 @@ impl Stage {
         for probe in probes.iter().filter(|probe| probe.victim) {
             victims.insert(probe.id, victim(this, &places.closed.join(probe.id), &secret)?);
         }
-        let mut stage = Self { root, secret, ears, ipc, victims, snapshots: BTreeMap::new() };
+        let mut stage = Self { root, secret, patience, ears, ipc, victims, snapshots: BTreeMap::new() };
         stage.write_facts(this, probes, extra)?;
         let watched =
             probes.iter().filter(|probe| matches!(probe.witness, Witness::Files | Witness::Project));
@@ -173,6 +176,8 @@ impl Stage {
             let Victim { address, fd, length, .. } = victim;
             fact(&format!("victim.{id}"), &format!("{} {address} {fd} {length}", victim.pid()));
         }
+        let (key, value) = self.patience.fact();
+        fact(key, &value);
         for (key, value) in extra {
             fact(key, value);
         }

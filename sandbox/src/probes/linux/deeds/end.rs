@@ -129,7 +129,12 @@ fn linger(scene: &Scene) -> ! {
     {
         let mark = format!("{}:{}", scene.root().display(), scene.id);
         let mut command = Command::new(program);
-        command.args(words).args(["linger", &mark]).stdin(null()).stdout(null()).stderr(null());
+        command
+            .args(words)
+            .args(["linger", &mark, &scene.patience.word()])
+            .stdin(null())
+            .stdout(null())
+            .stderr(null());
         let _ = command.exec();
     }
     exit_now(1)

@@ -128,13 +128,13 @@ pub(super) const PROBES: &[Probe] = &[
     reading("G1-sensitive-later", |scene| {
         scene.ask("late-place")?;
         // Time enough for whoever closes it.
-        sleep(Duration::from_millis(500));
+        sleep(scene.patience.with(Duration::from_millis(500)));
         contents(scene.home().join(late_place(scene.id)).join("credentials"))
     })
     .tries("open", "a sensitive place that appears in a granted home later"),
     reading("G1-sensitive-at-once", |scene| {
         scene.ask("late-place")?;
-        let until = Instant::now() + Duration::from_secs(2);
+        let until = Instant::now() + scene.patience.with(Duration::from_secs(2));
         loop {
             match contents(scene.home().join(late_place(scene.id)).join("credentials")) {
                 Err(Failed::Errno(libc::ENOENT)) if Instant::now() < until => {

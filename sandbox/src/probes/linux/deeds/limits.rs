@@ -22,7 +22,7 @@ const NOTICED_WITHIN: Duration = Duration::from_millis(2500);
 
 pub(super) const PROBES: &[Probe] = &[
     tree("G7-processes", |scene| {
-        let count = processes(scene, PROCESSES_MAX + 20, NOTICED_WITHIN)?;
+        let count = processes(scene, PROCESSES_MAX + 20, scene.patience.with(NOTICED_WITHIN))?;
         beyond("processes", count, PROCESSES_MAX)
     })
     .tries("fork", "processes, for seconds"),
@@ -31,11 +31,12 @@ pub(super) const PROBES: &[Probe] = &[
         beyond("processes", count, PROCESSES_MAX)
     })
     .tries("fork", "processes, for a moment"),
-    tree("G7-threads", |_| {
+    tree("G7-threads", |scene| {
+        let held = scene.patience.with(NOTICED_WITHIN);
         let mut count = 0u64;
         for _ in 0..PROCESSES_MAX + 20 {
             let thread = std::thread::Builder::new().stack_size(64 * 1024);
-            if let Err(error) = thread.spawn(|| sleep(NOTICED_WITHIN)) {
+            if let Err(error) = thread.spawn(move || sleep(held)) {
                 return if count > PROCESSES_MAX {
                     beyond("threads", count, PROCESSES_MAX)
                 } else {
@@ -44,17 +45,18 @@ pub(super) const PROBES: &[Probe] = &[
             }
             count += 1;
         }
-        sleep(NOTICED_WITHIN);
+        sleep(held);
         beyond("threads", count, PROCESSES_MAX)
     })
     .tries("clone(CLONE_THREAD)", "threads, for seconds"),
-    memory("G7-memory", |_| hog(1, libc::MAP_PRIVATE)).tries("mmap(MAP_PRIVATE)", "memory of one process"),
-    memory("G7-memory-shared", |_| hog(1, libc::MAP_SHARED))
+    memory("G7-memory", |scene| hog(scene, 1, libc::MAP_PRIVATE))
+        .tries("mmap(MAP_PRIVATE)", "memory of one process"),
+    memory("G7-memory-shared", |scene| hog(scene, 1, libc::MAP_SHARED))
         .tries("mmap(MAP_SHARED)", "memory of one process"),
     memory("G7-memory-tree", |scene| {
         let children: Result<Vec<i32>, Failed> = (0..4)
             .map(|_| match fork(&scene.proof)? {
-                Side::Child => exit_now(i32::from(hog(4, libc::MAP_PRIVATE).is_err())),
+                Side::Child => exit_now(i32::from(hog(scene, 4, libc::MAP_PRIVATE).is_err())),
                 Side::Parent(child) => Ok(child),
             })
             .collect();
@@ -119,13 +121,13 @@ pub(super) const PROBES: &[Probe] = &[
     })
     .stopped(&[Control::Privileges], &[libc::EPERM])
     .tries("setrlimit", "a hard limit"),
-    limited("G7-cpu", |_| burn(CPU_SECONDS_MAX * 1000 + 900))
+    limited("G7-cpu", |scene| burn(scene.patience.times(CPU_SECONDS_MAX * 1000 + 900)))
         .stopped(RLIMIT, &[-libc::SIGXCPU, -libc::SIGKILL])
         .in_setting(Setting::Alone)
         .tries("a busy loop", "CPU time"),
-    limited("G7-cpu-ignored", |_| {
+    limited("G7-cpu-ignored", |scene| {
         ignore_signal(libc::SIGXCPU)?;
-        burn(CPU_SECONDS_MAX * 1000 + 1900)
+        burn(scene.patience.times(CPU_SECONDS_MAX * 1000 + 1900))
     })
     .stopped(RLIMIT, &[-libc::SIGXCPU, -libc::SIGKILL])
     .in_setting(Setting::Alone)
@@ -169,7 +171,7 @@ fn processes(scene: &Scene, wanted: u64, hold: Duration) -> Result<u64, Failed> 
     while (children.len() as u64) < wanted {
         match fork(&scene.proof) {
             Ok(Side::Child) => {
-                sleep(NOTICED_WITHIN * 2);
+                sleep(scene.patience.with(NOTICED_WITHIN * 2));
                 exit_now(0)
             }
             Ok(Side::Parent(child)) => children.push(child),
@@ -191,7 +193,7 @@ fn processes(scene: &Scene, wanted: u64, hold: Duration) -> Result<u64, Failed> 
 }
 
 /// Takes a share of more than the limit, and keeps it until somebody should have noticed.
-fn hog(share: u64, flags: i32) -> Result<Seen, Failed> {
+fn hog(scene: &Scene, share: u64, flags: i32) -> Result<Seen, Failed> {
     let bytes = usize::try_from((MEMORY_BYTES_MAX + MEMORY_BYTES_MAX / 3) / share).unwrap_or(0);
     let access = libc::PROT_READ | libc::PROT_WRITE;
     let memory = Mapping::new(-1, bytes, access, flags | libc::MAP_ANONYMOUS | libc::MAP_POPULATE)?;
@@ -199,7 +201,7 @@ fn hog(share: u64, flags: i32) -> Result<Seen, Failed> {
     for at in (0..bytes).step_by(4096) {
         memory.write(at, &[1]);
     }
-    sleep(NOTICED_WITHIN);
+    sleep(scene.patience.with(NOTICED_WITHIN));
     Ok(text(format!("{} MiB were held", bytes >> 20).as_bytes()))
 }
 
