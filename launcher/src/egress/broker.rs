@@ -25,6 +25,9 @@ use super::{Egress, Gate, Served, Shared, dns, inbound, names, shim};
 
 /// After accepting failed (out of descriptors, mostly).
 pub(super) const PAUSE: Duration = Duration::from_millis(50);
+/// How long what the gate has to say may lie there. Waking us costs the program that connects as much as half of its
+/// connection, and is only needed once in this time.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// The running broker. Ends with [`Broker::end`]; dropping it leaves its tasks to their `LocalSet`.
 pub struct Broker {
@@ -276,6 +279,9 @@ impl Inner {
     async fn reports(self: Rc<Self>) {
         while let Some(report) = poll_fn(|context| self.reports.borrow_mut().poll_recv(context)).await {
             self.report(report);
+            // Nobody waits for what comes meanwhile, so that it wakes nobody.
+            tokio::time::sleep(GATHER).await;
+            self.catch_up();
         }
     }
 

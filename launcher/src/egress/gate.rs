@@ -32,8 +32,9 @@ const EXPECTED_MAX: usize = 4_096;
 const EXPECTED_FOR: Duration = Duration::from_secs(10);
 /// Sockets and listeners on their way to the broker: more than there may be.
 const WORK_MAX: usize = 2_048;
-/// Reports on their way to the broker; more of them are counted only.
-const REPORTS_MAX: usize = 512;
+/// Reports on their way to the broker; more of them are counted only. Several times what a supervisor can decide about
+/// while the broker gathers them.
+const REPORTS_MAX: usize = 2_048;
 
 /// Decides where connections lead.
 #[derive(Debug)]

@@ -120,10 +120,9 @@ impl Hub {
         let mut actions = Vec::new();
         loop {
             let Ok(line) = lines.next().await else { return };
-            if from == Peer::Server {
-                // What was refused before the server wrote this was refused while its call was in flight.
-                self.catch_up();
-            }
+            // What was done before the server wrote this was done while its call was in flight; and what was done before the
+            // client asks for something else was not done for that.
+            self.catch_up();
             let now = self.now();
             let mut whole: &[u8] = &[];
             match &line {

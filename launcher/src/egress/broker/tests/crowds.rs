@@ -209,3 +209,28 @@ fn a_mapped_address_is_the_ipv4_address_that_it_holds() {
         stage.broker.end().await;
     });
 }
+
+#[test]
+fn what_the_gate_says_while_the_broker_gathers_is_on_record_in_time_and_none_of_it_is_lost() {
+    run(async {
+        let stage = Stage::new(Settings::default(), &[]);
+        let refuse = |port: u16| {
+            let to = SocketAddr::from(([203, 0, 113, 5], port));
+            assert!(matches!(stage.gate.connect(&wish(to)), Way::Refused(_)));
+        };
+        refuse(1);
+        // Heard by the task that gathers from here on.
+        stage.kept.until("net.refused").await;
+        refuse(2);
+        stage.broker.catching_up().catch_up();
+        let whats: Vec<_> = stage.kept.of("net.refused").iter().map(|event| event["what"].clone()).collect();
+        assert_eq!(whats, ["203.0.113.5:1", "203.0.113.5:2"]);
+        // Some hundred in a hundredth of a second are as many as a supervisor can answer.
+        for _ in 0..1_500 {
+            refuse(3);
+        }
+        stage.broker.end().await;
+        let summary = stage.kept.one("net.summary");
+        assert_eq!((&summary["refused"], &summary["lost"]), (&1_502.into(), &0.into()), "{summary}");
+    });
+}
