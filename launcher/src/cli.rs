@@ -11,12 +11,14 @@ mod bisect;
 mod demo;
 mod identify;
 mod learn;
+mod login;
 mod packages;
 
 pub use bisect::{BisectArgs, BisectSessionArgs};
 pub use demo::{DemoArgs, DemoServerArgs, DemoSessionArgs, Protection, StartingPolicy};
 pub use identify::IdentifyArgs;
 pub use learn::LearnArgs;
+pub use login::LoginCommand;
 pub use packages::{FetchArgs, FetchCheckArgs, PinsCommand};
 
 /// Start MCP servers in a jail, mediate every message, record every decision.
@@ -75,6 +77,9 @@ pub enum Command {
     /// Show, compare, approve and forget what packages are pinned to
     #[command(subcommand)]
     Pins(PinsCommand),
+    /// Give servers their own logins (tokens that they keep in your home directory), which their jails hide
+    #[command(subcommand, after_help = login::LOGIN_EXAMPLES)]
+    Login(LoginCommand),
     /// Work with policy files
     #[command(subcommand)]
     Policy(PolicyCommand),
