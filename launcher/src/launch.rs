@@ -193,7 +193,7 @@ fn prepare_with(request: Request, facts: &Facts, when: When) -> Result<Prepared,
     plan.ruleset.observe = request.observe;
     announce_shim(&mut plan, facts);
     if let Some(logins) = &logins {
-        logins.into_plan(&mut plan);
+        logins.enter(&mut plan);
     }
     let mut policy = policy;
     if let PolicySource::Trial(layer) = request.policy {

@@ -14,6 +14,9 @@ const BACKENDS: [&str; 3] = ["namespaces", "notify", "static"];
 const CANARY: &str = "canary-4f1c-of-the-login";
 const OTHER: &str = "canary-9b7e-of-somebody-else";
 
+/// What reads the login where a server looks for it.
+const OWN: &str = "cat $HOME/.own/token.json";
+
 /// The place of a login, which can be copied and shared.
 const LOGIN: &str = "[[login]]\npath = \"${home}/.own\"\nreason = \"tokens of a test\"\nshare = \"write\"\n";
 
@@ -56,10 +59,15 @@ fn started(world: &World, backend: &str, scripts: &[&str]) -> (Vec<String>, Stri
 
 /// `stockade WORDS…` on a terminal, with this typed at each question.
 fn on_a_terminal(world: &World, typed: &str, words: &[&str]) -> Finished {
+    typed_at(world, stockade_bin(), typed, words)
+}
+
+/// The same of any program.
+fn typed_at(world: &World, program: PathBuf, typed: &str, words: &[&str]) -> Finished {
     let mut command = raw_driver("terminal.py");
     command.args(words);
     world.dress(&mut command);
-    command.env("STOCKADE", stockade_bin()).env("TYPED", typed).env("AWAIT", "[y/N]");
+    command.env("STOCKADE", program).env("TYPED", typed).env("AWAIT", "[y/N]");
     finish(command.spawn().expect("the driver starts"), DEADLINE)
 }
 
@@ -120,81 +128,84 @@ fn recorded(world: &World, text: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_login_is_told_of_once_and_copied_by_a_person_at_a_terminal_alone() {
+fn a_login_is_told_of_once_and_is_not_there() {
     let world = world(LOGIN);
-    symlink(world.home().join(".other/token.json"), world.home().join(".own/link")).unwrap();
-    let real = world.home().join(".own/token.json").display().to_string();
-    let (own, outside) = ("cat $HOME/.own/token.json", format!("cat {real}"));
-    let other = format!("cat {}", world.home().join(".other/token.json").display());
+    let outside = format!("cat {}", world.home().join(".own/token.json").display());
     // Positive control: the same words read it outside.
-    let bare = Command::new("/bin/sh").args(["-c", own]).env("HOME", world.home()).output().expect("a shell");
+    let bare = Command::new("/bin/sh").args(["-c", OWN]).env("HOME", world.home()).output().expect("a shell");
     assert_eq!(String::from_utf8_lossy(&bare.stdout), CANARY);
-
-    let (answers, stderr) = started(&world, "auto", &[own, &outside]);
+    let (answers, stderr) = started(&world, "auto", &[OWN, &outside]);
     assert_eq!(answers, ["", ""], "{stderr}");
     assert!(stderr.contains("starts without your login in ~/.own (tokens of a test)"), "{stderr}");
-    let key = key(&stderr);
-    assert!(stderr.contains(&format!("`stockade login copy {key}`")), "{stderr}");
-    let (answers, again) = started(&world, "auto", &[own]);
+    assert!(stderr.contains(&format!("`stockade login copy {}`", key(&stderr))), "{stderr}");
+    let (answers, again) = started(&world, "auto", &[OWN]);
     assert!(answers == [""] && !again.contains("login"), "told twice: {again}");
     let offered = events(&world, "login.");
     assert_eq!(offered.len(), 1, "{offered:?}");
-    assert_eq!(
-        (offered[0].0.as_str(), &offered[0].1["places"][0]["place"]),
-        ("login.offered", &json!("~/.own"))
-    );
+    let (kind, what) = &offered[0];
+    assert_eq!((kind.as_str(), &what["places"][0]["place"]), ("login.offered", &json!("~/.own")));
     assert_eq!(state(&world), "waiting");
+    assert_eq!(recorded(&world, CANARY), Vec::<PathBuf>::new());
+    assert!(!stderr.contains(CANARY), "{stderr}");
+}
 
-    let copy = ["login", "copy", &key];
-    for words in [copy, ["login", "share", &key], ["login", "never", &key]] {
-        let refused = without_a_terminal(&world, &words);
-        assert_eq!(refused.code(), 77, "{refused:#?}");
-        assert!(refused.stderr.contains("a person at a terminal"), "{refused:#?}");
+#[test]
+fn nobody_but_a_person_at_a_terminal_gives_a_login() {
+    let world = world(LOGIN);
+    let (_, stderr) = started(&world, "auto", &[]);
+    let key = key(&stderr);
+    for verb in ["copy", "share", "never", "forget"] {
+        let refused = without_a_terminal(&world, &["login", verb, &key]);
+        // What has nothing to forget says so.
+        let (code, why) =
+            if verb == "forget" { (64, "nothing was decided") } else { (77, "a person at a terminal") };
+        assert!(refused.code() == code && refused.stderr.contains(why), "{refused:#?}");
     }
-    let declined = on_a_terminal(&world, "n", &copy);
-    assert_eq!(declined.code(), 77, "{declined:#?}");
+    let behind = format!("set -m; '{}' login copy {key} & wait $!", stockade_bin().display());
+    let refused = typed_at(&world, "/bin/sh".into(), "y", &["-c", &behind]);
+    assert!(refused.code() == 77 && refused.stdout_text().contains("in the background"), "{refused:#?}");
+    for answer in ["n", "", "no y"] {
+        let declined = on_a_terminal(&world, answer, &["login", "copy", &key]);
+        assert_eq!(declined.code(), 77, "{declined:#?}");
+    }
     assert!(!private(&world, &key).join(".own").exists() && state(&world) == "waiting");
+    let decided = events(&world, "login.");
+    assert!(decided.iter().all(|(kind, _)| kind == "login.offered"), "{decided:?}");
+}
 
-    let copied = on_a_terminal(&world, "y", &copy);
-    assert_eq!(copied.code(), 0, "{copied:#?}");
-    let shown = copied.stdout_text();
-    assert!(shown.contains("1 file, ") && shown.contains("link: a link"), "{shown}");
+#[test]
+fn a_copied_login_works_in_the_jail_and_nothing_beside_it_is_read() {
+    let world = world(LOGIN);
+    symlink(world.home().join(".other/token.json"), world.home().join(".own/link")).unwrap();
+    let read = |name: &str| format!("cat {}", world.home().join(name).display());
+    let (outside, other) = (read(".own/token.json"), read(".other/token.json"));
+    let (_, stderr) = started(&world, "auto", &[]);
+    let key = key(&stderr);
+    let copied = on_a_terminal(&world, "y", &["login", "copy", &key]).stdout_text();
+    assert!(copied.contains("copied, 1 file, ") && copied.contains("link: a link"), "{copied}");
     assert_eq!(state(&world), "copied");
+    let write = "echo x > $HOME/.own/new && cat $HOME/.own/new; rm $HOME/.own/new";
     for backend in BACKENDS {
-        let (answers, stderr) = started(
-            &world,
-            backend,
-            &[
-                own,
-                &outside,
-                &other,
-                "ls $HOME/.own",
-                "echo x > $HOME/.own/new && cat $HOME/.own/new; rm $HOME/.own/new",
-            ],
-        );
+        let (answers, stderr) = started(&world, backend, &[OWN, &outside, &other, "ls $HOME/.own", write]);
         assert_eq!(answers, [CANARY, "", "", "token.json", "x"], "{backend}: {stderr}");
         assert!(!stderr.contains("login"), "{backend}: {stderr}");
     }
     let mode = |path: PathBuf| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
-    assert_eq!(
-        (mode(private(&world, &key).join(".own")), mode(private(&world, &key).join(".own/token.json"))),
-        (0o700, 0o600)
-    );
+    let own = private(&world, &key).join(".own");
+    assert_eq!((mode(own.clone()), mode(own.join("token.json"))), (0o700, 0o600));
     assert_eq!(mode(world.state().join(format!("stockade/logins/{key}.json"))), 0o600);
     let (kind, what) = events(&world, "login.").pop().expect("an event");
-    assert_eq!(
-        (kind.as_str(), &what["place"], &what["files"], &what["left_out"]),
-        ("login.copied", &json!("~/.own"), &json!(1), &json!(1))
-    );
+    assert_eq!((kind.as_str(), &what["place"]), ("login.copied", &json!("~/.own")));
+    assert_eq!((&what["files"], &what["left_out"]), (&json!(1), &json!(1)));
 
     let forgotten = on_a_terminal(&world, "y", &["login", "forget", &key]);
     assert_eq!(forgotten.code(), 0, "{forgotten:#?}");
-    assert!(!private(&world, &key).join(".own").exists() && world.home().join(".own/token.json").exists());
-    let (answers, stderr) = started(&world, "auto", &[own]);
+    assert!(!own.exists() && world.home().join(".own/token.json").exists());
+    let (answers, stderr) = started(&world, "auto", &[OWN]);
     assert!(answers == [""] && stderr.contains("starts without your login"), "{stderr}");
     // What lies in the place was told to nobody.
-    assert_eq!(recorded(&world, CANARY), [PathBuf::new(); 0]);
-    for text in [&stderr, &again, &shown, &forgotten.stdout_text(), &declined.stdout_text()] {
+    assert_eq!(recorded(&world, CANARY), Vec::<PathBuf>::new());
+    for text in [&stderr, &copied, &forgotten.stdout_text()] {
         assert!(!text.contains(CANARY), "{text}");
     }
 }
@@ -262,6 +273,8 @@ fn a_login_that_the_profile_grants_is_told_of_and_never_closes_it() {
     assert!(stderr.contains("may use your login in ~/.own") && !stderr.contains("login copy"), "{stderr}");
     assert_eq!(events(&world, "login.offered")[0].1["places"][0]["open"], json!(true));
     let key = key(&stderr);
+    let copied = on_a_terminal(&world, "y", &["login", "copy", &key]);
+    assert!(copied.code() == 64 && copied.stdout_text().contains("grants them already"), "{copied:#?}");
     let never = on_a_terminal(&world, "y", &["login", "never", &key]);
     assert_eq!(never.code(), 0, "{never:#?}");
     for backend in BACKENDS {

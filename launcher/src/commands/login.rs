@@ -11,7 +11,7 @@ use super::terminal::Terminal;
 use crate::cli::LoginCommand;
 use crate::error::{Failure, Kind};
 use crate::exit::Exit;
-use crate::host::Facts;
+use crate::host::{self, Facts};
 use crate::logins::{self, Offer, Standing, State, Subject, Survey, Way, shown};
 
 /// What is left out of a copy is named, as far as anybody reads that.
@@ -118,6 +118,10 @@ fn give(server: &str, gift: Gift, facts: &Facts) -> Result<Exit, Failure> {
             .hint(format!("`stockade login copy {}` gives a copy", subject.record.key)));
     }
     for login in meant {
+        // The server has it where it looks for it.
+        if subject.state(login, facts) == State::InPlace {
+            continue;
+        }
         let Some(offer) = subject.offer(login, facts)? else { continue };
         offered += 1;
         terminal.show(&described(&subject, &offer, gift, facts))?;
@@ -133,7 +137,7 @@ fn give(server: &str, gift: Gift, facts: &Facts) -> Result<Exit, Failure> {
         let done = match gift {
             Gift::Copy => {
                 let copied = subject.copy(&offer, facts)?;
-                format!("{place}: {} copied\n", amount(&copied))
+                format!("{place}: copied, {}\n", amount(&copied))
             }
             Gift::Share => format!("{place}: {}\n", subject.share(&offer, facts)?.words()),
         };
@@ -144,7 +148,7 @@ fn give(server: &str, gift: Gift, facts: &Facts) -> Result<Exit, Failure> {
             Kind::Usage,
             format!("there is no login to give to {}", harmless(&subject.record.server)),
         )
-        .cause("you have nothing in the places that its profile names")
+        .cause("you have nothing in the places that its profile names, or it grants them already")
         .hint("`stockade login list` shows them"));
     }
     if given == 0 {
@@ -186,9 +190,6 @@ fn described(subject: &Subject, offer: &Offer<'_>, gift: Gift, facts: &Facts) ->
             ));
         }
     }
-    if subject.state(login, facts) == State::InPlace {
-        text.push_str("  its profile lets it use the place itself already\n");
-    }
     text
 }
 
@@ -197,7 +198,7 @@ fn amount(found: &Survey) -> String {
     let files =
         format!("{} file{}, {} bytes", found.files, if found.files == 1 { "" } else { "s" }, found.bytes);
     match found.newest {
-        Some(newest) => format!("{files}, the newest {}", logins::age(newest, SystemTime::now())),
+        Some(newest) => format!("{files}, the newest {}", logins::age(newest, SystemTime::from(host::now()))),
         None => files,
     }
 }

@@ -125,7 +125,7 @@ impl Given {
     }
 
     /// Into the plan that was made of the profile.
-    pub fn into_plan(&self, plan: &mut Plan) {
+    pub fn enter(&self, plan: &mut Plan) {
         plan.notes.extend(self.notes.iter().cloned());
         for (name, place) in &self.env {
             for (_, value) in plan.ruleset.env.iter_mut().filter(|(known, _)| known == name.as_str()) {

@@ -132,6 +132,13 @@ struct Walk {
     entries: usize,
 }
 
+/// What stands under a name.
+enum Entry {
+    Gone,
+    File(File),
+    Directory(OwnedFd),
+}
+
 impl Walk {
     fn directory(
         &mut self,
@@ -200,39 +207,53 @@ impl Walk {
         if self.entries > ENTRIES_MAX {
             return Err(Unfit::TooMany);
         }
-        let before = match fstatat(source, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
-            Ok(facts) => facts,
-            // A cache that was tidied, or a part that this user does not have.
-            Err(Errno::ENOENT) => return Ok(()),
-            Err(_) => return Ok(self.leave_out(at, "cannot be looked at")),
-        };
-        match kind(&before) {
-            SFlag::S_IFDIR | SFlag::S_IFREG => {}
-            SFlag::S_IFLNK => return Ok(self.leave_out(at, "a link")),
-            SFlag::S_IFIFO => return Ok(self.leave_out(at, "a pipe")),
-            SFlag::S_IFSOCK => return Ok(self.leave_out(at, "a socket")),
-            _ => return Ok(self.leave_out(at, "a device")),
-        }
-        let found = match openat(source, name, reading(), Mode::empty()) {
+        let found = match self.open(source, name) {
             Ok(found) => found,
-            Err(Errno::EACCES) => return Ok(self.leave_out(at, "cannot be read")),
-            Err(_) => return Ok(self.leave_out(at, "changed meanwhile")),
+            Err(what) => {
+                self.leave_out(at, what);
+                return Ok(());
+            }
         };
-        // Asked of what was opened: what stands at the name may have been exchanged since.
-        let facts = fstat(&found).map_err(|error| Unfit::Open(error.into()))?;
-        if facts.st_dev != self.device {
-            return Ok(self.leave_out(at, "on another file system"));
-        }
-        match kind(&facts) {
-            SFlag::S_IFREG => self.file(File::from(found), target, at),
-            SFlag::S_IFDIR => {
+        match found {
+            Entry::Gone => Ok(()),
+            Entry::File(file) => self.file(file, target, at),
+            Entry::Directory(dir) => {
                 let inner = match target {
                     Some(target) => Some(made(target, name, at)?),
                     None => None,
                 };
-                self.directory(found.as_fd(), inner.as_ref().map(AsFd::as_fd), at, depth + 1)
+                self.directory(dir.as_fd(), inner.as_ref().map(AsFd::as_fd), at, depth + 1)
             }
-            _ => Ok(self.leave_out(at, "changed meanwhile")),
+        }
+    }
+
+    /// What stands under a name, opened; or what it is, if that is left out.
+    fn open(&self, source: BorrowedFd<'_>, name: &OsStr) -> Result<Entry, &'static str> {
+        let before = match fstatat(source, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(facts) => facts,
+            // A cache that was tidied, or a part that this user does not have.
+            Err(Errno::ENOENT) => return Ok(Entry::Gone),
+            Err(_) => return Err("cannot be looked at"),
+        };
+        match kind(&before) {
+            SFlag::S_IFDIR | SFlag::S_IFREG => {}
+            SFlag::S_IFLNK => return Err("a link"),
+            SFlag::S_IFIFO => return Err("a pipe"),
+            SFlag::S_IFSOCK => return Err("a socket"),
+            _ => return Err("a device"),
+        }
+        let found = match openat(source, name, reading(), Mode::empty()) {
+            Ok(found) => found,
+            Err(Errno::EACCES) => return Err("cannot be read"),
+            Err(_) => return Err("changed meanwhile"),
+        };
+        // Asked of what was opened: what stands at the name may have been exchanged since.
+        let facts = fstat(&found).map_err(|_| "cannot be looked at")?;
+        match kind(&facts) {
+            _ if facts.st_dev != self.device => Err("on another file system"),
+            SFlag::S_IFREG => Ok(Entry::File(File::from(found))),
+            SFlag::S_IFDIR => Ok(Entry::Directory(found)),
+            _ => Err("changed meanwhile"),
         }
     }
 

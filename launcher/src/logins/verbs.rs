@@ -113,6 +113,10 @@ impl Subject {
         let opened = Place::below(parent.as_fd(), name).map_err(|error| unfit(&error))?;
         let only: Vec<&str> = login.only.iter().map(AsRef::as_ref).collect();
         let found = opened.survey(&only).map_err(|error| unfit(&error))?;
+        // The place is there for other reasons, and nobody has logged in.
+        if found.files == 0 && found.left_out.is_empty() {
+            return Ok(None);
+        }
         let goal = self.goal(login, facts)?;
         let standing = goal.standing().map_err(|error| unfit(&error))?;
         Ok(Some(Offer { login, from, real, found, standing, place: opened, goal }))
