@@ -1,6 +1,8 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+
 use super::*;
 
 const SECRET: &str = "the key of somebody else";
@@ -156,19 +158,21 @@ fn what_is_exchanged_after_the_survey_leads_nowhere() {
 fn what_is_exchanged_during_the_copy_leads_nowhere() {
     let scene = Scene::new(&[("v1/id", "token")]);
     let place = scene.place().unwrap();
-    let (dir, aside) = (scene.at("place/v1"), scene.at("aside"));
-    let target = scene.at("ssh");
+    let (dir, link) = (scene.at("place/v1"), scene.at("link"));
+    symlink(scene.at("ssh"), &link).unwrap();
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        // One step, so that the name is never free: the two take each other's place as often as they can.
         scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                std::fs::rename(&dir, &aside).unwrap();
-                symlink(&target, &dir).unwrap();
-                std::fs::remove_file(&dir).unwrap();
-                std::fs::rename(&aside, &dir).unwrap();
+            // Bounded, for a test that fails ends no other thread.
+            for _ in 0..5_000_000 {
+                if done.load(Ordering::Relaxed) {
+                    break;
+                }
+                renameat2(AT_FDCWD, &dir, AT_FDCWD, &link, RenameFlags::RENAME_EXCHANGE).unwrap();
             }
         });
-        for _ in 0..300 {
+        for _ in 0..2_000 {
             scene.copy(&place, &[]).unwrap();
             let texts = scene.copied();
             assert!(texts.iter().all(|(_, text)| text == "token"), "{texts:?}");
