@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use stockade_policy::document::Mistakes;
 use stockade_policy::document::policy::PolicyDocument;
 use stockade_policy::document::profile::{
-    ListenGrant, NetGrant, OpenGrant, PathGrant, Profile, ProfileLimits, Require, Source, parse_all,
+    ListenGrant, Login, NetGrant, OpenGrant, PathGrant, Profile, ProfileLimits, Require, Source, parse_all,
 };
 
 type Fallible<T> = Result<T, Vec<String>>;
@@ -55,7 +55,7 @@ fn tables() -> Fallible<String> {
     let mut out = String::from(
         "use std::borrow::Cow;\n\
          use stockade_policy::document::profile::{AddressClass, EnvSet, ListenGrant, NetGrant, OpenGrant};\n\
-         use stockade_policy::document::profile::{PathGrant, Profile, ProfileLimits, Require};\n",
+         use stockade_policy::document::profile::{Login, PathGrant, Profile, ProfileLimits, Require, Share};\n",
     );
     // Writing to a String cannot fail.
     let _ = write_profiles(&mut out, &parsed);
@@ -125,6 +125,7 @@ fn write_profiles(out: &mut String, profiles: &[Profile]) -> std::fmt::Result {
         writeln!(out, "];")?;
         write_grants(out, &format!("UNIX_{n}"), &profile.unix_allow)?;
         write_network(out, n, profile)?;
+        write_logins(out, n, &profile.logins)?;
     }
     writeln!(out, "/// Every profile inside the binary, its bases folded in.")?;
     writeln!(out, "pub(super) static PROFILES: [Profile; {}] = [", profiles.len())?;
@@ -165,6 +166,22 @@ fn write_network(out: &mut String, n: usize, profile: &Profile) -> std::fmt::Res
     writeln!(out, "];")
 }
 
+fn write_logins(out: &mut String, n: usize, logins: &[Login]) -> std::fmt::Result {
+    for (index, login) in logins.iter().enumerate() {
+        write_words(out, &format!("ONLY_{n}_{index}"), &login.only)?;
+    }
+    write!(out, "static LOGIN_{n}: [Login; {}] = [", logins.len())?;
+    for (index, Login { path, to, reason, share, variable, .. }) in logins.iter().enumerate() {
+        let share = share.map_or("None".to_owned(), |share| format!("Some(Share::{share:?})"));
+        let variable =
+            variable.as_ref().map_or("None".to_owned(), |name| format!("Some(Cow::Borrowed({name:?}))"));
+        write!(out, "Login {{ path: Cow::Borrowed({path:?}), to: Cow::Borrowed({to:?}), ")?;
+        write!(out, "reason: Cow::Borrowed({reason:?}), share: {share}, variable: {variable}, ")?;
+        write!(out, "only: Cow::Borrowed(&ONLY_{n}_{index}) }}, ")?;
+    }
+    writeln!(out, "];")
+}
+
 fn write_profile(out: &mut String, n: usize, profile: &Profile) -> std::fmt::Result {
     let Profile { name, description, .. } = profile;
     let ProfileLimits {
@@ -187,6 +204,7 @@ fn write_profile(out: &mut String, n: usize, profile: &Profile) -> std::fmt::Res
     writeln!(out, "        unix_private: {:?},", profile.unix_private)?;
     writeln!(out, "        install_scripts: {:?},", profile.install_scripts)?;
     writeln!(out, "        env_pass: Cow::Borrowed(&PASS_{n}), env_set: Cow::Borrowed(&SET_{n}),")?;
+    writeln!(out, "        logins: Cow::Borrowed(&LOGIN_{n}),")?;
     writeln!(out, "        limits: ProfileLimits {{")?;
     writeln!(
         out,

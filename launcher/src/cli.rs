@@ -11,6 +11,7 @@ mod bisect;
 mod demo;
 mod identify;
 mod learn;
+mod login;
 mod packages;
 mod profile;
 
@@ -18,6 +19,7 @@ pub use bisect::{BisectArgs, BisectSessionArgs};
 pub use demo::{DemoArgs, DemoServerArgs, DemoSessionArgs, Protection, StartingPolicy};
 pub use identify::IdentifyArgs;
 pub use learn::LearnArgs;
+pub use login::LoginCommand;
 pub use packages::{FetchArgs, FetchCheckArgs, PinsCommand};
 pub use profile::{ProfileCommand, ProfileTestArgs, ProfileTrialArgs};
 
@@ -77,6 +79,9 @@ pub enum Command {
     /// Show, compare, approve and forget what packages are pinned to
     #[command(subcommand)]
     Pins(PinsCommand),
+    /// Give servers their own logins (tokens that they keep in your home directory), which their jails hide
+    #[command(subcommand, after_help = login::LOGIN_EXAMPLES)]
+    Login(LoginCommand),
     /// Work with policy files
     #[command(subcommand)]
     Policy(PolicyCommand),

@@ -19,6 +19,7 @@ use crate::egress::{Egress, Inbound, Served, Shim};
 use crate::error::{Failure, Kind};
 use crate::host::{self, Facts};
 use crate::learn::Witness;
+use crate::logins::{self, Given};
 use crate::packages::{self, When};
 use crate::plan::{self, ClosedPlaces, Plan};
 use crate::telemetry::{ClientClaim, Common, EventLog, SessionRefused, SessionStart};
@@ -77,13 +78,15 @@ pub struct Prepared {
     witness: Option<Arc<Witness>>,
     /// The pin of its package, if the registry should be asked for something newer once it runs.
     check: Option<String>,
+    /// Its own logins, if its profile names some.
+    logins: Option<Given>,
 }
 
 impl Prepared {
     /// With a plan of its own, wider than the profile in force: `learn` only.
     pub fn to_learn(request: Request, plan: Plan, policy: Arc<Policy>, witness: Arc<Witness>) -> Self {
         let session = uuid::Uuid::now_v7().to_string();
-        Self { request, plan, policy, session, witness: Some(witness), check: None }
+        Self { request, plan, policy, session, witness: Some(witness), check: None, logins: None }
     }
 }
 
@@ -130,7 +133,7 @@ pub fn prepare_only(request: Request, facts: &Facts) -> Result<Prepared, Failure
 
 /// A plan that was made elsewhere, ready to be carried out: the jail of a fetch.
 pub fn planned(request: Request, plan: Plan, policy: Policy, session: String) -> Prepared {
-    Prepared { request, plan, policy: Arc::new(policy), session, witness: None, check: None }
+    Prepared { request, plan, policy: Arc::new(policy), session, witness: None, check: None, logins: None }
 }
 
 fn prepare_with(request: Request, facts: &Facts, when: When) -> Result<Prepared, Failure> {
@@ -163,6 +166,13 @@ fn prepare_with(request: Request, facts: &Facts, when: When) -> Result<Prepared,
         None => None,
     };
     let profile = widened.as_ref().unwrap_or(profile);
+    // What is in a container has no private home here.
+    let logins = match contained {
+        None if matches!(request.policy, PolicySource::Demo(_)) => None,
+        None => logins_of(profile, request.id.as_deref(), (&resolved, &policy), facts)?,
+        Some(_) => None,
+    };
+    let profile = logins.as_ref().map_or(profile, |given| &given.profile);
     let session = uuid::Uuid::now_v7().to_string();
     let mut entry_env =
         request.id.as_deref().and_then(|id| clients::env_names(id, facts)).unwrap_or_default();
@@ -182,6 +192,9 @@ fn prepare_with(request: Request, facts: &Facts, when: When) -> Result<Prepared,
     let mut plan = Plan::make(&input, &host::FileTree)?;
     plan.ruleset.observe = request.observe;
     announce_shim(&mut plan, facts);
+    if let Some(logins) = &logins {
+        logins.enter(&mut plan);
+    }
     let mut policy = policy;
     if let PolicySource::Trial(layer) = request.policy {
         layer.loosen(&mut plan, facts);
@@ -193,7 +206,30 @@ fn prepare_with(request: Request, facts: &Facts, when: When) -> Result<Prepared,
         container::contain(&mut plan, asked, (&session, &entry_env), facts, &host::FileTree)?;
     }
     let check = stand_in.as_ref().and_then(|stand_in| stand_in.due.clone());
-    Ok(Prepared { request, plan, policy: Arc::new(policy), session, witness: None, check })
+    Ok(Prepared { request, plan, policy: Arc::new(policy), session, witness: None, check, logins })
+}
+
+/// What was decided about the server's own logins, if its profile names some.
+///
+/// # Errors
+/// When what was decided cannot be read.
+pub(crate) fn logins_of(
+    profile: &Profile,
+    id: Option<&str>,
+    (resolved, policy): (&identity::Resolved, &Policy),
+    facts: &Facts,
+) -> Result<Option<Given>, Failure> {
+    if profile.logins.is_empty() {
+        return Ok(None);
+    }
+    let split = id.and_then(|id| id.split_once('/'));
+    let who = logins::Who {
+        key: plan::server_key(id, resolved),
+        server: split.map_or_else(|| resolved.name.clone(), |(_, name)| name.to_owned()),
+        id: id.map(str::to_owned),
+        identity: resolved.identities.clone(),
+    };
+    logins::apply(profile, who, policy, facts).map(Some)
 }
 
 /// A program in its jail, with its events on record and nobody at its pipes yet.
@@ -239,6 +275,7 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
         _ => prepared.request.without,
     };
     let check = prepared.check.clone();
+    let logins = told_logins(&prepared);
     let Fenced { plan, policy, engine, jailed, mut log, denials, network, container } =
         fence(prepared, facts)?;
     let names = SessionFacts { identities: plan.identities.clone(), server_name: plan.server_name.clone() };
@@ -251,6 +288,9 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
     });
     let start = SessionStart::new(&plan, &policy, &jailed.enforcement).after(&jailed.attempts);
     record_start(&mut log, start)?;
+    if let Some(logins) = logins {
+        logins.tell(&mut log, facts);
+    }
     if let Some(key) = check {
         packages::check_later(&key);
     }
@@ -262,11 +302,23 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
 /// # Errors
 /// As for [`start`].
 pub fn start_unmediated(prepared: Prepared, facts: &Facts) -> Result<Fenced, Failure> {
+    let logins = told_logins(&prepared);
     let mut fenced = fence(prepared, facts)?;
     let start = SessionStart::new(&fenced.plan, &fenced.policy, &fenced.jailed.enforcement);
     let start = start.after(&fenced.jailed.attempts);
     record_start(&mut fenced.log, SessionStart { mediated: false, ..start })?;
+    if let Some(logins) = logins {
+        logins.tell(&mut fenced.log, facts);
+    }
     Ok(fenced)
+}
+
+/// The logins that a start tells of: what `bisect` tries is no start that anybody reads about.
+fn told_logins(prepared: &Prepared) -> Option<Given> {
+    match prepared.request.policy {
+        PolicySource::Trial(_) => None,
+        PolicySource::Machine | PolicySource::Demo(_) => prepared.logins.clone(),
+    }
 }
 
 fn fence(prepared: Prepared, facts: &Facts) -> Result<Fenced, Failure> {

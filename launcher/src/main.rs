@@ -15,6 +15,7 @@ mod host;
 mod identity;
 mod launch;
 mod learn;
+mod logins;
 mod packages;
 mod plan;
 mod policies;

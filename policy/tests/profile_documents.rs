@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use stockade_policy::document::profile::{
-    AddressClass, NetGrant, Profile, Source, is_fragment, parse_all, schema,
+    AddressClass, NetGrant, Profile, Share, Source, is_fragment, parse_all, schema,
 };
 
 const HEAD: &str = "name = \"p\"\ndescription = \"d\"\n";
@@ -65,6 +65,90 @@ output = "64MiB/s"
     assert_eq!((profile.limits.upload_bytes, profile.strict), (Some(64 << 20), Some(true)));
     assert_eq!(profile.limits.output_bytes_per_second, Some(64 << 20));
     assert_eq!(profile.closed[0].path, "${workspace}/secrets");
+}
+
+#[test]
+fn logins_are_read_and_are_no_grants() {
+    let profile = parse(
+        r#"
+[[login]]
+path = "${home}/.mcp-auth/"
+reason = "tokens"
+share = "write"
+variable = "MCP_REMOTE_CONFIG_DIR"
+[[login]]
+path = "${home}/.config/tool//auth.json"
+to = "${state}/config/tool/auth.json"
+reason = "one file"
+[[login]]
+path = "${home}/.azure"
+only = ["msal_token_cache.json", "a/b/"]
+reason = "some of it"
+[test]
+not_reads = ["${home}/.mcp-auth/tokens.json", "${home}/.azure/msal_token_cache.json"]
+"#,
+    );
+    let [remote, tool, azure] = profile.logins.as_ref() else { panic!("{:?}", profile.logins) };
+    assert_eq!((remote.path.as_ref(), remote.to.as_ref()), ("${home}/.mcp-auth", "${state}/home/.mcp-auth"));
+    assert_eq!(
+        (remote.share, remote.variable.as_deref()),
+        (Some(Share::Write), Some("MCP_REMOTE_CONFIG_DIR"))
+    );
+    assert_eq!(
+        (tool.path.as_ref(), tool.to.as_ref(), tool.share),
+        ("${home}/.config/tool/auth.json", "${state}/config/tool/auth.json", None)
+    );
+    assert_eq!(azure.only.as_ref(), ["msal_token_cache.json", "a/b"]);
+    assert!(profile.read.is_empty() && profile.write.is_empty());
+}
+
+#[test]
+fn a_login_that_could_not_be_given_is_a_mistake() {
+    let login = |lines: &str| mistakes(&format!("[[login]]\nreason = \"r\"\n{lines}"));
+    for (lines, what) in [
+        ("path = \"/etc/x\"", "`/etc/x` is not in the home directory"),
+        ("path = \"~/.x\"", "`~/.x` is not in the home directory"),
+        ("path = \"${home}\"", "`${home}` is not in the home directory"),
+        ("path = \"${home}/\"", "`` names nothing"),
+        ("path = \"${home}/.config/\"", "`${home}/.config/` belongs to many programs"),
+        ("path = \"${home}/.x/../.ssh\"", "`.x/../.ssh` has `.` or `..` in it"),
+        ("path = \"${home}/.x*\"", "`.x*` has a wildcard"),
+        ("path = \"${home}/${cwd}\"", "`${cwd}` is more than a path below another"),
+        (
+            "path = \"${home}/.x\"\nto = \"${home}/.y\"",
+            "`${home}/.y` is in no private directory of the server",
+        ),
+        ("path = \"${home}/.x\"\nto = \"${state}/../y\"", "`../y` has `.` or `..` in it"),
+        (
+            "path = \"${home}/.x\"\nonly = [\"/etc/shadow\"]",
+            "`/etc/shadow` is more than a path below another",
+        ),
+        ("path = \"${home}/.x\"\nshare = \"all\"", "`share` cannot be `all`"),
+        ("path = \"${home}/.x\"\nvariable = \"A-B\"", "`A-B` is no name of a variable"),
+        ("path = \"${home}/.x\"\nshare = \"read\"\nonly = [\"a\"]", "`only` and `share` exclude each other"),
+        ("path = \"${home}/.x\"\ncopy = true", "[[login]] has no key `copy`"),
+    ] {
+        assert_eq!(login(lines), [what], "{lines}");
+    }
+    // All of them at once.
+    let all = mistakes("[[login]]\npath = \"/x\"\nto = \"/y\"\n[[login]]\nshare = 1");
+    assert_eq!(all.len(), 6, "{all:?}");
+}
+
+#[test]
+fn logins_are_inherited_replaced_and_taken_away() {
+    let base = parse(
+        "[[login]]\npath = \"${home}/.a\"\nreason = \"r\"\n[[login]]\npath = \"${home}/.b\"\nreason = \"r\"",
+    );
+    let text = format!(
+        "{HEAD}extends = \"base\"\nremove = [\"${{home}}/.a/\"]\n[[login]]\npath = \"${{home}}/.b\"\nreason = \"own\"\nshare = \"read\""
+    );
+    let profile = Profile::parse("p.toml", &text, &|_| Some(base.clone())).expect("in order");
+    let [login] = profile.logins.as_ref() else { panic!("{:?}", profile.logins) };
+    assert_eq!(
+        (login.path.as_ref(), login.reason.as_ref(), login.share),
+        ("${home}/.b", "own", Some(Share::Read))
+    );
 }
 
 #[test]
@@ -430,6 +514,9 @@ fn keys_of_schema() -> Vec<(String, String, BTreeSet<String>)> {
         if table["properties"].is_object() {
             found.push((format!("[{name}]"), format!("[{name}]\nzzz = 1"), keys(table)));
         }
+        if table["items"]["properties"].is_object() {
+            found.push((format!("[[{name}]]"), format!("[[{name}]]\nzzz = 1"), keys(&table["items"])));
+        }
         for (key, list) in table["properties"].as_object().into_iter().flatten() {
             if list["items"]["properties"].is_object() {
                 let text = format!("[{name}]\n{key} = [{{ zzz = 1 }}]");
@@ -443,7 +530,7 @@ fn keys_of_schema() -> Vec<(String, String, BTreeSet<String>)> {
 #[test]
 fn the_schema_knows_the_keys_that_the_reader_knows() {
     let tables = keys_of_schema();
-    assert!(tables.len() >= 14, "{}", tables.len());
+    assert!(tables.len() >= 15, "{}", tables.len());
     for (title, lines, keys) in tables {
         let text = if title == "the file" { lines.clone() } else { format!("{HEAD}{lines}") };
         let told = Profile::parse("p", &text, &|_| None).expect_err("an unknown key").mistakes;
@@ -487,6 +574,10 @@ fn every_profile_that_ships_is_valid_by_the_schema_and_wrong_ones_are_not() {
             "/limits/output",
         ),
         (serde_json::json!({"name": "p", "description": "d", "fs": {"read": ["/usr"]}}), "/fs/read/0"),
+        (
+            serde_json::json!({"name": "p", "description": "d", "login": [{"path": "/x", "reason": "r"}]}),
+            "/login/0/path",
+        ),
     ] {
         assert_eq!(invalid(&schema, &wrong, ""), [at], "{wrong}");
     }
@@ -620,6 +711,9 @@ fn fits(pattern: &str, text: &str) -> bool {
         "^[0-9]+ *(B|KiB|MiB|GiB)/s$" => {
             text.strip_suffix("/s").is_some_and(|size| fits("^[0-9]+ *(B|KiB|MiB|GiB)$", size))
         }
+        r"^\$\{home\}/" => text.starts_with("${home}/"),
+        r"^\$\{(state|cache)\}/" => ["${state}/", "${cache}/"].iter().any(|base| text.starts_with(base)),
+        "^[A-Za-z_][A-Za-z0-9_]*$" => only(text, "_") && !text.starts_with(|c: char| c.is_ascii_digit()),
         path if path.starts_with(r"^(/|\$\{(home|") => {
             let variable = text.strip_prefix("${").and_then(|rest| rest.split_once('}'));
             let known = |name: &str| {

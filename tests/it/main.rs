@@ -11,6 +11,7 @@ mod identify;
 mod inspect;
 mod jail;
 mod learn;
+mod logins;
 mod mediation;
 mod oracle;
 mod packages;

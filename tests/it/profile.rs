@@ -151,7 +151,7 @@ fn the_examples_of_the_manual_are_in_order() {
     let manual = std::fs::read_to_string(manual).expect("docs/profiles.md");
     let blocks: Vec<&str> =
         manual.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert_eq!(blocks.len(), 2, "a profile and a fragment");
+    assert_eq!(blocks.len(), 3, "a profile, a login and a fragment");
     for block in blocks {
         let passed = with_input(&World::new(), &["check", "-"], block);
         assert_eq!(passed.code(), 0, "{block}\n{passed:#?}");

@@ -105,6 +105,7 @@ fn row(event: &StoredEvent, colour: bool) -> String {
             ("denied", format!("✗ {count} more"), "so many at once that they were not told apart".to_owned())
         }
         "limit.output" => ("limit", "output".to_owned(), limit_why(event)),
+        _ if kind.starts_with("login.") => ("login", login_what(event, kind), login_why(event)),
         _ if network::is_one(kind) => network::row(event, kind),
         _ => (event.what("verdict"), decision_what(event, kind), decision_why(event)),
     };
@@ -112,6 +113,20 @@ fn row(event: &StoredEvent, colour: bool) -> String {
     let word = if colour { paint(word, &padded) } else { padded };
     let (server, what, why) = (cut(event.who("server"), 16), cut(&what, 28), harmless(&why));
     format!("{time:<14} {word} {server:<16} {what:<28} {why}")
+}
+
+fn login_what(event: &StoredEvent, kind: &str) -> String {
+    let offered = event.value["what"]["places"].as_array().into_iter().flatten();
+    let places = offered.map(|one| &one["place"]).chain([&event.value["what"]["place"]]);
+    let places: Vec<&str> = places.filter_map(Value::as_str).collect();
+    format!("{} {}", kind.trim_start_matches("login."), places.join(" "))
+}
+
+fn login_why(event: &StoredEvent) -> String {
+    match event.value["what"]["key"].as_str() {
+        Some(key) => format!("not decided: `stockade login list` ({key})"),
+        None => event.what("way").to_owned(),
+    }
 }
 
 /// Events carry UTC; people read their own time.

@@ -13,11 +13,13 @@ mod inspect;
 mod jail;
 mod learn;
 mod log;
+mod login;
 mod pins;
 mod policy;
 mod profile;
 mod run;
 pub(crate) mod screen;
+mod terminal;
 mod wrap;
 
 use std::panic::AssertUnwindSafe;
@@ -47,6 +49,7 @@ pub fn dispatch(command: Command) -> Exit {
         Command::FetchStep => return fetch::step(),
         Command::FetchCheck(args) => return fetch::check_alone(args),
         Command::Pins(command) => pins::pins(command),
+        Command::Login(command) => login::login(&command),
         Command::Log(args) => log::log(args),
         Command::Wrap(args) => wrap::wrap(args),
         Command::Unwrap(args) => wrap::unwrap(args),

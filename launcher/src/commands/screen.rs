@@ -83,7 +83,7 @@ impl Screen {
 
 /// One line without anything that a terminal obeys or an eye cannot see: control characters and line breaks become
 /// spaces (runs of them one), invisible ones (zero-width, bidi, tags, variation selectors) go.
-pub(super) fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
         if is_invisible(character) {

@@ -81,7 +81,8 @@ impl Case {
         launch::flag_allowed(&policy, "learn")?;
         let available = Available::load(&facts.system_dir, &facts.config_dir, facts.uid)?;
         let (profile, why) = launch::choose_profile(&available, &policy, &jail, &resolved.identities)?;
-        let in_force = (profile.clone(), why);
+        let logins = launch::logins_of(profile, id.as_deref(), (&resolved, &policy), &facts)?;
+        let in_force = (logins.map_or_else(|| profile.clone(), |given| given.profile), why);
         let entry_env = id.as_deref().and_then(|id| clients::env_names(id, &facts)).unwrap_or_default();
         Ok(Self {
             facts,

@@ -10,7 +10,7 @@ mod places;
 mod tree;
 mod variables;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use stockade_policy::document::profile::{PathGrant, Profile, Require};
 use stockade_sandbox::{
@@ -101,7 +101,7 @@ impl Plan {
     /// # Errors
     /// When a flag asks for what no flag may open, or a profile's path cannot be resolved.
     pub fn make(input: &Input<'_>, tree: &dyn Tree) -> Result<Self, Failure> {
-        let names = Names::of(input);
+        let names = Names::of(input.id, input.resolved);
         let dirs = paths::PrivateDirs::of(&input.facts.state_dir, &names.key, input.tmp_name);
         let variables = Variables::new(input, &dirs, tree);
         let env = match input.without {
@@ -169,6 +169,17 @@ impl Plan {
     }
 }
 
+/// Name of the directory of a server's own files, by the id of its entry and by what it runs.
+pub fn server_key(id: Option<&str>, resolved: &Resolved) -> String {
+    Names::of(id, resolved).key
+}
+
+/// A server's private directories for state and cache, by its key.
+pub fn private_dirs(state_dir: &Path, key: &str) -> [PathBuf; 2] {
+    let dirs = paths::PrivateDirs::of(state_dir, key, "");
+    [dirs.state, dirs.cache]
+}
+
 struct Names {
     server: String,
     client: Option<String>,
@@ -177,17 +188,17 @@ struct Names {
 }
 
 impl Names {
-    fn of(input: &Input<'_>) -> Self {
-        let split = input.id.and_then(|id| id.split_once('/'));
+    fn of(id: Option<&str>, resolved: &Resolved) -> Self {
+        let split = id.and_then(|id| id.split_once('/'));
         let server = match split {
             Some((_, name)) => name.to_owned(),
-            None => input.resolved.name.clone(),
+            None => resolved.name.clone(),
         };
         // A version that changes must not lose the server's state.
-        let stable = match (input.id, input.resolved.identities.first()) {
+        let stable = match (id, resolved.identities.first()) {
             (Some(id), _) => id.to_owned(),
             (None, Some(identity)) if identity.starts_with("pkg:") => without_version(identity).to_owned(),
-            _ => input.resolved.code.clone(),
+            _ => resolved.code.clone(),
         };
         let readable: String = server
             .chars()

@@ -6,6 +6,7 @@ mod fold;
 mod fragment;
 mod given;
 mod hosts;
+mod logins;
 mod marks;
 mod network;
 mod parse;
@@ -106,6 +107,44 @@ pub struct OpenGrant {
     pub reason: Cow<'static, str>,
 }
 
+/// `[[login]]`: where the user has what this server logs in with. It grants nothing: the launcher tells of it at the first
+/// start, and the user alone gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// `${home}/…`
+    pub path: Cow<'static, str>,
+    /// Where a copy goes, in the server's private directories: `${state}/…` or `${cache}/…`.
+    pub to: Cow<'static, str>,
+    /// What lies there.
+    pub reason: Cow<'static, str>,
+    /// Whether, and how, the user may let the server use it in its place; without, it can be copied alone.
+    pub share: Option<Share>,
+    /// Variable that names another place for it, if the user's environment has one.
+    pub variable: Option<Cow<'static, str>>,
+    /// What is copied of it, by paths below it; everything, if this is empty.
+    pub only: Cow<'static, [Cow<'static, str>]>,
+}
+
+/// How a login is used in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// Read alone.
+    Read,
+    /// Read and written: tokens are renewed there.
+    Write,
+}
+
+impl Share {
+    /// The word that profiles use.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
 /// A variable set for the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvSet {
@@ -181,6 +220,8 @@ pub struct Profile {
     pub env_pass: Cow<'static, [Cow<'static, str>]>,
     /// Variables set.
     pub env_set: Cow<'static, [EnvSet]>,
+    /// Where the user has what it logs in with.
+    pub logins: Cow<'static, [Login]>,
     /// Limits.
     pub limits: ProfileLimits,
     /// File-system guarantee.

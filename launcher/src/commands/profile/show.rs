@@ -1,7 +1,7 @@
 //! `stockade profile show`: a profile with its bases folded in, and why each grant stands in it.
 
 use serde_json::{Map, Value, json};
-use stockade_policy::document::profile::{AddressClass, NetGrant, PathGrant, Profile, Require};
+use stockade_policy::document::profile::{AddressClass, Login, NetGrant, PathGrant, Profile, Require, Share};
 
 use super::named;
 use crate::commands::screen::{Ink, Screen, columns, harmless, labelled};
@@ -28,7 +28,7 @@ pub(super) fn show(word: &str, as_json: bool) -> Result<Exit, Failure> {
 }
 
 /// Sections of the screen: title, kinds of facts, and what stands there without any.
-const SECTIONS: [(&str, &[&str], &str); 12] = [
+const SECTIONS: [(&str, &[&str], &str); 13] = [
     ("Read", &["read"], "nothing"),
     ("Read and write", &["write"], "nothing"),
     ("Read and execute", &["execute"], "nothing"),
@@ -37,6 +37,7 @@ const SECTIONS: [(&str, &[&str], &str); 12] = [
     ("Unix sockets", &["socket"], "none"),
     ("Environment passed on", &["pass"], "nothing"),
     ("Environment set", &["set"], "nothing"),
+    ("Logins of its own, which you alone can give (`stockade login`)", &["login"], "none is known"),
     ("Limits", &["limit"], "the built-in ones"),
     ("Required of the host", &["require"], "nothing"),
     ("While packages are installed", &["install"], "no script of theirs runs"),
@@ -96,7 +97,7 @@ fn line(fact: &Fact) -> (String, String) {
         _ => what,
     };
     let right = match (fact.kind, fact.reason.as_str()) {
-        ("connect to", reason) if !detail.is_empty() => format!("{reason} ({detail})"),
+        ("connect to" | "login", reason) if !detail.is_empty() => format!("{reason} ({detail})"),
         ("require" | "strict" | "install", _) | ("socket", "") => detail,
         (_, reason) => reason.to_owned(),
     };
@@ -160,6 +161,9 @@ pub(super) fn facts(profile: &Profile) -> Vec<Fact> {
     for set in profile.env_set.iter() {
         add("set", set.name.to_string(), set.value.to_string(), "");
     }
+    for login in profile.logins.iter() {
+        add("login", login.path.to_string(), login_detail(login), &login.reason);
+    }
     for (name, value) in limits(profile) {
         add("limit", name.to_owned(), value, "");
     }
@@ -183,6 +187,20 @@ pub(super) fn facts(profile: &Profile) -> Vec<Fact> {
 /// Whether the profile marks this grant, as `remove` names it, as one that its main function does without.
 fn is_optional(profile: &Profile, grant: &str) -> bool {
     profile.optional.iter().any(|optional| optional == grant)
+}
+
+fn login_detail(login: &Login) -> String {
+    let mut parts = vec![format!("copied to {}", login.to)];
+    if !login.only.is_empty() {
+        parts.push(format!("of it only {}", login.only.join(", ")));
+    }
+    match login.share {
+        Some(Share::Read) => parts.push("or shared, read-only".to_owned()),
+        Some(Share::Write) => parts.push("or shared, to be written too".to_owned()),
+        None => {}
+    }
+    parts.extend(login.variable.as_ref().map(|name| format!("it lies where {name} says, if that is set")));
+    parts.join("; ")
 }
 
 fn net_detail(grant: &NetGrant) -> String {
@@ -256,6 +274,12 @@ fn json_text(profile: &Profile) -> String {
         profile.env_pass.iter().partition(|name| is_optional(profile, name));
     let set: Map<String, Value> =
         profile.env_set.iter().map(|set| (set.name.to_string(), json!(set.value))).collect();
+    let logins = profile.logins.iter().map(|login| {
+        json!({
+            "path": login.path, "to": login.to, "reason": login.reason, "share": login.share.map(Share::word),
+            "variable": login.variable, "only": login.only,
+        })
+    });
     let limits = &profile.limits;
     let word = |require| if require == Require::Full { "full" } else { "best-effort" };
     let require: Map<String, Value> = requires(profile)
@@ -277,6 +301,7 @@ fn json_text(profile: &Profile) -> String {
         },
         "unix": { "allow": paths(&profile.unix_allow), "private": profile.unix_private == Some(true) },
         "env": { "pass": pass, "optional": optional, "set": set },
+        "login": logins.collect::<Vec<_>>(),
         "limits": {
             "open_files": limits.open_files, "file_size": limits.file_bytes,
             "processes": limits.processes, "memory": limits.memory_bytes,
@@ -311,6 +336,11 @@ mod tests {
             allow = [{ path = "/run/x.sock", reason = "a daemon", optional = true }]
             [env]
             optional = ["DEBUG"]
+            [[login]]
+            path = "${home}/.x"
+            reason = "tokens"
+            share = "write"
+            variable = "X_DIR"
             [limits]
             processes = 64
             memory = "512MiB"
@@ -330,6 +360,8 @@ mod tests {
                 "open pages at login.example.org logins",
                 "/run/x.sock a daemon (optional)",
                 "DEBUG optional",
+                "${home}/.x tokens (copied to ${state}/home/.x; or shared, to be written too; it lies where X_DIR says, if \
+                 that is set)",
                 "64 processes",
                 "512 MiB of memory",
                 "2 MiB sent in one session",

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::hosts::host_and_port;
 use super::marks::{Mark, folded};
-use super::{EnvSet, ListenGrant, NetGrant, OpenGrant, PathGrant, Profile, ProfileLimits, Require};
+use super::{EnvSet, ListenGrant, Login, NetGrant, OpenGrant, PathGrant, Profile, ProfileLimits, Require};
 use crate::document::reader::{Reader, Text, shown};
 
 /// What one file says, before its base is folded in.
@@ -27,6 +27,7 @@ pub(super) struct Own<'v> {
     pub(super) install_scripts: Option<bool>,
     pub(super) env_pass: Vec<String>,
     pub(super) env_set: Vec<EnvSet>,
+    pub(super) logins: Vec<Login>,
     pub(super) limits: ProfileLimits,
     pub(super) require_fs: Option<Require>,
     pub(super) require_net: Option<Require>,
@@ -90,6 +91,7 @@ pub(super) fn fold(r: &mut Reader<'_>, base: Option<Profile>, own: Own<'_>) -> P
         install_scripts: own.install_scripts.or(base.install_scripts),
         env_pass: appended(base.env_pass, own.env_pass.into_iter().map(Cow::Owned).collect(), |a, b| a == b),
         env_set: appended(base.env_set, own.env_set, |a, b| a.name == b.name),
+        logins: appended(base.logins, own.logins, |a, b| a.path == b.path),
         limits,
         require_fs: own.require_fs.unwrap_or(base.require_fs),
         require_net: own.require_net.unwrap_or(base.require_net),
@@ -118,6 +120,7 @@ fn nothing() -> Profile {
         install_scripts: None,
         env_pass: Cow::Borrowed(&[]),
         env_set: Cow::Borrowed(&[]),
+        logins: Cow::Borrowed(&[]),
         limits: ProfileLimits::default(),
         require_fs: Require::Full,
         require_net: Require::Full,
@@ -126,7 +129,7 @@ fn nothing() -> Profile {
     }
 }
 
-/// Takes a path out of all lists, a `HOST:PORT` out of the network, the host of pages, the `:PORT` of a listener, or a
+/// Takes a path out of all lists, logins among them, a `HOST:PORT` out of the network, the host of pages, the `:PORT` of a listener, or a
 /// name out of the environment. Whether there was something to take.
 pub(super) fn remove(base: &mut Profile, what: &str) -> bool {
     let path = if what.len() > 1 { what.trim_end_matches('/') } else { what };
@@ -142,6 +145,7 @@ pub(super) fn remove(base: &mut Profile, what: &str) -> bool {
     taken |= without(&mut base.net_open, |grant| grant.host == what);
     taken |= without(&mut base.env_pass, |name| name == what);
     taken |= without(&mut base.env_set, |set| set.name == what);
+    taken |= without(&mut base.logins, |login| login.path == path);
     without(&mut base.optional, |optional| optional == what || optional == path);
     taken
 }

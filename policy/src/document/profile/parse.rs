@@ -4,7 +4,9 @@ use std::ops::RangeInclusive;
 
 use super::fold::{Own, fold};
 use super::marks::{self, Mark, Need};
-use super::{EnvSet, PathGrant, Profile, ProfileLimits, Require, examples, is_name, network, variables};
+use super::{
+    EnvSet, PathGrant, Profile, ProfileLimits, Require, examples, is_name, logins, network, variables,
+};
 use crate::document::Mistakes;
 use crate::document::identity::identity_patterns;
 use crate::document::reader::{Reader, Section, Text, shown};
@@ -37,7 +39,7 @@ pub(super) const BYTES: RangeInclusive<u64> = 1..=1 << 50;
 pub(super) const BYTES_PER_SECOND: RangeInclusive<u64> = (64 << 10)..=1 << 40;
 
 // Keys that the design knows and this version does not; see the same lists for policies.
-const TOP_NOT_YET: &[&str] = &["devices", "logins", "learn"];
+const TOP_NOT_YET: &[&str] = &["devices", "learn"];
 const INSTALL_NOT_YET: &[&str] = &["net", "allow", "read", "env"];
 const FS_NOT_YET: &[&str] = &["list"];
 const LIMITS_NOT_YET: &[&str] = &["wall_seconds", "cpu_percent"];
@@ -105,6 +107,7 @@ fn read_and<T>(
     own.limits = limits(r, &mut top);
     require(r, &mut top, &mut own);
     install(r, &mut top, &mut own);
+    own.logins = logins::read(r, &mut top);
     let examples = examples::read(r, &mut top);
     top.close(r, TOP_NOT_YET);
     own.name = name.unwrap_or_default();
@@ -242,7 +245,7 @@ fn grant(r: &mut Reader<'_>, key: &str, node: &Node) -> Option<(PathGrant, Need)
 }
 
 /// One spelling for one path: `remove` and the folding of bases compare them as text.
-fn trimmed(path: &str) -> String {
+pub(super) fn trimmed(path: &str) -> String {
     let mut trimmed = String::with_capacity(path.len());
     for c in path.chars() {
         if c != '/' || !trimmed.ends_with('/') {

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::logins::SHARE;
 use super::parse::{BYTES, CPU_SECONDS, MEMORY_BYTES, OPEN_FILES, PROCESSES, REQUIRE};
 use super::{AddressClass, variables};
 
@@ -88,6 +89,12 @@ fn profile() -> Vec<Key> {
         key("net", Optional, Table(net()), "Network"),
         key("unix", Optional, Table(unix()), "Unix sockets"),
         key("env", Optional, Table(env()), "Environment"),
+        key(
+            "login",
+            Optional,
+            Form::Tables(login()),
+            "Where the user has what it logs in with; grants nothing by itself",
+        ),
         key("limits", Optional, Table(limits()), "Limits"),
         key("require", Optional, Table(require()), "What has to be enforced in full for the server to start"),
         key("install", Optional, Table(install()), "What may happen while its packages are installed"),
@@ -197,6 +204,34 @@ fn env() -> Vec<Key> {
         key("pass", Need::Optional, Form::Texts, "Variables passed on; `NAME_*` for all that begin so"),
         key("optional", Need::Optional, Form::Texts, "Passed on as well; its main function does without"),
         key("set", Need::Optional, Form::Named, "Variables set; values may hold `${variables}`"),
+    ]
+}
+
+fn login() -> Vec<Key> {
+    use Need::{Optional, Required};
+    let pattern = |pattern: &str| Form::Text(Some(pattern.to_owned()));
+    vec![
+        key("path", Required, pattern(r"^\$\{home\}/"), "Its place in the home directory"),
+        key("reason", Required, Form::Text(None), "What lies there"),
+        key(
+            "to",
+            Optional,
+            pattern(r"^\$\{(state|cache)\}/"),
+            "Where a copy goes; the same place of the private home unless said",
+        ),
+        key(
+            "share",
+            Optional,
+            Form::Word(SHARE.iter().map(|(word, _)| *word).collect()),
+            "Whether it may be used in its place, and how; it can be copied alone unless said",
+        ),
+        key(
+            "variable",
+            Optional,
+            pattern(r"^[A-Za-z_][A-Za-z0-9_]*$"),
+            "Variable that names another place for it",
+        ),
+        key("only", Optional, Form::Texts, "What is copied of it, by paths below it; everything unless said"),
     ]
 }
 

@@ -1,0 +1,77 @@
+//! The person at the terminal. What widens a jail is asked of nobody else: an agent that may run commands has pipes, or stands in
+//! the background of somebody's terminal. (A program can make itself a terminal; the record says who asked.)
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+
+use nix::fcntl::OFlag;
+use nix::sys::termios::{FlushArg, tcflush};
+use nix::unistd::{getpgrp, tcgetpgrp};
+
+use crate::error::{Failure, Kind};
+
+/// Longest answer that is read.
+const ANSWER_BYTES_MAX: usize = 64;
+
+/// The controlling terminal.
+#[derive(Debug)]
+pub(super) struct Terminal {
+    file: File,
+}
+
+impl Terminal {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// When there is none, or somebody else is in its foreground.
+    pub(super) fn open() -> Result<Self, Failure> {
+        let nobody = |why: &str| {
+            Failure::new(Kind::Permission, "this is decided by a person at a terminal, and here is none")
+                .cause(why)
+                .hint("run it in a terminal of your own")
+        };
+        // tty(4): ENXIO without a controlling terminal. Standard input and output may be anything.
+        let flags = OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let file = OpenOptions::new().read(true).write(true).custom_flags(flags.bits()).open("/dev/tty");
+        let file = file.map_err(|error| nobody(&error.to_string()))?;
+        match tcgetpgrp(&file) {
+            Ok(foreground) if foreground == getpgrp() => Ok(Self { file }),
+            Ok(_) => Err(nobody("this process is in the background")),
+            Err(error) => Err(nobody(error.desc())),
+        }
+    }
+
+    /// Shows something that a question is about.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub(super) fn show(&mut self, text: &str) -> Result<(), Failure> {
+        self.file.write_all(text.as_bytes()).map_err(|error| gone(&error))
+    }
+
+    /// Whether the answer is yes. What was typed before the question is no answer to it.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub(super) fn agrees(&mut self, question: &str) -> Result<bool, Failure> {
+        tcflush(&self.file, FlushArg::TCIFLUSH).map_err(|error| gone(&error.into()))?;
+        self.show(&format!("{question} [y/N] "))?;
+        let mut answer = Vec::new();
+        let mut byte = [0];
+        while answer.len() < ANSWER_BYTES_MAX {
+            match self.file.read(&mut byte) {
+                Ok(0) => break,
+                Ok(_) if byte == *b"\n" => break,
+                Ok(_) => answer.extend(byte),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(gone(&error)),
+            }
+        }
+        Ok(matches!(answer.trim_ascii(), b"y" | b"Y" | b"yes"))
+    }
+}
+
+fn gone(error: &io::Error) -> Failure {
+    Failure::new(Kind::Permission, "cannot ask").because(error)
+}
