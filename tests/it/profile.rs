@@ -149,13 +149,24 @@ fn a_diff_names_what_one_profile_grants_and_the_other_does_not() {
 fn the_examples_of_the_manual_are_in_order() {
     let manual = tests_dir().parent().expect("the repository").join("docs/profiles.md");
     let manual = std::fs::read_to_string(manual).expect("docs/profiles.md");
-    let blocks: Vec<&str> =
-        manual.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert_eq!(blocks.len(), 3, "a profile, a login and a fragment");
+    let blocks = manual.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let (tables, blocks): (Vec<&str>, Vec<&str>) = blocks.partition(|block| block.starts_with("[[server]]"));
+    assert_eq!(
+        (blocks.len(), tables.len()),
+        (3, 1),
+        "a profile, a login and a fragment; and a table of trials"
+    );
     for block in blocks {
         let passed = with_input(&World::new(), &["check", "-"], block);
         assert_eq!(passed.code(), 0, "{block}\n{passed:#?}");
     }
+    // Read and found in order before it is found to hold no such server; a mistake in it is told otherwise (78).
+    let world = World::new();
+    let table = world.write("table.toml", tables[0]).display().to_string();
+    let tried = |table: &str| profile(&world, &["test", "another", "--yes", "--table", table]).code();
+    assert_eq!(tried(&table), 64);
+    let wrong = world.write("wrong.toml", &tables[0].replace("tools", "tolls")).display().to_string();
+    assert_eq!(tried(&wrong), 78);
 }
 
 #[test]
