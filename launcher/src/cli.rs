@@ -21,7 +21,7 @@ pub use identify::IdentifyArgs;
 pub use learn::LearnArgs;
 pub use login::LoginCommand;
 pub use packages::{FetchArgs, FetchCheckArgs, PinsCommand};
-pub use profile::{ProfileCommand, ProfileTestArgs, ProfileTrialArgs};
+pub use profile::{ProfileCommand, ProfileTestArgs, ProfileTestPrint, ProfileTrialArgs};
 
 /// Start MCP servers in a jail, mediate every message, record every decision.
 #[derive(Debug, Parser)]

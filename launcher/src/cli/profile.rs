@@ -115,6 +115,14 @@ pub struct ProfileTestArgs {
     /// Agree to the bare starts without being asked
     #[arg(long)]
     pub yes: bool,
+    /// How the report is printed.
+    #[command(flatten)]
+    pub print: ProfileTestPrint,
+}
+
+/// How `profile test` prints its report.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct ProfileTestPrint {
     /// Print JSON
     #[arg(long, conflicts_with = "markdown")]
     pub json: bool,

@@ -41,7 +41,7 @@ pub(super) fn test(args: &ProfileTestArgs) -> Result<Exit, Failure> {
     }
     let absent: Vec<_> = if args.all { table.absent.iter().collect() } else { Vec::new() };
     let report = report::Report { lines, absent, profile: args.profile.as_deref() };
-    super::print(&report.print(args))?;
+    super::print(&report.print(args.print))?;
     Ok(if report.is_fine() { Exit::Ok } else { Exit::NotInOrder })
 }
 

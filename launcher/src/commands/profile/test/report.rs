@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::order::{Canaries, Tried};
-use crate::cli::ProfileTestArgs;
+use crate::cli::ProfileTestPrint;
 use crate::commands::screen::{Ink, Screen, columns, harmless, labelled};
 use crate::trials::{Absent, Difference, Row, differences};
 
@@ -120,8 +120,8 @@ impl Report<'_> {
     }
 
     /// As it was asked for.
-    pub(super) fn print(&self, args: &ProfileTestArgs) -> String {
-        match (args.json, args.markdown) {
+    pub(super) fn print(&self, how: ProfileTestPrint) -> String {
+        match (how.json, how.markdown) {
             (true, _) => format!("{:#}\n", self.json()),
             (false, true) => self.markdown(),
             (false, false) => self.text(Screen::of_stdout()),
