@@ -4,9 +4,9 @@ use serde::Serialize;
 use stockade_policy::rules::Policy;
 
 use super::record::Record;
-use crate::error::{Failure, Kind};
-use crate::host::{self, Facts};
-use crate::telemetry::{ClientClaim, Common, EventLog};
+use crate::error::Failure;
+use crate::host::Facts;
+use crate::telemetry::{About, write_alone};
 
 /// `login.offered`: a start told of logins that nothing was decided about.
 #[derive(Debug, Serialize)]
@@ -56,28 +56,12 @@ pub(crate) fn write(
     (policy, facts): (&Policy, &Facts),
     (kind, what): (&'static str, &LoginDecided),
 ) -> Result<(), Failure> {
-    let failed = |why: String| {
-        Failure::new(Kind::Permission, format!("cannot record `{kind}` in {}", facts.state_dir.display()))
-            .cause(why)
-            .hint("make room or mend the permissions there")
-    };
     let client = record.id.as_deref().and_then(|id| id.split_once('/')).map(|(client, _)| client.to_owned());
-    let common = Common {
-        session: uuid::Uuid::now_v7().to_string(),
-        user: facts.user.clone(),
-        client: ClientClaim { id: client, ..ClientClaim::default() },
+    let about = About {
+        client,
         server: record.server.clone(),
         identity: record.identity.clone(),
         profile: record.profile.clone(),
-        policy: policy.hash(),
     };
-    let mut log = EventLog::open(&facts.state_dir, common, policy.full_disk())
-        .map_err(|error| failed(error.to_string()))?;
-    // Who asked: a terminal can be made by a program.
-    log.started_by(host::ancestors());
-    log.append(kind, what).map_err(|stopped| failed(stopped.to_string()))?;
-    if let Some(file) = log.take_unsynced() {
-        file.sync_data().map_err(|error| failed(error.to_string()))?;
-    }
-    Ok(())
+    write_alone(about, (policy, facts), (kind, what))
 }

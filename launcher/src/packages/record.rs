@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::pin::{Change, Difference, Pin, Tree, Waiting, differences};
 use super::url::Address;
-use crate::error::{Failure, Kind};
-use crate::host::{self, Facts};
-use crate::telemetry::{ClientClaim, Common, EventLog};
+use crate::error::Failure;
+use crate::host::Facts;
+use crate::telemetry::{About, write_alone};
 use stockade_policy::rules::Policy;
 
 /// Packages that one event names.
@@ -130,27 +130,11 @@ pub(crate) fn record<T: Serialize>(
     purl: &str,
     (kind, what): (&'static str, &T),
 ) -> Result<(), Failure> {
-    let failed = |why: String| {
-        Failure::new(Kind::Permission, format!("cannot record `{kind}` in {}", facts.state_dir.display()))
-            .cause(why)
-            .hint("make room or mend the permissions there")
-    };
-    let common = Common {
-        session: uuid::Uuid::now_v7().to_string(),
-        user: facts.user.clone(),
-        client: ClientClaim::default(),
+    let about = About {
+        client: None,
         server: purl.rsplit('/').next().unwrap_or(purl).to_owned(),
         identity: vec![purl.to_owned()],
         profile: super::jail::PROFILE.to_owned(),
-        policy: policy.hash(),
     };
-    let mut log = EventLog::open(&facts.state_dir, common, policy.full_disk())
-        .map_err(|error| failed(error.to_string()))?;
-    log.started_by(host::ancestors());
-    log.append(kind, what).map_err(|stopped| failed(stopped.to_string()))?;
-    // The record survives a crash of the machine, as every refusal does.
-    if let Some(file) = log.take_unsynced() {
-        file.sync_data().map_err(|error| failed(error.to_string()))?;
-    }
-    Ok(())
+    write_alone(about, (policy, facts), (kind, what))
 }

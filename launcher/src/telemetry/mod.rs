@@ -1,10 +1,12 @@
 //! Decisions on record: events, the segment file they are appended to, and reading them back.
 
+mod alone;
 mod events;
 mod log;
 mod read;
 mod segment;
 
+pub use alone::{About, write_alone};
 pub use events::{
     BrowserPage, CallLine, CallsInFlight, NetConnect, NetDnsFailed, NetFirstSeen, NetInbound, NetRefused,
     NetSummary, NetworkEvent,
