@@ -33,11 +33,15 @@ pub struct ClosedPlace {
     pub closed: Closed,
 }
 
-/// What a closed place is closed to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a closed place is closed to, the strictest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Closed {
     /// Everything.
     Entirely,
+    /// What the file holds, and writing. Where there is a mount namespace, a text that says so stands in its place: programs
+    /// that look for a file of settings end when they find one that they may not read. Elsewhere, and for a directory, the
+    /// same as `Entirely`.
+    Contents,
     /// Writing: other programs obey what is written there.
     ForWriting,
 }

@@ -181,11 +181,11 @@ fn limits_are_named() {
     all_are_found(
         &World::new(),
         &[
-            seeded(json!({ "files": "4200" }), layer, &["open_files"]),
-            seeded(json!({ "files": "5000" }), layer, &["open_files"]),
+            seeded(json!({ "files": "8300" }), layer, &["open_files"]),
+            seeded(json!({ "files": "9000" }), layer, &["open_files"]),
             seeded(json!({ "grow": "5368709120" }), layer, &["file_size"]),
             seeded(json!({ "limit": "RLIMIT_FSIZE" }), layer, &["file_size"]),
-            seeded(json!({ "processes": "300" }), layer, &["processes"]),
+            seeded(json!({ "processes": "1100" }), layer, &["processes"]),
         ],
         &[],
     );

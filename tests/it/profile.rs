@@ -187,7 +187,7 @@ fn a_plan_says_what_is_granted_closed_and_different_elsewhere() {
     let project = world.project().canonicalize().expect("it is there");
     for part in [
         format!("read          {}", project.display()),
-        format!("to everything {}/.env\n", project.display()),
+        format!("its contents  {}/.env\n", project.display()),
         "connect to   *:443".to_owned(),
         "connect to   10.0.0.5:22 at private addresses".to_owned(),
         format!("{}: granted by its children", project.display()),

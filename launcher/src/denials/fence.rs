@@ -50,6 +50,11 @@ impl Why {
             Self::Closed(place, Closed::Entirely) => {
                 format!("{} stays closed inside every wider grant", place.display())
             }
+            Self::Closed(place, Closed::Contents) => format!(
+                "the contents of {} stay closed inside every wider grant (with a mount namespace, a text that says so \
+                 stands in its place)",
+                place.display()
+            ),
             Self::Closed(place, Closed::ForWriting) => {
                 format!("{} stays closed for writing inside every wider grant", place.display())
             }
@@ -138,11 +143,15 @@ const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
 fn in_view(files: &Files, path: &Path, access: Access) -> Outcome {
     let above = || files.wide.iter().filter(|rule| path.starts_with(&rule.path));
     let left = |rule: &&PathRule| match (cut(&files.closed, &rule.path, path), rule.access) {
-        (Some(Closed::Entirely), _) | (Some(Closed::ForWriting), Access::ReadWrite) => None,
+        (Some(Closed::Entirely | Closed::Contents), _) | (Some(Closed::ForWriting), Access::ReadWrite) => {
+            None
+        }
         (_, access) => Some(access),
     };
     let passes = match access {
-        Access::Read => above().any(|rule| cut(&files.closed, &rule.path, path) != Some(Closed::Entirely)),
+        Access::Read => above().any(|rule| {
+            cut(&files.closed, &rule.path, path).is_none_or(|closed| closed == Closed::ForWriting)
+        }),
         Access::ReadWrite => above().any(|rule| left(&rule) == Some(Access::ReadWrite)),
         Access::ReadExecute => {
             let deciding =
@@ -172,7 +181,7 @@ fn gives(granted: Access, wanted: Access) -> bool {
 /// What closes `path` to a grant that stands at `grant`; the stricter one, if several do.
 fn cut(closed: &[ClosedPlace], grant: &Path, path: &Path) -> Option<Closed> {
     let between = |place: &&ClosedPlace| path.starts_with(&place.path) && place.path.starts_with(grant);
-    closed.iter().filter(between).map(|place| place.closed).min_by_key(|closed| *closed == Closed::ForWriting)
+    closed.iter().filter(between).map(|place| place.closed).min()
 }
 
 fn refused(rules: &[PathRule], closed: &[ClosedPlace], path: &Path) -> Outcome {

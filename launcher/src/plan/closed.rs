@@ -112,7 +112,7 @@ fn places(settled: &Settled, secrets: Vec<PathBuf>, obeyed: Vec<PathBuf>, tree: 
     let mut places: Vec<Place> = known.map(place(Closed::Entirely, Around::Always)).collect();
     let for_writing = settled.places.for_writing.iter().cloned();
     places.extend(for_writing.map(place(Closed::ForWriting, Around::Always)));
-    places.extend(secrets.into_iter().flat_map(targets).map(place(Closed::Entirely, Around::IfThere)));
+    places.extend(secrets.into_iter().flat_map(targets).map(place(Closed::Contents, Around::IfThere)));
     places.extend(obeyed.into_iter().flat_map(targets).map(place(Closed::ForWriting, Around::IfThere)));
     places
 }
@@ -122,7 +122,7 @@ fn inside(settled: &Settled, candidates: Vec<Place>) -> Vec<Place> {
     let mut places: Vec<Place> = Vec::new();
     for mut place in candidates {
         let holders = settled.asked.iter().filter(|asked| {
-            let matters = place.closed == Closed::Entirely || asked.access == Access::ReadWrite;
+            let matters = place.closed != Closed::ForWriting || asked.access == Access::ReadWrite;
             asked.scope != Scope::Private && matters && place.path.starts_with(&asked.path)
         });
         let mut wide = holders.filter(|asked| asked.path != place.path).peekable();
@@ -142,7 +142,7 @@ fn inside(settled: &Settled, candidates: Vec<Place>) -> Vec<Place> {
             settled.asked.iter().any(|a| a.path.starts_with(known) && place.path.starts_with(&a.path))
         };
         let is_in = |known: &Place| {
-            known.closed == Closed::Entirely && place.path.starts_with(&known.path) && !between(&known.path)
+            known.closed != Closed::ForWriting && place.path.starts_with(&known.path) && !between(&known.path)
         };
         if !places.iter().any(is_in) {
             places.push(place);
@@ -169,7 +169,7 @@ fn later(settled: &Settled, places: &[Place], tree: &dyn Tree) -> Vec<String> {
     for place in places.iter().filter(missing) {
         let around = settled.asked.iter().map(|asked| asked.path.as_path());
         let Some(root) = around.filter(|path| place.path.starts_with(path)).max() else { continue };
-        let open = if place.closed == Closed::Entirely { "open" } else { "open to writing" };
+        let open = if place.closed == Closed::ForWriting { "open to writing" } else { "open" };
         let below = place.path.strip_prefix(root).unwrap_or(&place.path).display().to_string();
         roots.entry((root, open)).or_default().push(below);
     }
@@ -207,7 +207,7 @@ impl Narrow<'_> {
     /// Whether something in it stays closed, so that it is granted by its children.
     fn holds(&self, path: &Path, access: Access) -> bool {
         self.places.iter().any(|place| {
-            let matters = place.closed == Closed::Entirely || access == Access::ReadWrite;
+            let matters = place.closed != Closed::ForWriting || access == Access::ReadWrite;
             let is_there = || place.around == Around::Always || self.tree.kind(&place.path).is_some();
             matters
                 && place.path != path
@@ -226,7 +226,7 @@ impl Narrow<'_> {
             let places = || self.places.iter().filter(|place| !self.left_open.contains(&place.path));
             let closed = places().find(|place| place.path == child).map(|place| place.closed);
             match closed {
-                Some(Closed::Entirely) => {}
+                Some(Closed::Entirely | Closed::Contents) => {}
                 Some(Closed::ForWriting) if access == Access::ReadWrite => self.push(child, Access::Read),
                 _ if self.holds(&child, access) => self.children(&child, access),
                 _ => self.push(child, access),

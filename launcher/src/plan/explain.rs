@@ -45,6 +45,7 @@ fn write_files(out: &mut String, plan: &Plan) -> std::fmt::Result {
     for place in &files.closed {
         let to = match place.closed {
             Closed::Entirely => "to everything",
+            Closed::Contents => "its contents",
             Closed::ForWriting => "for writing",
         };
         writeln!(out, "  {to:<13} {}", place.path.display())?;

@@ -87,7 +87,7 @@ pub(super) struct Settled {
 }
 
 /// Directories of the system and of the kernel: no project lies there, and they are large.
-const OF_THE_SYSTEM: [&str; 11] =
+pub(super) const OF_THE_SYSTEM: [&str; 11] =
     ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt", "/nix", "/etc", "/proc", "/sys", "/dev"];
 
 /// Collects grants.

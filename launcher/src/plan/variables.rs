@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::Input;
-use super::paths::PrivateDirs;
+use super::paths::{OF_THE_SYSTEM, PrivateDirs};
 use super::tree::{EntryKind, Tree};
 use crate::error::{Failure, Kind};
 use crate::identity::argument_value;
@@ -37,6 +37,8 @@ pub(super) struct Variables<'a> {
     arguments: &'a [OsString],
     /// Directories that arguments are or lie in.
     argument_dirs: Vec<PathBuf>,
+    /// Directories that arguments are.
+    argument_roots: Vec<PathBuf>,
     /// What the server's environment names, of that which the profile asks for.
     environment: Vec<(String, PathBuf)>,
 }
@@ -50,6 +52,7 @@ impl<'a> Variables<'a> {
             workspace: workspace(input, tree),
             arguments,
             argument_dirs: argument_dirs(arguments, input, tree),
+            argument_roots: argument_roots(input, tree),
             environment: Vec::new(),
         }
     }
@@ -72,11 +75,12 @@ impl<'a> Variables<'a> {
     /// The paths that a path of a profile stands for: none if a variable has no value here.
     pub(super) fn paths(&self, text: &str) -> Result<Vec<Expanded>, Failure> {
         let resolved = self.input.resolved;
-        let lists: [(&str, &[PathBuf]); 4] = [
+        let lists: [(&str, &[PathBuf]); 5] = [
             ("${runtime}", &resolved.exec_roots),
             ("${package}", &resolved.package_roots),
             ("${args.paths}", &resolved.argument_paths),
             ("${args.dirs}", &self.argument_dirs),
+            ("${args.roots}", &self.argument_roots),
         ];
         let Some(end) = text.starts_with("${").then(|| text.find('}')).flatten() else {
             return Ok(vec![Expanded { path: PathBuf::from(text), base: None }]);
@@ -182,6 +186,16 @@ fn argument_dirs(arguments: &[OsString], input: &Input<'_>, tree: &dyn Tree) -> 
         }
     }
     dirs
+}
+
+/// The directories that arguments name as places to work in: those that exist, less than a home directory, and outside of
+/// the system's own, where a browser or an interpreter is named more often than a project.
+fn argument_roots(input: &Input<'_>, tree: &dyn Tree) -> Vec<PathBuf> {
+    let of_the_system = |path: &Path| OF_THE_SYSTEM.iter().any(|system| path.starts_with(system));
+    let is_root = |path: &&PathBuf| {
+        tree.kind(path) == Some(EntryKind::Directory) && is_narrow(path, input, tree) && !of_the_system(path)
+    };
+    input.resolved.argument_paths.iter().filter(is_root).cloned().collect()
 }
 
 /// Whether a place that somebody else named is less than a whole home directory or one of the system's: the config that

@@ -173,6 +173,7 @@ fn read(words: &[String]) -> Asked {
             "--write" => grant(Access::ReadWrite),
             "--cwd" => cwd = value,
             "--close" => close(&mut ruleset, &value, Closed::Entirely),
+            "--close-contents" => close(&mut ruleset, &value, Closed::Contents),
             "--close-writing" => close(&mut ruleset, &value, Closed::ForWriting),
             "--scratch" => files(&mut ruleset).scratch = Some(value.into()),
             "--env" => {

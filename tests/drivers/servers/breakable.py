@@ -20,9 +20,8 @@ def env(name):
 
 
 def read(path):
-    for one in path.split(","):
-        with open(one) as file:
-            file.read()
+    """Its answer holds the length, for a file may be there with something else in it."""
+    return "".join(f"{len(open(one, 'rb').read())} " for one in path.split(","))
 
 
 def listing(path):
@@ -126,9 +125,8 @@ def answer(message):
                 "serverInfo": {"name": "breakable", "version": "1"}}
     if message["method"] == "tools/list":
         return {"tools": [{"name": "do", "inputSchema": {"type": "object"}}]}
-    for deed, value in message["params"].get("arguments", {}).items():
-        DEEDS[deed](value)
-    return {"content": [{"type": "text", "text": "done"}]}
+    found = [DEEDS[deed](value) or "" for deed, value in message["params"].get("arguments", {}).items()]
+    return {"content": [{"type": "text", "text": "".join(found) + "done"}]}
 
 
 for line in sys.stdin:

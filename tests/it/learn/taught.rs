@@ -90,7 +90,12 @@ fn what_was_learnt_lets_the_server_do_the_same_and_nothing_more() {
         assert_eq!(answers[..5], HONEST, "{backend}: {said}");
         for (answer, call) in answers[5..].iter().zip(&calls[5..]) {
             let refused = ["ENOENT", "EACCES", "EPERM", "EROFS", "ECONNREFUSED", "ECONNRESET"];
-            assert!(refused.contains(&answer.as_str()), "{backend}: {call:?} → {answer}");
+            // Of a `.env` there is a text in its place where there is a mount namespace.
+            let kept = |answer: &str| {
+                call.1["path"].as_str().is_some_and(|path| path.ends_with(".env"))
+                    && answer.starts_with("# The jail")
+            };
+            assert!(refused.contains(&answer.as_str()) || kept(answer), "{backend}: {call:?} → {answer}");
         }
         assert_eq!(std::fs::read_to_string(world.home().join(".bashrc")).unwrap(), "# mine", "{backend}");
         assert!(text_of_asides(&proposal(&world), "home}/.ssh/canary"), "{backend}: {}", proposal(&world));

@@ -151,10 +151,12 @@ impl Draft {
             let inside = Path::new(target).join(below);
             let inside = inside.display();
             let over = match (place.closed, kind) {
-                (Closed::Entirely, EntryKind::Directory) => {
+                (Closed::Entirely | Closed::Contents, EntryKind::Directory) => {
                     format!("type=tmpfs,target={inside},tmpfs-size=4096,tmpfs-mode=0")
                 }
-                (Closed::Entirely, _) => format!("type=bind,source=/dev/null,target={inside},readonly"),
+                (Closed::Entirely | Closed::Contents, _) => {
+                    format!("type=bind,source=/dev/null,target={inside},readonly")
+                }
                 (Closed::ForWriting, _) if mode == Mode::Write => {
                     format!("type=bind,source={},target={inside},readonly", place.path.display())
                 }

@@ -31,9 +31,9 @@ fn project() -> FakeTree {
 fn the_secrets_of_a_project_stay_closed_however_deep_they_lie() {
     let plan = plan_by(PROJECT, &project(), &["/srv/p"]).unwrap();
     for secret in ["/srv/p/.env", "/srv/p/api/.env.production"] {
-        assert_eq!(closed(&plan, secret), Some(Closed::Entirely), "{secret}");
+        assert_eq!(closed(&plan, secret), Some(Closed::Contents), "{secret}");
     }
-    assert_eq!(closed(&plan, "/srv/p/.env.local"), Some(Closed::Entirely), "it may appear later");
+    assert_eq!(closed(&plan, "/srv/p/.env.local"), Some(Closed::Contents), "it may appear later");
     assert_eq!(closed(&plan, "/srv/p/.env.example"), None);
     assert_eq!(access(&files(&plan).wide, "/srv/p"), Some(Access::ReadWrite));
     let narrow = |path: &str| access(&files(&plan).narrow, path);
@@ -51,7 +51,7 @@ fn what_other_programs_obey_is_closed_for_writing_in_every_repository() {
     let plan = plan_by(PROJECT, &project(), &["/srv/p"]).unwrap();
     for place in [".git/hooks", ".git/config", ".vscode", ".mcp.json", ".envrc", "sub/.git/hooks"] {
         let found = closed(&plan, &format!("/srv/p/{place}"));
-        let expected = if place == ".envrc" { Closed::Entirely } else { Closed::ForWriting };
+        let expected = if place == ".envrc" { Closed::Contents } else { Closed::ForWriting };
         assert_eq!(found, Some(expected), "{place}");
     }
     let narrow = |path: &str| access(&files(&plan).narrow, path);
@@ -63,7 +63,7 @@ fn what_other_programs_obey_is_closed_for_writing_in_every_repository() {
     let read = PROJECT.replace("write", "read");
     let plan = plan_by(&read, &project(), &["/srv/p"]).unwrap();
     assert_eq!(closed(&plan, "/srv/p/.git/hooks"), None);
-    assert_eq!(closed(&plan, "/srv/p/.env"), Some(Closed::Entirely));
+    assert_eq!(closed(&plan, "/srv/p/.env"), Some(Closed::Contents));
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_project_without_secrets_is_granted_as_a_whole_everywhere() {
     let tree = tree(&["/srv/p", "/srv/p/a", "/srv/p/a/b"]);
     let plan = plan_by(PROJECT, &tree, &["/srv/p"]).unwrap();
     assert_eq!(access(&files(&plan).narrow, "/srv/p"), Some(Access::ReadWrite));
-    assert_eq!(closed(&plan, "/srv/p/.env"), Some(Closed::Entirely), "should it appear");
+    assert_eq!(closed(&plan, "/srv/p/.env"), Some(Closed::Contents), "should it appear");
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn secrets_inside_of_an_opened_place_stay_closed() {
                  { path = \"${args.paths}\", reason = \"r\" }]";
     let plan = plan_by(lines, &tree, &["/home/u"]).unwrap();
     assert_eq!(closed(&plan, "/home/u/.claude"), Some(Closed::Entirely));
-    assert_eq!(closed(&plan, "/home/u/.claude/p/.env"), Some(Closed::Entirely));
+    assert_eq!(closed(&plan, "/home/u/.claude/p/.env"), Some(Closed::Contents));
     assert_eq!(granted(&plan), ["/home/u/.claude/p/a"]);
 }
 
@@ -270,7 +270,7 @@ fn an_endless_tree_is_searched_for_a_while_and_said_to_be() {
     assert!(plan.notes.iter().any(|note| note.contains("too large")), "{:?}", plan.notes);
     assert_eq!(
         closed(&plan, "/srv/p/.env"),
-        Some(Closed::Entirely),
+        Some(Closed::Contents),
         "its usual names are known without a search"
     );
     assert_eq!(make(&format!("strict = true\n{PROJECT}")).unwrap_err().kind, Kind::Permission);

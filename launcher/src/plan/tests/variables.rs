@@ -158,3 +158,29 @@ fn directories_of_arguments_are_those_that_hold_what_is_named_even_what_is_not_t
     assert_eq!(dirs, ["/home/u/work", "/srv/db", "/srv/new"]);
     assert!(granted(&plan_by(lines, &tree, &["a.db", "/srv/db/a.db/"]).unwrap()).len() <= 1);
 }
+
+#[test]
+fn roots_of_arguments_are_directories_to_work_in_and_neither_files_nor_the_systems_nor_a_home() {
+    let tree = tree(&[
+        "/srv/p",
+        "/srv/p/a.txt",
+        "/home/u",
+        "/home/u/work",
+        "/home/u/work/c",
+        "/home/u/b.db",
+        "/usr/bin/chromium",
+        "/usr/share/x",
+        "/usr/share/x/y",
+        "/tmp",
+        "/tmp/t",
+    ]);
+    let lines = "[fs]\nwrite = [{ path = \"${args.roots}\", reason = \"r\" }]";
+    let roots = |arguments: &[&str]| -> Vec<String> {
+        granted(&plan_by(lines, &tree, arguments).unwrap()).iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(roots(&["/srv/p", "/home/u/work"]), ["/srv/p", "/home/u/work"]);
+    for wide in ["/home/u", "/home", "/tmp", "/usr/share/x", "/usr/bin/chromium", "/srv/p/a.txt", "/srv/none"]
+    {
+        assert!(roots(&[wide]).is_empty(), "{wide}");
+    }
+}

@@ -5,14 +5,25 @@ use crate::document::reader::{Reader, Text, shown};
 use crate::document::suggest::{did_you_mean, one_of};
 
 /// What a profile may say, beside `${args.1}`, `${args.2}` … and, in paths, `${env.NAME}`.
-pub(super) const KNOWN: [&str; 10] =
-    ["home", "cwd", "workspace", "state", "cache", "tmp", "package", "runtime", "args.paths", "args.dirs"];
+pub(super) const KNOWN: [&str; 11] = [
+    "home",
+    "cwd",
+    "workspace",
+    "state",
+    "cache",
+    "tmp",
+    "package",
+    "runtime",
+    "args.paths",
+    "args.dirs",
+    "args.roots",
+];
 
 /// Arguments that can be named by their number.
 const ARGUMENTS_MAX: u8 = 99;
 
 /// What stands for several paths: a grant on it is one on each of them, but no value can hold it.
-const LISTS: [&str; 4] = ["args.paths", "args.dirs", "package", "runtime"];
+const LISTS: [&str; 5] = ["args.paths", "args.dirs", "args.roots", "package", "runtime"];
 
 /// Places so wide that the sensitive ones inside could not be left out again: Landlock's rules only add.
 const TOO_WIDE: [&str; 4] = ["/", "/home", "/root", "${home}"];

@@ -29,6 +29,11 @@ const LINKS: [(&str, &str); 4] = [
 /// An empty directory, and an empty file, which nobody may open: masks of closed places are copies of them.
 pub(super) const CLOSED_DIRECTORY: &str = "/dev/.closed";
 pub(super) const CLOSED_FILE: &str = "/dev/.closed-file";
+/// What stands in the place of a file whose contents alone are closed.
+pub(super) const CLOSED_CONTENTS: &str = "/dev/.closed-contents";
+/// A comment to every reader of such files (dotenv, shells), and a sentence to whom it is shown.
+pub(super) const CLOSED_TEXT: &str = "# The jail of this program keeps the contents of this file from it.\n\
+    # Whoever runs the program can grant the file by its name in the program's profile.\n";
 /// What the view's /etc/hosts is a copy of.
 pub(super) const HOSTS: &str = "/dev/.hosts";
 /// The same for /etc/resolv.conf.
@@ -51,6 +56,7 @@ pub(super) fn show(stage: &mut Stage, plan: &Plan) -> io::Result<()> {
     }
     mkdirat(&directory, ".closed", FileMode::from_bits_truncate(0o111))?;
     write_file(directory.as_fd(), ".closed-file", 0, "")?;
+    write_file(directory.as_fd(), ".closed-contents", 0o444, CLOSED_TEXT)?;
     write_file(
         directory.as_fd(),
         ".hosts",

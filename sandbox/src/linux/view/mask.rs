@@ -8,7 +8,7 @@ use std::path::Path;
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 use std::os::unix::fs::MetadataExt;
 
-use super::devices::{CLOSED_DIRECTORY, CLOSED_FILE};
+use super::devices::{CLOSED_CONTENTS, CLOSED_DIRECTORY, CLOSED_FILE};
 use super::sys::{self, ATTR_NODEV, ATTR_NOEXEC, ATTR_NOSUID, ATTR_RDONLY, Depth};
 use crate::Closed;
 use crate::os::landlock::{is_unreachable, walk};
@@ -26,19 +26,23 @@ pub(super) fn pin(root: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
 /// Closes what stands there, be it a link, if it isn't closed.
 pub(super) fn close(root: BorrowedFd<'_>, path: &Path, closed: Closed) -> io::Result<()> {
     let Some(place) = look(root, path)? else { return Ok(()) };
-    if is_closed(&place, closed)? {
+    if is_closed(root, &place, closed)? {
         return Ok(());
     }
     let mask = match closed {
-        Closed::Entirely => {
-            let source = if place.metadata()?.is_dir() { CLOSED_DIRECTORY } else { CLOSED_FILE };
+        Closed::Entirely | Closed::Contents => {
+            let source = match closed {
+                _ if place.metadata()?.is_dir() => CLOSED_DIRECTORY,
+                Closed::Contents => CLOSED_CONTENTS,
+                _ => CLOSED_FILE,
+            };
             let source = walk_below(root, source.as_ref())?;
             sys::copy_of(source.as_fd(), Depth::One)?
         }
         Closed::ForWriting => sys::copy_of(place.as_fd(), Depth::All)?,
     };
     let always = match closed {
-        Closed::Entirely => ATTR_NOSUID | ATTR_NODEV | ATTR_NOEXEC,
+        Closed::Entirely | Closed::Contents => ATTR_NOSUID | ATTR_NODEV | ATTR_NOEXEC,
         Closed::ForWriting => 0, // As what it copies.
     };
     sys::restrict(mask.as_fd(), ATTR_RDONLY | always, Depth::All)?;
@@ -54,14 +58,23 @@ fn cover(place: &File, with: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-/// A mount that can't be written to and, to be closed entirely, can't be read either. A server can make no mount.
-fn is_closed(place: &File, closed: Closed) -> io::Result<bool> {
+/// A mount that can't be written to and, to be closed to reading too, is one of the masks. A server can make no mount.
+fn is_closed(root: BorrowedFd<'_>, place: &File, closed: Closed) -> io::Result<bool> {
     if !sys::is_mount_root(place.as_fd())? {
         return Ok(false);
     }
     let read_only = fstatvfs(place)?.flags().contains(FsFlags::ST_RDONLY);
-    let readable = place.metadata()?.mode() & 0o666 != 0;
-    Ok(read_only && (closed == Closed::ForWriting || !readable))
+    let here = place.metadata()?;
+    let masked = match closed {
+        Closed::ForWriting => true,
+        _ if here.mode() & 0o666 == 0 => true,
+        Closed::Entirely => false,
+        Closed::Contents => {
+            let text = walk_below(root, CLOSED_CONTENTS.as_ref())?.metadata()?;
+            (here.dev(), here.ino()) == (text.dev(), text.ino())
+        }
+    };
+    Ok(read_only && masked)
 }
 
 /// What stands there, a link itself. `None` if nothing does, or if it can't be reached: what can't be reached by a walk

@@ -181,7 +181,7 @@ impl Rules<'_> {
         let mut deepest = (0, None);
         for rule in self.grants.iter().filter(|rule| path.starts_with(&rule.path)) {
             let access = match (self.cut(&rule.path, path), rule.access) {
-                (Some(Closed::Entirely), _) => continue,
+                (Some(Closed::Entirely | Closed::Contents), _) => continue,
                 (Some(Closed::ForWriting), Access::ReadWrite) => Access::Read,
                 (_, access) => access,
             };
@@ -205,13 +205,12 @@ impl Rules<'_> {
     fn cut(&self, grant: &Path, path: &Path) -> Option<Closed> {
         let between = |place: &&ClosedPlace| path.starts_with(&place.path) && place.path.starts_with(grant);
         let closed = self.closed.iter().filter(between).map(|place| place.closed);
-        // The stricter one.
-        closed.min_by_key(|closed| *closed == Closed::ForWriting)
+        closed.min()
     }
 
     fn closed_at(&self, path: &Path) -> Option<Closed> {
         let here = self.closed.iter().filter(|place| place.path == path).map(|place| place.closed);
-        here.min_by_key(|closed| *closed == Closed::ForWriting)
+        here.min()
     }
 
     /// Its own processes are all that a jail's /proc shows, but it also holds switches of the whole machine, some of which

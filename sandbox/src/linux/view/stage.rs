@@ -151,7 +151,7 @@ impl Stage {
 
     /// Masks a place, if it is there.
     pub(super) fn close(&mut self, path: &Path, closed: Closed, holes: Holes) -> io::Result<()> {
-        if (closed, holes) != (Closed::Entirely, Holes::Some) {
+        if closed == Closed::ForWriting || holes == Holes::None {
             return mask::close(self.root(), path, closed);
         }
         match self.look(path) {

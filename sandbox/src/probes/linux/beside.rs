@@ -50,11 +50,9 @@ pub(super) fn read(facts: &str) -> Beside {
             WIDE => files.wide.extend(access(word).map(|access| PathRule { path, access })),
             NARROW => files.narrow.extend(access(word).map(|access| PathRule { path, access })),
             CLOSED => {
-                let closed = if word == closed_word(Closed::ForWriting) {
-                    Closed::ForWriting
-                } else {
-                    Closed::Entirely
-                };
+                let known = [Closed::ForWriting, Closed::Contents].into_iter();
+                let closed = known.into_iter().find(|one| closed_word(*one) == word);
+                let closed = closed.unwrap_or(Closed::Entirely);
                 files.closed.push(ClosedPlace { path, closed });
             }
             UNIX => {
@@ -85,6 +83,7 @@ fn access(word: &str) -> Option<Access> {
 fn closed_word(closed: Closed) -> &'static str {
     match closed {
         Closed::Entirely => "entirely",
+        Closed::Contents => "contents",
         Closed::ForWriting => "writing",
     }
 }
@@ -107,7 +106,8 @@ mod tests {
             wide: vec![rule("/a b", Access::Read), rule("/x", Access::ReadExecute)],
             narrow: vec![rule("/n", Access::ReadWrite)],
             closed: vec![
-                ClosedPlace { path: "/a b/.env".into(), closed: Closed::Entirely },
+                ClosedPlace { path: "/a b/.ssh".into(), closed: Closed::Entirely },
+                ClosedPlace { path: "/a b/.env".into(), closed: Closed::Contents },
                 ClosedPlace { path: "/n/.git/hooks".into(), closed: Closed::ForWriting },
             ],
             scratch: None,

@@ -11,6 +11,7 @@ use crate::os::jail::{Answer, Backend, Jail, eventually, outside};
 
 pub(crate) const TESTS: &[Test] = &[
     ("a closed place is empty inside a wider grant", closed_entirely),
+    ("a file whose contents are closed shows a text that says so, and nothing else", closed_contents),
     ("a place closed for writing can be read and not changed", closed_for_writing),
     ("a closed place that is a link is closed", closed_links),
     ("a grant inside a closed place is open", grants_inside),
@@ -74,6 +75,45 @@ fn closed_entirely(backend: Backend) {
         refused(jail, &["read", &place.at("home/.cargo/credentials")]);
         refused(jail, &["unlink", &place.at("home/.netrc")]);
         refused(jail, &["rename", &place.at("home/.ssh"), &place.at("home/moved")]);
+    }
+}
+
+fn closed_contents(backend: Backend) {
+    for which in [0, 1] {
+        let place = Place::new(&["project/own", "project/.env", "project/dir/.env.d/key"]);
+        let env = place.at("project/.env");
+        let jail = Jail::new(backend).write(place.root.join("project")).option("--close-contents", &env);
+        let late = place.at("project/.env.late");
+        let jail =
+            jail.option("--close-contents", place.at("project/dir/.env.d")).option("--close-contents", &late);
+        let jail = &both(jail)[which];
+        assert!(outside(&["read", &env]).text() == "project/.env");
+        let shown = jail.probe(&["read", &env]).text();
+        assert!(shown.lines().all(|line| line.starts_with("# ")) && shown.contains("jail"), "{shown}");
+        for words in [
+            &["write", &env][..],
+            &["append", &env],
+            &["unlink", &env],
+            &["chmod", &env, "666"],
+            &["link", &env, &place.at("project/copy")],
+            &["rename", &place.at("project/own"), &env],
+            // A directory has no text to stand in its place.
+            &["read", &place.at("project/dir/.env.d/key")],
+            &["list", &place.at("project/dir/.env.d")],
+        ] {
+            let answer = jail.probe(words);
+            assert!(matches!(answer, Answer::Errno(_)), "{words:?}: {answer:?}");
+        }
+        assert_eq!(fs::read_to_string(&env).expect("read"), "project/.env");
+        let mut shell = Shell::start(jail);
+        for file in [&env, &late] {
+            for round in 0..3 {
+                fs::write(place.root.join("new"), format!("secret {round}")).expect("write");
+                fs::rename(place.root.join("new"), file).expect("rename");
+                shell.is_stopped(&format!("grep -q secret {file}"));
+                assert!(shell.works(&format!("grep -q jail {file}")));
+            }
+        }
     }
 }
 
