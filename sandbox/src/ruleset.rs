@@ -56,6 +56,9 @@ pub struct Files {
     /// The same grants without anything closed in them (the other children of a directory instead of the directory): all
     /// that backends without a mount namespace can do.
     pub narrow: Vec<PathRule>,
+    /// Directories in which, and below which, those backends let names be listed although files are granted one by one.
+    /// A place that is [`Closed::Entirely`] must not lie below: its names would be open.
+    pub listed: Vec<PathBuf>,
     /// A directory of the server's own that `namespaces` shows as /tmp and /var/tmp.
     pub scratch: Option<PathBuf>,
 }
@@ -64,7 +67,7 @@ impl Files {
     /// Grants with nothing closed in them.
     #[must_use]
     pub fn plain(grants: Vec<PathRule>) -> Self {
-        Self { wide: grants.clone(), closed: Vec::new(), narrow: grants, scratch: None }
+        Self { wide: grants.clone(), closed: Vec::new(), narrow: grants, listed: Vec::new(), scratch: None }
     }
 }
 

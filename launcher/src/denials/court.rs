@@ -63,6 +63,9 @@ impl Court {
             self.meant(path, access)?
         };
         let Outcome::Refused(why) = self.fence.judge(&path, access) else { return None };
+        if access == Access::Read && kind == FileKind::Directory && self.fence.lists(&path) {
+            return None;
+        }
         let at = if kind == FileKind::New { path.parent()? } else { &path };
         if !path.starts_with("/proc") && !self.outside.permits(at, access) {
             return None;

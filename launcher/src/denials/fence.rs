@@ -95,6 +95,14 @@ impl Fence {
         Some(scratch.join(below))
     }
 
+    /// Whether the directory can be listed though its files are granted one by one.
+    pub fn lists(&self, dir: &Path) -> bool {
+        let Some(files) = self.files.as_ref().filter(|_| self.backend != Backend::Namespaces) else {
+            return false;
+        };
+        files.listed.iter().any(|listed| dir.starts_with(listed))
+    }
+
     /// What it says to opening `path`, which has its links resolved, for `access`.
     pub fn judge(&self, path: &Path, access: Access) -> Outcome {
         let Some(files) = &self.files else { return Outcome::Passes };
@@ -229,6 +237,7 @@ mod tests {
                 closed("/h/.bashrc", Closed::ForWriting),
             ],
             narrow,
+            listed: vec!["/h/notes".into()],
             scratch: Some("/h/.state/own".into()),
         }
     }
@@ -266,6 +275,14 @@ mod tests {
                 assert_eq!(passes(backend, path, access), expected, "{path} {access:?} {backend:?}");
             }
         }
+    }
+
+    #[test]
+    fn names_that_may_be_listed_open_no_file() {
+        let fence = |backend| Fence::new(Some(files()), backend);
+        assert!(fence(Backend::Notify).lists(Path::new("/h/notes/below")));
+        assert!(!fence(Backend::Notify).lists(Path::new("/h")));
+        assert!(!fence(Backend::Namespaces).lists(Path::new("/h/notes")), "the view shows what it grants");
     }
 
     #[test]

@@ -65,10 +65,17 @@ pub(super) fn fence(settled: Settled, tree: &dyn Tree, strict: bool) -> Result<F
     let mut without_view: Vec<String> =
         left_open.iter().map(|place| format!("{}: open to writing", place.display())).collect();
     let mut narrow = Narrow { tree, places: &places, left_open, rules: Vec::new() };
+    let mut listed = Vec::new();
     for asked in &settled.asked {
         if narrow.add(asked) == Whole::ByChildren {
+            let names = if narrow.may_be_listed(&asked.path) {
+                listed.push(asked.path.clone());
+                ", though its name is shown"
+            } else {
+                ""
+            };
             without_view.push(format!(
-                "{}: granted by its children; what is created in it later is not granted",
+                "{}: granted by its children; what is created in it later is not granted{names}",
                 asked.path.display()
             ));
         }
@@ -78,7 +85,7 @@ pub(super) fn fence(settled: Settled, tree: &dyn Tree, strict: bool) -> Result<F
     needs_view |= !later.is_empty();
     without_view.extend(later);
     let closed = places.iter().map(|p| ClosedPlace { path: p.path.clone(), closed: p.closed }).collect();
-    let mut files = Files { wide: settled.rules(), closed, narrow: rules, scratch: None };
+    let mut files = Files { wide: settled.rules(), closed, narrow: rules, listed, scratch: None };
     let mut reasons = settled.asked.into_iter().map(|asked| asked.reason).collect();
     of_its_own(&mut files, &mut reasons);
     Ok(Fenced { files, reasons, notes, without_view, needs_view })
@@ -215,6 +222,11 @@ impl Narrow<'_> {
                 && !self.left_open.contains(&place.path)
                 && is_there()
         })
+    }
+
+    /// Whether names may be listed everywhere below: a rule of Landlock's holds for all that is below its place.
+    fn may_be_listed(&self, path: &Path) -> bool {
+        !self.places.iter().any(|place| place.closed == Closed::Entirely && place.path.starts_with(path))
     }
 
     fn children(&mut self, path: &Path, access: Access) {

@@ -122,6 +122,14 @@ impl Launch {
         })
     }
 
+    /// Directories whose names a backend lets be listed beside its grants.
+    fn listed(&self, backend: Backend) -> &[PathBuf] {
+        match (&self.files, backend) {
+            (Some(files), Backend::Notify | Backend::Static) => &files.listed,
+            _ => &[],
+        }
+    }
+
     /// What the view of `namespaces` is made for; `None` if every file is open.
     pub(crate) fn scene(&self) -> Option<Scene<'_>> {
         let path = |text: &CString| Path::new(OsStr::from_bytes(text.as_bytes())).to_owned();
@@ -147,6 +155,7 @@ impl Launch {
         if self.landlock_abi > 0 {
             let request = landlock::Request {
                 paths: self.grants(backend),
+                listed: self.listed(backend),
                 network: landlock::Reach::of(&self.network, backend),
                 abi: self.landlock_abi,
             };

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset,
@@ -27,6 +27,8 @@ pub(crate) struct Request<'a> {
     pub(crate) paths: Option<&'a [PathRule]>,
     /// TCP, and sockets by path or abstract name.
     pub(crate) network: Reach,
+    /// Directories whose names may be listed, and those below.
+    pub(crate) listed: &'a [PathBuf],
     /// Of the running kernel, at most [`ABI_MAX`], at least 1.
     pub(crate) abi: u32,
 }
@@ -84,6 +86,15 @@ pub(crate) fn prepare(request: Request<'_>) -> Result<Prepared, Failure> {
                 let errno = error.raw_os_error().unwrap_or(libc::EIO);
                 return Err(Failure::new(Step::LandlockRule, errno));
             }
+        }
+    }
+    for path in request.listed {
+        // One that is gone has nothing to list.
+        let Ok((file, metadata)) = open_and_look(path) else { continue };
+        if metadata.is_dir() {
+            ruleset = ruleset
+                .add_rule(PathBeneath::new(file, AccessFs::ReadDir))
+                .map_err(|error| failure(Step::LandlockRule, &error))?;
         }
     }
     Ok(Prepared { ruleset: Some(ruleset), skipped })
@@ -269,7 +280,7 @@ mod tests {
     fn a_missing_path_is_skipped_and_named() {
         let rule = |path: &str| PathRule { path: path.into(), access: Access::Read };
         let paths = [rule("/usr"), rule("/no/such/path"), rule("/dev/null/below-a-file")];
-        let request = Request { paths: Some(&paths), network: Reach::Nothing, abi: 1 };
+        let request = Request { paths: Some(&paths), network: Reach::Nothing, listed: &[], abi: 1 };
         let Ok(prepared) = prepare(request) else {
             // No Landlock here: the jail tests say so.
             return;

@@ -14,6 +14,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a granted directory can be used fully, but not executed from", the_grant_works),
     ("a read grant reads and does not write", a_read_grant),
     ("a file grant gives that file alone", a_file_grant),
+    ("where names may be listed, no file can be opened, and a private view shows nothing", names_alone),
     ("proc is the jail's own in namespaces and never a way out", proc_is_no_way_out),
     ("a symbolic link in a grant gives nothing", a_link_as_a_grant),
     ("missing grants are skipped and named", missing_grants),
@@ -169,6 +170,30 @@ fn a_read_grant(backend: Backend) {
         assert!(matches!(answer, Answer::Errno(libc::EACCES | libc::EROFS)), "{mechanism}: {answer:?}");
     }
     assert_eq!(fs::read_to_string(&text).expect("read"), "seen/text");
+}
+
+fn names_alone(backend: Backend) {
+    let place = Place::new();
+    let secret = place.path("secret");
+    let jail = Jail::new(backend).write(place.path("work")).option("--list", &secret);
+    let listed = jail.probe(&["list", &secret]);
+    // A view is made of its grants, and names are none.
+    assert_eq!(listed.is_ok(), backend != Backend::Namespaces, "{listed:?}");
+    assert_eq!(jail.probe(&["list", &place.path("secret/empty")]).is_ok(), listed.is_ok());
+    for words in [
+        &["read", &place.path("secret/key")][..],
+        &["write", &place.path("secret/key")],
+        &["create", &place.path("secret/new")],
+        &["unlink", &place.path("secret/key")],
+        &["exec", &place.path("secret/program")],
+        &["link", &place.path("secret/key"), &place.path("work/key")],
+        &["rename", &place.path("secret/key"), &place.path("work/key")],
+        &["list", &place.path("seen")],
+    ] {
+        let answer = jail.probe(words);
+        assert!(matches!(answer, Answer::Errno(_)), "{words:?}: {answer:?}");
+    }
+    assert!(outside(&["read", &place.path("secret/key")]).is_ok());
 }
 
 fn a_file_grant(backend: Backend) {

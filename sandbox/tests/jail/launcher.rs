@@ -175,6 +175,7 @@ fn read(words: &[String]) -> Asked {
             "--close" => close(&mut ruleset, &value, Closed::Entirely),
             "--close-contents" => close(&mut ruleset, &value, Closed::Contents),
             "--close-writing" => close(&mut ruleset, &value, Closed::ForWriting),
+            "--list" => files(&mut ruleset).listed.push(value.into()),
             "--scratch" => files(&mut ruleset).scratch = Some(value.into()),
             "--env" => {
                 let (name, value) = value.split_once('=').expect("a pair");

@@ -27,8 +27,10 @@ def system_call(number, *arguments):
 
 
 def read(path):
+    """A file with the jail's own text in its place has not been read."""
     with open(path, "rb") as file:
-        file.read(1)
+        if file.read(100).startswith(b"# The jail of this program keeps the contents of this file from it."):
+            raise PermissionError(errno.EACCES, "closed")
 
 
 def write(path):

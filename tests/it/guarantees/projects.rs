@@ -116,4 +116,11 @@ fn the_rest_of_a_granted_project_is_granted() {
     };
     assert_eq!(created("namespaces"), "done");
     assert_ne!(created("notify"), "done", "the plan says that it is granted by its children");
+    // Its names are no secret: a server that cannot list the project it works in is of no use.
+    let names = json!([["list the project", "list", project], ["read a secret", "read", at(".env")]]);
+    for backend in BACKENDS {
+        let outcomes = inside(&world, backend, &["--grant-write", &project], &names);
+        assert_eq!(outcomes["list the project"], "done", "{backend}");
+        assert_ne!(outcomes["read a secret"], "done", "{backend}");
+    }
 }

@@ -7,6 +7,7 @@ use crate::{Access, Closed, ClosedPlace, Doors, Files, PathRule, UnixReach, Unix
 
 const WIDE: &str = "beside-wide";
 const NARROW: &str = "beside-narrow";
+const LISTED: &str = "beside-listed";
 const CLOSED: &str = "beside-closed";
 const OUT: &str = "beside-out";
 const IN: &str = "beside-in";
@@ -25,6 +26,9 @@ pub(super) fn lines(beside: &Beside) -> Vec<(&'static str, String)> {
             for rule in rules {
                 say(key, access_word(rule.access), &rule.path);
             }
+        }
+        for path in &files.listed {
+            say(LISTED, "list", path);
         }
         for place in &files.closed {
             say(CLOSED, closed_word(place.closed), &place.path);
@@ -49,8 +53,9 @@ pub(super) fn read(facts: &str) -> Beside {
         match key {
             WIDE => files.wide.extend(access(word).map(|access| PathRule { path, access })),
             NARROW => files.narrow.extend(access(word).map(|access| PathRule { path, access })),
+            LISTED => files.listed.push(path),
             CLOSED => {
-                let known = [Closed::ForWriting, Closed::Contents].into_iter();
+                let known = [Closed::ForWriting, Closed::Contents];
                 let closed = known.into_iter().find(|one| closed_word(*one) == word);
                 let closed = closed.unwrap_or(Closed::Entirely);
                 files.closed.push(ClosedPlace { path, closed });
@@ -110,6 +115,7 @@ mod tests {
                 ClosedPlace { path: "/a b/.env".into(), closed: Closed::Contents },
                 ClosedPlace { path: "/n/.git/hooks".into(), closed: Closed::ForWriting },
             ],
+            listed: vec!["/l m".into()],
             scratch: None,
         };
         let unix = vec![UnixRule { path: "/run/s".into(), reach: UnixReach::Below }];

@@ -220,6 +220,7 @@ fn with(mut files: Files, beside: Option<Files>) -> Files {
     if let Some(beside) = beside {
         files.wide.extend(beside.wide);
         files.narrow.extend(beside.narrow);
+        files.listed.extend(beside.listed);
         files.closed.extend(beside.closed);
     }
     files
@@ -260,7 +261,7 @@ fn files(stage: &Path, facts: &Facts) -> io::Result<Files> {
         narrow.push(rule(hooks.clone(), Access::Read));
         closed.push(ClosedPlace { path: hooks, closed: Closed::ForWriting });
     }
-    Ok(Files { wide: grants, closed, narrow, scratch: Some(stage.join("scratch")) })
+    Ok(Files { wide: grants, closed, narrow, listed: Vec::new(), scratch: Some(stage.join("scratch")) })
 }
 
 /// Lets one connection out.
