@@ -2,6 +2,7 @@
 
 mod bisect;
 mod clients;
+mod conformance;
 mod demo;
 mod denials;
 mod doctor;

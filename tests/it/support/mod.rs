@@ -7,7 +7,8 @@ mod world;
 
 pub(crate) use drivers::{drive, node_sdk_driver, python_sdk_driver, raw_driver};
 pub(crate) use places::{
-    driver, fixture, node, npm_server, pypi_script, python, stockade_bin, tests_dir, venv_python,
+    driver, fixture, newer_node, node, node_modules, npm_server, pypi_script, python, stockade_bin,
+    tests_dir, venv_python,
 };
 pub(crate) use process::{Finished, finish, processes_with, wait_until};
 pub(crate) use world::{World, fixture_command};

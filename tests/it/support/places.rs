@@ -55,6 +55,12 @@ pub(crate) fn node() -> PathBuf {
     link.canonicalize().unwrap_or(link)
 }
 
+/// Node.js 22, which some packages need.
+pub(crate) fn newer_node() -> PathBuf {
+    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
+    set_up(&format!("node/node_modules/node-linux-{arch}/bin/node"))
+}
+
 /// The entry script of an npm server: `npm_server("everything")`.
 pub(crate) fn npm_server(name: &str) -> PathBuf {
     set_up(&format!("node/node_modules/@modelcontextprotocol/server-{name}/dist/index.js"))
