@@ -41,6 +41,15 @@ enum Subject<'f> {
     Resource(Cow<'f, str>),
 }
 
+impl Subject<'_> {
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::None => None,
+            Self::Item { name, .. } | Self::Resource(name) => Some(name),
+        }
+    }
+}
+
 /// Why a request is not even judged.
 struct Obstacle {
     rule: &'static str,
@@ -108,7 +117,9 @@ impl Mediator {
 
     /// Both axes; then the request goes on or is answered here.
     fn decide_call(&mut self, frame: &Frame<'_>, call: Call<'_>, turn: &mut Turn<'_>) {
-        let AccessRuling { ruling, hidden } = self.may_use(&call.subject);
+        let AccessRuling { mut ruling, hidden } = self.may_use(&call.subject);
+        let about = (turn.direction(), &*call.method);
+        let petition = self.petition(frame, about, call.subject.name(), &mut ruling);
         let fixed = match &call.subject {
             Subject::Item { node, .. } => Some(frame.span(*node)),
             Subject::None | Subject::Resource(_) => None,
@@ -140,6 +151,11 @@ impl Mediator {
         }
         record.note(frame, &self.engine, findings);
         let refuses = verdict.refuses();
+        if let Some(approval) = petition.as_ref().and_then(|one| one.approval.as_deref()).filter(|_| !refuses)
+        {
+            self.approvals.spend(approval);
+        }
+        record.petition = petition;
         record.verdict = verdict;
         let item = record.item.as_deref().map(Box::from);
         turn.record(record);
@@ -180,7 +196,7 @@ impl Mediator {
             ItemKind::Prompt => Item::Prompt(name),
         };
         let mut ruling = self.policy.access(&self.facts.identities, item);
-        if ruling.verdict != Access::Allow {
+        if ruling.verdict == Access::Deny {
             return AccessRuling { ruling, hidden: self.catalogue.is_filtered(*kind) };
         }
         if let Some(reason) = self.catalogue.why_hidden(*kind, name) {
@@ -301,7 +317,7 @@ fn refusal(
     if from == Peer::Server && call.method == "elicitation/create" {
         return reply::decline(id);
     }
-    if let (true, Subject::Item { kind, .. }) = (hidden && verdict.access != Access::Allow, &call.subject) {
+    if let (true, Subject::Item { kind, .. }) = (hidden && verdict.access == Access::Deny, &call.subject) {
         let kind = match kind {
             ItemKind::Tool => "tool",
             ItemKind::Prompt => "prompt",

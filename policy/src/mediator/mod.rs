@@ -6,6 +6,7 @@
 
 mod action;
 mod answers;
+mod asked;
 mod calls;
 mod catalogue;
 mod content;
@@ -21,6 +22,7 @@ mod session;
 mod tally;
 
 pub use action::{Action, Now, Peer, ServerEnd, SessionFacts, Waiting, Without};
+pub use asked::Petition;
 pub use pending::PENDING_MAX;
 pub use record::{Record, RecordKind};
 pub use session::Mediator;
