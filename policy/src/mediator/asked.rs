@@ -30,6 +30,12 @@ impl Mediator {
         &mut self.approvals
     }
 
+    /// What the server is known by.
+    #[must_use]
+    pub fn identities(&self) -> &[String] {
+        &self.facts.identities
+    }
+
     /// Asks the approvals where the policy asks a person. Only the access axis changes, and only from `ask` to `allow`.
     pub(super) fn petition(
         &self,
