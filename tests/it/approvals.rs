@@ -82,7 +82,7 @@ fn passed(outcome: &Value, id: u32) -> bool {
     let result = &outcome["answers"][id.to_string()][0]["result"];
     let text = result["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no answer {id}: {outcome:#}"));
     let refused = text.contains("only after the user has approved it");
-    assert_eq!(result["isError"], json!(refused), "{outcome:#}");
+    assert!(!refused || result["isError"] == true, "{outcome:#}");
     assert!(!text.contains("stockade approve"), "a command for a model: {text}");
     !refused
 }
@@ -132,8 +132,9 @@ fn an_approved_call_passes_once_and_its_event_names_the_approval() {
     let given = events(&world, "approval.given");
     assert_eq!((given.len(), &given[0]["what"]["reason"]), (1, &json!("release [2J week")));
     let id = given[0]["what"]["id"].as_str().expect("an id");
-    let by: Vec<Value> =
-        events(&world, "call").iter().map(|event| event["what"]["approval"].clone()).collect();
+    let calls = events(&world, "call");
+    let named = calls.iter().filter(|event| event["what"]["item"] == "names");
+    let by: Vec<Value> = named.map(|event| event["what"]["approval"].clone()).collect();
     assert_eq!(by, [Value::Null, Value::Null, json!(id), Value::Null]);
     // Neither log nor file hold the arguments that were not approved by their text.
     let mode = std::fs::metadata(file(&world)).expect("the file").permissions().mode();
@@ -254,7 +255,8 @@ fn only_what_a_rule_asked_about_can_be_approved() {
     steps.extend(call(11, "names", json!({ "path": "/" })));
     session(&world, steps);
     let calls = events(&world, "call");
-    let denied = calls[0]["what"]["code"].as_str().expect("a code").to_owned();
+    let flood = calls.iter().find(|event| event["what"]["item"] == "flood").expect("the call");
+    let denied = flood["what"]["code"].as_str().expect("a code").to_owned();
     let refused = typed(&world, stockade_bin(), "y", &["approve", &denied]);
     assert!(refused.code() == 64 && refused.stdout_text().contains("never lifts a deny"), "{refused:#?}");
     let forged = typed(&world, stockade_bin(), "y", &["approve", "ZZZZ"]);
@@ -285,7 +287,7 @@ fn a_jailed_server_neither_reads_nor_writes_an_approval() {
             format!("cat '{path}'"),
             format!("echo '{{}}' > '{path}' && echo done"),
             format!("printf x >> '{path}' && echo done"),
-            format!("rm -f '{path}' && echo done"),
+            format!("rm '{path}' </dev/null && echo done"),
             format!(
                 "mkdir -p '{dir}' && cp /etc/hostname '{dir}/new' && mv '{dir}/new' '{path}' && echo done"
             ),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Finished, World, drive, finish, fixture_command, raw_driver, stockade_bin};
+use crate::support::{Finished, World, drive, finish, fixture, fixture_command, raw_driver, stockade_bin};
 
 const DEADLINE: Duration = Duration::from_secs(120);
 const TOKEN: &str = "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";
@@ -190,7 +190,11 @@ fn what_was_not_refused_cannot_be_requested() {
 #[test]
 fn the_lines_of_a_request_let_a_server_start_that_only_the_default_refused() {
     let world = World::new();
-    world.user_policy("version = 1\n[defaults]\nserver = \"ask\"\n[[rule]]\nid = \"run-it\"\neffect = \"allow\"\nservers = [\"file:*\"]\ntools = [\"variables\"]\nreason = \"known\"\n");
+    let known = format!("servers = [\"file:{}\"]", fixture("learner.py").display());
+    world.user_policy(&format!(
+        "version = 1\n[defaults]\nserver = \"ask\"\n[[rule]]\nid = \"run-it\"\neffect = \"allow\"\n{known}\n\
+         tools = [\"variables\"]\nreason = \"known\"\n"
+    ));
     let once = |world: &World| {
         let params = json!({ "name": "names", "arguments": { "path": "/" } });
         let steps = json!([

@@ -47,7 +47,7 @@ impl Bench {
         let policy = Arc::new(policies::load(&self.facts, None).unwrap());
         let engine = Arc::new(Engine::new(&policy.keywords(), HashKey([0; 32])).unwrap());
         let facts =
-            SessionFacts { identities: vec!["file:sha256:aa".to_owned()], server_name: "a".to_owned() };
+            SessionFacts { identities: vec!["pkg:npm/a@1.0.0".to_owned()], server_name: "a".to_owned() };
         let mut mediator = Mediator::new(Arc::clone(&policy), Arc::clone(&engine), facts, [3; 16]);
         let source = ("session", Source::Files(None));
         let force = InForce::begin(&mut mediator, (policy, engine), source, &self.facts).unwrap();
@@ -209,7 +209,7 @@ fn a_server_that_is_no_longer_allowed_is_told_of_with_the_rule() {
     let bench = Bench::new();
     let (mut mediator, mut force) = bench.begin();
     force.look(&mut mediator);
-    bench.write(1, "version = 1\n[[rule]]\nid = \"out\"\neffect = \"deny\"\nservers = [\"file:sha256:aa\"]\nreason = \"it was found to be bad\"\n");
+    bench.write(1, "version = 1\n[[rule]]\nid = \"out\"\neffect = \"deny\"\nservers = [\"pkg:npm/a\"]\nreason = \"it was found to be bad\"\n");
     let news = force.look(&mut mediator);
     let [News::Policy { denied: Some(why), .. }] = &news[..] else { panic!("{news:?}") };
     assert!(why.contains("it was found to be bad (rule `out`, user)"), "{why}");
