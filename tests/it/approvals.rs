@@ -1,7 +1,7 @@
 //! What a rule asks about, answered by a person at a terminal and by nobody else.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -271,6 +271,16 @@ fn only_what_a_rule_asked_about_can_be_approved() {
     assert_eq!(given.code(), 0, "{given:#?}");
 }
 
+/// Names below a directory and beside it.
+fn listed(dir: &Path) -> Vec<String> {
+    let both = [dir, dir.parent().expect("a directory")];
+    let entries = both.iter().flat_map(|dir| std::fs::read_dir(dir).expect("a directory"));
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.expect("an entry").path().display().to_string()).collect();
+    names.sort();
+    names
+}
+
 #[test]
 fn a_jailed_server_neither_reads_nor_writes_an_approval() {
     for backend in BACKENDS {
@@ -280,22 +290,24 @@ fn a_jailed_server_neither_reads_nor_writes_an_approval() {
         session_of(&world, &fixture_command("learner.py", &[]), &["--backend", backend], steps);
         let path = file(&world);
         let before = std::fs::read(&path).expect("the file");
+        let names = || listed(path.parent().expect("a directory"));
+        let names_before = names();
         let dir = path.parent().expect("a directory").display().to_string();
-        let path = path.display().to_string();
+        let shown = path.display();
         let wide = before.len() * 2;
         let attacks = [
-            format!("cat '{path}'"),
-            format!("echo '{{}}' > '{path}' && echo done"),
-            format!("printf x >> '{path}' && echo done"),
-            format!("rm '{path}' </dev/null && echo done"),
+            format!("cat '{shown}'"),
+            format!("echo '{{}}' > '{shown}' && echo done"),
+            format!("printf x >> '{shown}' && echo done"),
+            format!("rm '{shown}' </dev/null && echo done"),
             format!(
-                "mkdir -p '{dir}' && cp /etc/hostname '{dir}/new' && mv '{dir}/new' '{path}' && echo done"
+                "mkdir -p '{dir}' && cp /etc/hostname '{dir}/new' && mv '{dir}/new' '{shown}' && echo done"
             ),
             format!("ln -s /etc/hostname '{dir}/x' && echo done"),
-            format!("ln '{path}' \"$HOME/linked\" && cat \"$HOME/linked\""),
+            format!("ln '{shown}' \"$HOME/linked\" && cat \"$HOME/linked\""),
             format!("mv '{dir}' '{dir}.old' && echo done"),
-            format!("truncate -s {wide} '{path}' && echo done"),
-            format!("chmod 666 '{path}'; echo y > '{path}' && echo done"),
+            format!("truncate -s {wide} '{shown}' && echo done"),
+            format!("chmod 666 '{shown}'; echo y > '{shown}' && echo done"),
             format!("ls '{dir}' | grep approvals"),
         ];
         let mut steps = Vec::new();
@@ -309,11 +321,26 @@ fn a_jailed_server_neither_reads_nor_writes_an_approval() {
             &["--backend", backend, "--grant-write", &world.home().display().to_string()],
             steps,
         );
-        for (n, attack) in attacks.iter().enumerate() {
+        // What it makes in a view of its own, where these directories are not ours, harms nobody: it reads nothing of ours, and
+        // nothing of ours has changed.
+        for (n, attack) in attacks.iter().enumerate().filter(|(_, attack)| !attack.contains("done")) {
             let text = &outcome["answers"][(20 + n).to_string()][0]["result"]["content"][0]["text"];
             assert_eq!(text, "", "{backend}: {attack}: {outcome:#}");
         }
         assert_eq!(std::fs::read(&path).expect("the file"), before, "{backend}");
+        assert_eq!(names(), names_before, "{backend}");
+        // Landlock does not cover chmod(2), so that only a private view keeps it away. Then the file is not to be trusted any more,
+        // and nothing is approved.
+        if std::fs::metadata(&path).expect("the file").permissions().mode() & 0o777 != 0o600 {
+            assert_ne!(backend, "namespaces");
+            let listed = finish(world.stockade(["approvals"]).spawn().expect("it starts"), DEADLINE);
+            assert!(listed.code() == 77 && listed.stderr.contains("none of them counts"), "{listed:#?}");
+            let outcome = session(&world, call(10, "names", json!({ "path": "/" })).to_vec());
+            assert!(!passed(&outcome, 10), "{outcome:#}");
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).expect("the mode");
+        }
+        let outcome = session(&world, call(10, "names", json!({ "path": "/" })).to_vec());
+        assert!(passed(&outcome, 10), "the control: the approval itself holds: {outcome:#}");
         // The control: outside of the jail the same words do it.
         for attack in [&attacks[0], &attacks[10], &attacks[2]] {
             let bare = std::process::Command::new("/bin/sh").args(["-c", attack]).output().expect("a shell");
