@@ -40,6 +40,14 @@ pub(crate) enum SessionState {
     Ended,
 }
 
+impl SessionState {
+    /// What is on record of a session.
+    pub(crate) fn of(session: &str, all: &[StoredEvent]) -> Self {
+        let ends = |one: &StoredEvent| one.who("session") == session && one.value["kind"] == "session.end";
+        if all.iter().any(ends) { Self::Ended } else { Self::Open }
+    }
+}
+
 /// What a person gives.
 #[derive(Clone, Debug)]
 pub(crate) struct Gift {
@@ -94,12 +102,11 @@ pub(crate) fn question(event: StoredEvent, all: &[StoredEvent], facts: &Facts) -
     }
     allowed(facts)?;
     let session = event.who("session");
-    let ended = all.iter().any(|one| one.who("session") == session && one.value["kind"] == "session.end");
     Ok(Question {
         call: call.to_owned(),
         item: item.to_owned(),
         arguments: arguments::read(&facts.state_dir, session, &code),
-        session: if ended { SessionState::Ended } else { SessionState::Open },
+        session: SessionState::of(session, all),
         event,
     })
 }

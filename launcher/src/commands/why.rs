@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::approve::{events, nothing};
 use super::screen::Screen;
-use crate::approvals::{self, Found, Named};
+use crate::approvals::{self, Found, Named, SessionState};
 use crate::cli::WhyArgs;
 use crate::error::{Failure, Kind};
 use crate::exit::Exit;
@@ -41,6 +41,7 @@ pub(super) fn why(args: &WhyArgs) -> Result<Exit, Failure> {
     let place = requests::place(&event, &all, &facts);
     let story = Story {
         neighbours: neighbours(&event, &all),
+        session: SessionState::of(event.who("session"), &all),
         approvable: event.what("access") == "ask" && event.value["what"]["asked"].is_object(),
         arguments: approvals::arguments_of(&facts.state_dir, event.who("session"), event.what("code")),
         event: &event,

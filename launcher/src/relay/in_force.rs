@@ -189,9 +189,11 @@ fn denied(policy: &Policy, identities: &[String]) -> Option<String> {
     if ruling.verdict == Access::Allow {
         return None;
     }
-    let why =
-        ruling.reason.map(|reason| format!(": {} (rule `{}`, {})", reason.text, reason.rule, reason.layer));
-    Some(format!("the policy in force no longer lets this server run{}", why.unwrap_or_else(String::new)))
+    let no_longer = "the policy in force no longer lets this server run";
+    Some(match ruling.reason {
+        Some(reason) => format!("{no_longer}: {} (rule `{}`, {})", reason.text, reason.rule, reason.layer),
+        None => no_longer.to_owned(),
+    })
 }
 
 #[cfg(test)]

@@ -159,9 +159,8 @@ impl Relay {
     /// The pumps are tasks of their own: a side that does not read must hold up nothing but its own lines.
     async fn run(self) -> Exit {
         let hub = self.hub;
-        hub.look_once();
         let sink = Rc::new(Sink::new(Rc::clone(&hub), Arc::clone(&self.engine), self.notes));
-        let sink_notes = sink.notes();
+        hub.tells(sink.notes());
         let watch = ending::Signals::new().and_then(|signals| {
             Ok((signals, keeper_socket(&self.keeper)?, Broker::start(self.network, sink)?))
         });
@@ -174,7 +173,6 @@ impl Relay {
             }
         };
         hub.hears(broker.catching_up());
-        hub.tells(sink_notes);
         let seen = Rc::new(RefCell::new(stderr::Seen::default()));
         let mut to_server = Rc::clone(&hub).start(Peer::Client, self.from_client);
         let mut to_client = Rc::clone(&hub).start(Peer::Server, self.from_server);

@@ -387,15 +387,10 @@ impl Hub {
         let _ = self.notes.set(notes);
     }
 
-    /// Before the first message: what was written since the policy was read at the start.
-    pub(super) fn look_once(self: &Rc<Self>) {
-        let hub = Rc::clone(self);
-        tokio::task::spawn_local(async move { hub.look().await });
-    }
-
     /// While nobody says anything.
     pub(super) fn look_meanwhile(self: &Rc<Self>) {
-        self.look_once();
+        let hub = Rc::clone(self);
+        tokio::task::spawn_local(async move { hub.look().await });
     }
 
     /// Puts into force what has changed. A server that is no longer allowed ends: whoever waits is told first.

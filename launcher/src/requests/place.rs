@@ -41,7 +41,8 @@ pub(crate) fn place(event: &StoredEvent, all: &[StoredEvent], facts: &Facts) -> 
     let (rule, layer) = (event.what("rule"), event.what("layer"));
     let layers = layers(event, all)?;
     let mut places = layers
-        .filter_map(|(name, sha256)| is_layer(name, layer, facts).then(|| look(name, sha256, rule, facts)));
+        .filter(|(name, _)| is_layer(name, layer, facts))
+        .map(|(name, sha256)| look(name, sha256, rule, facts));
     let place = places.next()?;
     // What is built in and stands in no starting policy is no rule of a layer.
     (layer != "built-in" || place.line.is_some() || rule == "default").then_some(place)

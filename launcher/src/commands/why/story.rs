@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::approvals::identities;
-use crate::commands::screen::{Ink, Screen, cut, harmless, labelled, pad};
+use crate::approvals::{SessionState, identities};
+use crate::commands::screen::{Ink, Screen, columns, cut, harmless, labelled, pad};
 use crate::requests::{RulePlace, Text};
 use crate::telemetry::StoredEvent;
 
@@ -32,6 +32,8 @@ pub(super) struct Story<'e> {
     pub(super) place: Option<&'e RulePlace>,
     /// What stands around it in its session.
     pub(super) neighbours: Vec<(&'e StoredEvent, Side)>,
+    /// Whether its session goes on.
+    pub(super) session: SessionState,
     /// Whether a person can let it pass.
     pub(super) approvable: bool,
     /// The arguments of what a rule asks about, masked, if they were kept.
@@ -124,7 +126,7 @@ impl Story<'_> {
             "definition" => "a definition in a list",
             other => other,
         };
-        let request = what["request_id"].as_str().map(|id| format!(", id {id}")).unwrap_or_else(String::new);
+        let request = what["request_id"].as_str().map_or_else(String::new, |id| format!(", id {id}"));
         page.line(
             "message",
             &format!(
@@ -219,12 +221,18 @@ impl Story<'_> {
         if !crate::approvals::is_refusal(event) {
             return;
         }
-        if self.approvable {
-            page.line(
-                "way out",
-                &format!("`stockade approve {code}` on a terminal of your own lets this very call pass once"),
-            );
-            page.line("", "--tool lets the tool pass, whatever its arguments; --for 1h holds longer");
+        match (self.approvable, self.session) {
+            (false, _) => {}
+            (true, SessionState::Open) => {
+                let once = "on a terminal of your own lets this very call pass once";
+                page.line("way out", &format!("`stockade approve {code}` {once}"));
+                page.line("", "--tool lets the tool pass, whatever its arguments; --for 1h holds longer");
+            }
+            (true, SessionState::Ended) => {
+                let next = "on a terminal of your own lets this very call pass in the next session";
+                page.line("way out", &format!("`stockade approve {code} --for 15m` {next}"));
+                page.line("", "--tool lets the tool pass, whatever its arguments");
+            }
         }
         let label = if self.approvable { "" } else { "way out" };
         let (rule, layer) = (event.what("rule"), event.what("layer"));
@@ -235,7 +243,7 @@ impl Story<'_> {
         match self.place {
             Some(place) if layer == "user" || layer == "--policy" => {
                 page.line(label, &format!("the rule is yours: change it in {}", at(place)));
-                page.line("", &format!("`stockade request {code}` prints the lines for it"));
+                page.line("", &format!("`stockade request {code}` keeps this, with the lines that would grant it"));
             }
             _ => page.line(label, &format!("`stockade request {code}` keeps this, with lines that would grant it, for whoever writes the policy")),
         }
@@ -246,18 +254,22 @@ impl Story<'_> {
             return;
         }
         page.out.push_str(&format!("\n{}\n", page.screen.ink(Ink::Strong, "Around it in its session")));
-        for (event, side) in &self.neighbours {
+        let what = |event: &StoredEvent| {
             let arrow = match event.what("direction") {
                 "to-server" => "→",
                 "to-client" => "←",
                 _ => " ",
             };
             let method = if event.what("method").is_empty() { kind(event) } else { event.what("method") };
-            let what = harmless(&format!("{arrow} {method} {}", event.what("item")));
+            harmless(&format!("{arrow} {method} {}", event.what("item")))
+        };
+        let longest = self.neighbours.iter().map(|(event, _)| columns(&what(event))).max().unwrap_or(0);
+        let wide = longest.min(page.screen.width.saturating_sub(30).max(10));
+        for (event, side) in &self.neighbours {
+            let what = what(event);
             let clock = local(event, "%H:%M:%S");
             let mark = if *side == Side::Itself { "▸" } else { " " };
             let word = if event.what("verdict").is_empty() { kind(event) } else { event.what("verdict") };
-            let wide = page.screen.width.saturating_sub(30).clamp(10, 60);
             let line = format!("{mark} {clock}  {}  {}", pad(&cut(&what, wide), wide), harmless(word));
             let line = match side {
                 Side::Itself => page.screen.ink(Ink::Strong, line.trim_end()),

@@ -35,7 +35,7 @@ impl Bench {
 
     /// Every third time the file is written in its place, else another one takes it.
     fn write(&self, n: usize, text: &str) {
-        if n % 3 == 0 {
+        if n.is_multiple_of(3) {
             return std::fs::write(self.file(), text).unwrap();
         }
         let new = self.dir.path().join("new");
@@ -78,11 +78,11 @@ fn call(
     force.look(mediator);
     let hash = force.hash();
     mediator.line(Peer::Client, ask.as_bytes(), Now(n as u64), actions);
-    let records = actions.drain(..).filter_map(|action| match action {
+    let of_a_record = |action| match action {
         Action::Record(record) => Some(*record),
         _ => None,
-    });
-    let record = records.last().unwrap();
+    };
+    let record = actions.drain(..).filter_map(of_a_record).next_back().unwrap();
     if !record.verdict.refuses() {
         let answer = format!(r#"{{"jsonrpc":"2.0","id":{n},"result":{{}}}}"#);
         mediator.line(Peer::Server, answer.as_bytes(), Now(n as u64), actions);
@@ -102,8 +102,8 @@ fn through_a_thousand_reloads_each_of_100_000_calls_is_judged_by_the_policy_that
     let (mut mediator, mut force) = bench.begin();
     let mut actions = Vec::new();
     let mut reloads = 0;
-    for n in 0..100_000 {
-        if n % 100 == 0 {
+    for n in 0..100_000_usize {
+        if n.is_multiple_of(100) {
             reloads = n / 100;
             bench.write(reloads, &policy(reloads));
         }
