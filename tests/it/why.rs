@@ -102,7 +102,8 @@ fn a_refusal_is_told_with_its_rule_line_words_and_way_out() {
     assert!(!story.contains("approve"), "a deny is not approved: {story}");
     let story = flat(&stockade(&world, &["why", &asked]).stdout_text());
     assert!(
-        story.contains(&format!("stockade approve {asked}")) && story.contains("waits for a person"),
+        story.contains(&format!("stockade approve {asked} --for 15m"))
+            && story.contains("waits for a person"),
         "{story}"
     );
     let story = flat(&stockade(&world, &["why", &blocked]).stdout_text());

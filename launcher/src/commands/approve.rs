@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
-use super::screen::{Ink, Screen, harmless, labelled};
+use super::screen::{Ink, Screen, harmless, is_invisible, labelled};
 use super::terminal::Terminal;
 use crate::approvals::{
     self, Found, Gift, Named, Question, SessionState, Stored, StoredScope, StoredTerm, remaining_ms,
@@ -116,6 +116,10 @@ fn described(question: &Question, gift: &Gift, width: usize) -> String {
         "asked by",
         &format!("rule `{}` ({}): {}", event.what("rule"), event.what("layer"), event.what("reason")),
     );
+    let seen = question.arguments.as_deref().filter(|_| gift.scope == StoredScope::Call);
+    if let Some(note) = seen.and_then(unseen) {
+        line("CAREFUL", note);
+    }
     let client =
         match (event.value["who"]["client"]["id"].as_str(), event.value["who"]["client"]["says"].as_str()) {
             (Some(id), _) => id.to_owned(),
@@ -132,6 +136,14 @@ fn described(question: &Question, gift: &Gift, width: usize) -> String {
         line("note", "what was found in this call blocks it all the same");
     }
     out
+}
+
+/// What a person does not see of arguments that are shown.
+fn unseen(arguments: &str) -> Option<&'static str> {
+    if arguments.chars().any(is_invisible) {
+        return Some("they hold characters that nobody sees and a server reads; they are left out above");
+    }
+    arguments.ends_with('…').then_some("only their beginning is shown")
 }
 
 fn term_words(term: StoredTerm, for_ms: u64) -> String {
@@ -241,6 +253,13 @@ fn print(text: &str) -> Result<Exit, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_said() {
+        assert_eq!(unseen(r#"{"a":"b"}"#), None);
+        assert!(unseen("a\u{e0041}").is_some_and(|note| note.contains("nobody sees")));
+        assert!(unseen("abc…").is_some_and(|note| note.contains("beginning")));
+    }
 
     #[test]
     fn times_are_said_in_two_units_at_most() {
