@@ -1,6 +1,8 @@
 //! The composed policy: layers in, verdicts out. The strictest answer wins, within a layer and across layers.
 
 mod access;
+mod calendar;
+mod condition;
 mod content;
 mod identity;
 mod item;
@@ -17,6 +19,8 @@ use crate::verdict::{Access, Content, Reason};
 use crate::wire::Direction;
 
 use access::{Question, Stage};
+pub use condition::Condition;
+pub(crate) use condition::Name;
 pub(crate) use identity::{Identities, IdentityPattern};
 pub use item::{Annotations, Arguments, Circumstances, Elicited, Item, UnixTime};
 use layer::{Answer, CompiledLayer};

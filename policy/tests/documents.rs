@@ -95,7 +95,7 @@ full_disk = true
 [[rule]]
 id = "a"
 effect = "deny"
-when = 'args.base == "main"'
+when = 'arg.base == "main"'
 tools = [""]
 reason = "First."
 
@@ -120,7 +120,7 @@ words = []
             "3:1 the file has no key `colour`",
             "6:1 [defaults] has no key `sever`",
             "7:13 `full_disk` must be a string, not true or false",
-            "12:1 `when` in [[rule]] is not supported by this version yet",
+            "12:9 a condition knows no `arg`",
             "13:10 an empty string in `tools` names nothing",
             "16:1 [[rule]] has no `reason`",
             "17:6 the id `a` is already used in line 10",
@@ -218,6 +218,15 @@ fn every_kind_of_mistake_in_a_policy_is_told() {
         (
             rule("features = [\"elicitation-url\"]\norigins = [\"https://a.example/login\"]"),
             "`https://a.example/login` is no origin",
+        ),
+        (
+            rule("tools = [\"x\"]\nresources = [\"*\"]\nwhen = \"args.a == 1\""),
+            "`args` is not known of everything that this rule is about",
+        ),
+        (rule("when = \"tool == 'x'\""), "`tool` is not known of everything that this rule is about"),
+        (
+            rule("tools = [\"x\"]\nwhen = \"args.a == \""),
+            "this condition cannot be read: mismatched input '<EOF>' expecting expression",
         ),
         (rule("methods = [\"*\"]"), "`methods` in [[rule]] is not supported by this version yet"),
         (rule("may_relax = true"), "`may_relax` in [[rule]] is not supported by this version yet"),

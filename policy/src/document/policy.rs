@@ -6,6 +6,7 @@ mod rule;
 
 use super::Mistakes;
 use crate::detect::{Confidence, KeywordList};
+use crate::rules::Condition;
 use crate::verdict::{Access, Content};
 
 /// Whether a layer stops things or only says what it would have stopped.
@@ -108,6 +109,8 @@ pub struct Rule {
     pub features: Vec<Feature>,
     /// Patterns of origins that [`Feature::ElicitationUrl`] is narrowed to; empty means pages anywhere.
     pub origins: Vec<String>,
+    /// What has to be true of the call as well (`when`).
+    pub when: Option<Condition>,
     /// One sentence for people.
     pub reason: String,
     /// Line in its file, from 1.

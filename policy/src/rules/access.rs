@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::Origin;
+use super::condition::Condition;
 use super::identity::{Identities, IdentityPattern};
 use super::item::{Circumstances, Elicited, Item};
 use super::layer::{any, identities, patterns, reason};
@@ -24,7 +25,6 @@ pub(super) enum Stage {
 pub(super) struct Question<'q> {
     pub(super) item: Item<'q>,
     pub(super) stage: Stage,
-    #[expect(dead_code, reason = "the conditions of rules, which ask for them, come next")]
     pub(super) circumstances: &'q Circumstances<'q>,
 }
 
@@ -55,6 +55,19 @@ pub(super) struct AccessRule {
     features: Vec<Feature>,
     /// Empty: pages anywhere.
     origins: Vec<Pattern>,
+    when: Option<Condition>,
+}
+
+impl Fit {
+    /// Of two things that both have to be so.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::No, _) | (_, Self::No) => Self::No,
+            (Self::Broken(why), _) | (_, Self::Broken(why)) => Self::Broken(why),
+            (Self::Maybe, _) | (_, Self::Maybe) => Self::Maybe,
+            (Self::Yes, Self::Yes) => Self::Yes,
+        }
+    }
 }
 
 impl AccessRule {
@@ -68,6 +81,7 @@ impl AccessRule {
             templates: patterns(&rule.templates),
             features: rule.features.clone(),
             origins: patterns(&rule.origins),
+            when: rule.when.clone(),
             reason: reason(&rule.id, &rule.reason, origin),
         }
     }
@@ -75,7 +89,29 @@ impl AccessRule {
     /// Whether it is about this server and item, and holds.
     pub(super) fn fit(&self, identities: &Identities<'_>, question: &Question<'_>) -> Fit {
         let about = self.is_about(question);
-        if about == Fit::No || !any(&self.servers, identities) { Fit::No } else { about }
+        // Arguments are read only for what is left after this.
+        if about == Fit::No || !any(&self.servers, identities) {
+            return Fit::No;
+        }
+        about.and(self.holds(question))
+    }
+
+    /// What its condition says; no condition says yes.
+    fn holds(&self, question: &Question<'_>) -> Fit {
+        let Some(condition) = &self.when else { return Fit::Yes };
+        let Question { item, stage, circumstances } = *question;
+        let is_open = match stage {
+            Stage::Ahead => !condition.is_answerable(item, circumstances),
+            Stage::Call => item == Item::Server && condition.waits_for_a_call(),
+        };
+        if is_open {
+            return Fit::Maybe;
+        }
+        match condition.holds(item, circumstances) {
+            Ok(true) => Fit::Yes,
+            Ok(false) => Fit::No,
+            Err(why) => Fit::Broken(why),
+        }
     }
 
     /// Whether it names this very tool, without a wildcard.
@@ -84,11 +120,12 @@ impl AccessRule {
     }
 
     /// A rule that lets something of *named* servers be used lets those servers start, for nothing could be used
-    /// otherwise. One that names no servers does not: it would let any server start.
-    pub(super) fn opens_server(&self, identities: &Identities<'_>) -> bool {
+    /// otherwise. One that names no servers does not: it would let any server start. Nor does one that cannot hold.
+    pub(super) fn opens_server(&self, identities: &Identities<'_>, question: &Question<'_>) -> bool {
         self.effect != Access::Deny
             && !self.is_about_server()
             && self.servers.iter().any(|p| !matches!(p, IdentityPattern::Every) && p.matches(identities))
+            && matches!(self.holds(question), Fit::Yes | Fit::Maybe)
     }
 
     /// A rule that names no items is about the server and everything in it.

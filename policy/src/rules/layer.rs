@@ -66,7 +66,7 @@ impl CompiledLayer {
             };
             return self.answer(rule.effect, reason);
         }
-        let opening = || self.rules.iter().find(|rule| rule.opens_server(identities));
+        let opening = || self.rules.iter().find(|rule| rule.opens_server(identities, question));
         if question.item == Item::Server
             && let Some(rule) = opening()
         {
