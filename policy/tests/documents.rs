@@ -185,6 +185,8 @@ fn every_kind_of_mistake_in_a_policy_is_told() {
     let rule =
         |line: &str| format!("version = 1\n[[rule]]\nid = \"a\"\neffect = \"deny\"\nreason = \"r\"\n{line}");
     let dlp = |line: &str| format!("version = 1\n[[dlp]]\nid = \"a\"\naction = \"block\"\n{line}");
+    let limit =
+        |line: &str| format!("version = 1\n[[limit]]\nid = \"a\"\ntools = [\"*\"]\nreason = \"r\"\n{line}");
     for (text, what) in [
         (String::new(), "the file has no `version`"),
         ("version = \"1\"".to_owned(), "`version` must be the number 1, not a string"),
@@ -228,6 +230,19 @@ fn every_kind_of_mistake_in_a_policy_is_told() {
             rule("tools = [\"x\"]\nwhen = \"args.a == \""),
             "this condition cannot be read: mismatched input '<EOF>' expecting expression",
         ),
+        (rule("until = \"tomorrow\""), "`until` cannot be `tomorrow`"),
+        (rule("until = 2026-12-31"), "`until` must be a string, not a date"),
+        (rule("days = [\"monday\"]"), "`monday` is no day of the week"),
+        (rule("hours = \"8-18\""), "`hours` cannot be `8-18`"),
+        (rule("hours = \"08:00-18:00\"\nutc_offset = \"CET\""), "`utc_offset` cannot be `CET`"),
+        (rule("utc_offset = \"+01:00\""), "`utc_offset` is about `days` and `hours`, and there are none"),
+        (limit("calls = 1"), "[[limit]] has no `per`"),
+        (limit("calls = 0\nper = \"1m\""), "`calls` must lie between 1 and 1000000000"),
+        (limit("calls = 1\nper = \"1 minute\""), "`per` cannot be `1 minute`"),
+        (limit("per = \"1m\""), "[[limit]] has neither `calls` nor `bytes`"),
+        (limit("calls = 1\nper = \"1m\"\neffect = \"allow\""), "`effect` cannot be `allow`"),
+        (limit("calls = 1\nper = \"1m\"").replace("tools = [\"*\"]", ""), "[[limit]] has no `tools`"),
+        ("version = 1\nmay_relax = [\"tool\"]".to_owned(), "there is no class `tool`"),
         (rule("methods = [\"*\"]"), "`methods` in [[rule]] is not supported by this version yet"),
         (rule("may_relax = true"), "`may_relax` in [[rule]] is not supported by this version yet"),
         (rule("servers = [\"pkg:npm\"]"), "`pkg:npm` names no package"),

@@ -362,8 +362,7 @@ fn within(
 /// Where byte `offset` of a string's value stands in the string as it is written, quotes, escapes and all.
 fn written_offset(written: &str, offset: usize) -> usize {
     let quote = if written.starts_with('\'') { "\'\'\'" } else { "\"\"\"" };
-    let (mut at, is_literal) = if written.starts_with(quote) {
-        let opening = &written[quote.len()..];
+    let (mut at, is_literal) = if let Some(opening) = written.strip_prefix(quote) {
         // A line end right behind the opening quotes is no part of the value.
         let skipped = if opening.starts_with("\r\n") { 2 } else { usize::from(opening.starts_with('\n')) };
         (quote.len() + skipped, quote.starts_with('\''))

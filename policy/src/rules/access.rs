@@ -8,6 +8,7 @@ use super::identity::{Identities, IdentityPattern};
 use super::item::{Circumstances, Elicited, Item};
 use super::layer::{any, identities, patterns, reason};
 use super::pattern::Pattern;
+use super::times::Times;
 use crate::document::policy::{Feature, Rule};
 use crate::verdict::{Access, Reason};
 
@@ -47,8 +48,8 @@ pub(super) struct AccessRule {
     pub(super) effect: Access,
     pub(super) reason: Reason,
     /// Empty: every server.
-    servers: Vec<IdentityPattern>,
-    tools: Vec<Pattern>,
+    pub(super) servers: Vec<IdentityPattern>,
+    pub(super) tools: Vec<Pattern>,
     prompts: Vec<Pattern>,
     resources: Vec<Pattern>,
     templates: Vec<Pattern>,
@@ -56,6 +57,7 @@ pub(super) struct AccessRule {
     /// Empty: pages anywhere.
     origins: Vec<Pattern>,
     when: Option<Condition>,
+    times: Times,
 }
 
 impl Fit {
@@ -67,6 +69,11 @@ impl Fit {
             (Self::Maybe, _) | (_, Self::Maybe) => Self::Maybe,
             (Self::Yes, Self::Yes) => Self::Yes,
         }
+    }
+
+    /// The same, where finding out about the second takes work.
+    fn and_then(self, other: impl FnOnce() -> Self) -> Self {
+        if self == Self::No { Self::No } else { self.and(other()) }
     }
 }
 
@@ -82,6 +89,7 @@ impl AccessRule {
             features: rule.features.clone(),
             origins: patterns(&rule.origins),
             when: rule.when.clone(),
+            times: rule.times.clone(),
             reason: reason(&rule.id, &rule.reason, origin),
         }
     }
@@ -93,7 +101,18 @@ impl AccessRule {
         if about == Fit::No || !any(&self.servers, identities) {
             return Fit::No;
         }
-        about.and(self.holds(question))
+        about.and(self.is_time(question)).and_then(|| self.holds(question))
+    }
+
+    /// Whether it holds at this time of day.
+    fn is_time(&self, question: &Question<'_>) -> Fit {
+        match question.circumstances.now {
+            _ if self.times.is_always() => Fit::Yes,
+            Some(now) if self.times.hold(now) => Fit::Yes,
+            Some(_) => Fit::No,
+            None if question.stage == Stage::Ahead => Fit::Maybe,
+            None => Fit::Broken(Cow::Borrowed("nobody knows what time it is")),
+        }
     }
 
     /// What its condition says; no condition says yes.
@@ -114,6 +133,11 @@ impl AccessRule {
         }
     }
 
+    /// Whether it is about this server and item, whether it holds or not.
+    pub(super) fn names(&self, identities: &Identities<'_>, question: &Question<'_>) -> bool {
+        self.is_about(question) != Fit::No && any(&self.servers, identities)
+    }
+
     /// Whether it names this very tool, without a wildcard.
     pub(super) fn names_tool(&self, identities: &Identities<'_>, name: &str) -> bool {
         self.tools.iter().any(|tool| tool.literal() == Some(name)) && any(&self.servers, identities)
@@ -125,7 +149,7 @@ impl AccessRule {
         self.effect != Access::Deny
             && !self.is_about_server()
             && self.servers.iter().any(|p| !matches!(p, IdentityPattern::Every) && p.matches(identities))
-            && matches!(self.holds(question), Fit::Yes | Fit::Maybe)
+            && matches!(self.is_time(question).and(self.holds(question)), Fit::Yes | Fit::Maybe)
     }
 
     /// A rule that names no items is about the server and everything in it.
@@ -166,8 +190,13 @@ impl AccessRule {
         if self.features.contains(&feature) { Fit::Yes } else { Fit::No }
     }
 
-    fn is_about_server(&self) -> bool {
-        let named = [&self.tools, &self.prompts, &self.resources, &self.templates];
-        named.iter().all(|patterns| patterns.is_empty()) && self.features.is_empty()
+    pub(super) fn is_about_server(&self) -> bool {
+        self.tools.is_empty() && !self.names_others()
+    }
+
+    /// Whether it names something else than tools.
+    pub(super) fn names_others(&self) -> bool {
+        let named = [&self.prompts, &self.resources, &self.templates];
+        named.iter().any(|patterns| !patterns.is_empty()) || !self.features.is_empty()
     }
 }

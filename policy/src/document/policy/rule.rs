@@ -1,6 +1,7 @@
 //! One `[[rule]]`.
 
 use super::parse::{ACCESS, Ids, owned, sentence};
+use super::times::times;
 use super::{Feature, Rule};
 use crate::document::identity::identity_patterns;
 use crate::document::reader::{Reader, Section, Text, shown};
@@ -18,18 +19,8 @@ const FEATURES: &[(&str, &[Feature])] = &[
 
 // Keys that the design knows and this version does not: each is refused by name, because a condition or a limit that
 // is silently passed over makes a rule wider than its author wrote it.
-const NOT_YET: &[&str] = &[
-    "completions",
-    "methods",
-    "clients",
-    "users",
-    "groups",
-    "devices",
-    "until",
-    "expires",
-    "may_relax",
-    "except",
-];
+const NOT_YET: &[&str] =
+    &["completions", "methods", "clients", "users", "groups", "devices", "expires", "may_relax", "except"];
 
 pub(super) fn rule(r: &mut Reader<'_>, mut s: Section<'_>, ids: &mut Ids) -> Option<Rule> {
     let line = r.line(s.at);
@@ -52,13 +43,13 @@ pub(super) fn rule(r: &mut Reader<'_>, mut s: Section<'_>, ids: &mut Ids) -> Opt
         Name::Tool | Name::Annotations => has_tools && !has_prompts && !has_others,
         _ => true,
     });
+    let times = times(r, &mut s);
     let reason = s.required(r, "reason", "say in one sentence why: users and models will read it");
     let reason = reason.and_then(|text| sentence(r, text));
     s.close(r, NOT_YET);
-    let (id, effect, reason) = (id?, effect?, reason?);
     Some(Rule {
-        id,
-        effect,
+        id: id?,
+        effect: effect?,
         servers,
         tools,
         prompts,
@@ -67,7 +58,8 @@ pub(super) fn rule(r: &mut Reader<'_>, mut s: Section<'_>, ids: &mut Ids) -> Opt
         features,
         origins,
         when,
-        reason,
+        times,
+        reason: reason?,
         line,
     })
 }
