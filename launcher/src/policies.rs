@@ -5,7 +5,7 @@ mod project;
 mod standing;
 
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::unistd::Uid;
 use stockade_policy::document::policy::PolicyDocument;
@@ -17,10 +17,10 @@ use crate::host::{self, Facts};
 use crate::identity::sha256_hex;
 use crate::profiles;
 
-pub use standing::Standing;
+pub use standing::{Standing, now};
 
 /// Name of a policy file below `/etc/stockade` and the user's configuration directory.
-const FILE: &str = "policy.toml";
+pub(crate) const FILE: &str = "policy.toml";
 
 /// The layers of this machine: the organisation's, those of the user's groups, the user's, `--policy` and the project's;
 /// the built-in `default` where none of the first three is there.
@@ -67,6 +67,28 @@ fn load_with(facts: &Facts, flag: Option<&Path>, draft: Option<&Path>) -> Result
         layers.push(built_in(StartingPolicy::Default, "")?);
     }
     Ok(Policy::compose(layers))
+}
+
+/// Files that are asked about alone, furthest first: the first stands for the organisation's, the last for the user's.
+///
+/// # Errors
+/// All mistakes of all files at once.
+pub fn of_files(files: &[PathBuf]) -> Result<Policy, Failure> {
+    let last = files.len().saturating_sub(1);
+    let origin = |at: usize| match at {
+        _ if at == last => Origin::User,
+        0 => Origin::Organisation,
+        _ => Origin::Group,
+    };
+    let mut layers = Vec::new();
+    let mut failures = Vec::new();
+    for (at, file) in files.iter().enumerate() {
+        match read(file, origin(at)) {
+            Ok(layer) => layers.push(layer),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    join(failures).map_or_else(|| Ok(Policy::compose(layers)), Err)
 }
 
 /// A starting policy with rules added behind it: the demo approves its own server so.

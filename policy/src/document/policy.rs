@@ -1,9 +1,11 @@
 //! Policy files (`policy.toml`): one file is one layer.
 
+mod cases;
 mod detectors;
 mod limit;
 mod parse;
 mod rule;
+mod schema;
 mod times;
 
 use std::collections::BTreeMap;
@@ -12,6 +14,9 @@ use super::Mistakes;
 use crate::detect::{Confidence, KeywordList};
 use crate::rules::{Condition, Times};
 use crate::verdict::{Access, Content};
+
+pub use cases::{ASKED, About, Asked, PolicyCase, PolicyCases, moment};
+pub use schema::schema;
 
 /// Whether a layer stops things or only says what it would have stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

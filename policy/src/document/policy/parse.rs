@@ -16,12 +16,24 @@ use crate::verdict::{Access, Content};
 
 pub(super) const ACCESS: &[(&str, Access)] =
     &[("allow", Access::Allow), ("ask", Access::Ask), ("deny", Access::Deny)];
-const ACTIONS: &[(&str, Content)] =
+pub(super) const ACTIONS: &[(&str, Content)] =
     &[("monitor", Content::Monitor), ("redact", Content::Redact), ("block", Content::Block)];
-const DIRECTIONS: &[(&str, Directions)] =
+pub(super) const DIRECTIONS: &[(&str, Directions)] =
     &[("to-server", Directions::ToServer), ("to-client", Directions::ToClient), ("both", Directions::Both)];
-const CONFIDENCES: &[(&str, Confidence)] =
+pub(super) const CONFIDENCES: &[(&str, Confidence)] =
     &[("low", Confidence::Low), ("medium", Confidence::Medium), ("high", Confidence::High)];
+
+pub(super) const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("monitor", Mode::Monitor)];
+pub(super) const METHODS: &[(&str, UnknownMethods)] =
+    &[("forward", UnknownMethods::Forward), ("deny", UnknownMethods::Deny)];
+pub(super) const GRANTS: &[(&str, Access)] = &[("allow", Access::Allow), ("deny", Access::Deny)];
+pub(super) const DISKS: &[(&str, FullDisk)] =
+    &[("drop-oldest", FullDisk::DropOldest), ("stop", FullDisk::Stop)];
+pub(super) const PACKAGES: &[(&str, Packages)] =
+    &[("follow", Packages::Follow), ("ask", Packages::Ask), ("freeze", Packages::Freeze)];
+pub(super) const MATCHES: &[(&str, bool)] = &[("word", true), ("substring", false)];
+/// What [`name`] takes, for the schema.
+pub(super) const NAME_PATTERN: &str = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$";
 
 /// Ids under which built-in decisions are recorded: a rule of the same name could not be told from them.
 const BUILT_IN_IDS: [&str; 4] = ["default", "grants-by-flag", "no-policy", "tool-name"];
@@ -34,14 +46,14 @@ const DLP_NOT_YET: &[&str] = &["when", "tools", "prompts", "masking", "restore",
 const DEFAULTS_NOT_YET: &[&str] = &["pins", "network", "approvals", "may_relax", "upload"];
 
 /// Sizes of frames: a handshake must fit, and offsets are 32 bits wide.
-const FRAME_BYTES: std::ops::RangeInclusive<u64> = (4 << 10)..=(1 << 30);
+pub(super) const FRAME_BYTES: std::ops::RangeInclusive<u64> = (4 << 10)..=(1 << 30);
 
 pub(super) fn parse(file: &str, text: &str) -> Result<PolicyDocument, Mistakes> {
     let (mut reader, members) = Reader::open(text);
     let r = &mut reader;
     let mut top = Section::whole(&members);
     version(r, &mut top);
-    let mode = top.word(r, "mode", &[("enforce", Mode::Enforce), ("monitor", Mode::Monitor)]);
+    let mode = top.word(r, "mode", MODES);
     let defaults = defaults(r, &mut top);
     let keywords = keywords(r, &mut top);
     let mut ids = Ids::default();
@@ -124,21 +136,17 @@ fn defaults(r: &mut Reader<'_>, top: &mut Section<'_>) -> Defaults {
     if let Some(server) = section.word(r, "server", ACCESS) {
         defaults.server = server;
     }
-    let methods = [("forward", UnknownMethods::Forward), ("deny", UnknownMethods::Deny)];
-    if let Some(methods) = section.word(r, "unknown_methods", &methods) {
+    if let Some(methods) = section.word(r, "unknown_methods", METHODS) {
         defaults.unknown_methods = methods;
     }
     defaults.profile = section.string(r, "profile").and_then(|text| name(r, "profile", text));
-    let grants = [("allow", Access::Allow), ("deny", Access::Deny)];
-    if let Some(grants) = section.word(r, "grants_by_flag", &grants) {
+    if let Some(grants) = section.word(r, "grants_by_flag", GRANTS) {
         defaults.grants_by_flag = grants;
     }
-    let disk = [("drop-oldest", FullDisk::DropOldest), ("stop", FullDisk::Stop)];
-    if let Some(disk) = section.word(r, "full_disk", &disk) {
+    if let Some(disk) = section.word(r, "full_disk", DISKS) {
         defaults.full_disk = disk;
     }
-    let packages = [("follow", Packages::Follow), ("ask", Packages::Ask), ("freeze", Packages::Freeze)];
-    defaults.packages = section.word(r, "packages", &packages);
+    defaults.packages = section.word(r, "packages", PACKAGES);
     section.close(r, DEFAULTS_NOT_YET);
     defaults
 }
@@ -216,7 +224,7 @@ fn keywords(r: &mut Reader<'_>, top: &mut Section<'_>) -> Vec<Result<KeywordList
             for word in words.iter().filter(|word| word.text.trim().is_empty()) {
                 r.wrong(word.at, "a keyword of nothing but space is found everywhere", None);
             }
-            let whole_word = s.word(r, "match", &[("word", true), ("substring", false)]).unwrap_or(true);
+            let whole_word = s.word(r, "match", MATCHES).unwrap_or(true);
             s.close(r, &["file", "fingerprint", "regex", "case"]);
             named.then(|| KeywordList { name: member.key.clone(), words: owned(words), whole_word })
         });

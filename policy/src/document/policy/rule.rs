@@ -9,7 +9,7 @@ use crate::document::suggest::{did_you_mean, one_of};
 use crate::rules::{Condition, Name};
 
 /// `elicitation` is both ways of asking: whoever forbids questions to the user means those by a page too.
-const FEATURES: &[(&str, &[Feature])] = &[
+pub(super) const FEATURES: &[(&str, &[Feature])] = &[
     ("sampling", &[Feature::Sampling]),
     ("elicitation", &[Feature::ElicitationForm, Feature::ElicitationUrl]),
     ("elicitation-form", &[Feature::ElicitationForm]),

@@ -4,7 +4,7 @@ use crate::document::reader::{Reader, Section, Text, shown};
 use crate::document::suggest::{did_you_mean, one_of};
 use crate::rules::{Civil, Times, UnixTime};
 
-const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+pub(super) const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 pub(super) fn times(r: &mut Reader<'_>, s: &mut Section<'_>) -> Times {
     let until = s.string(r, "until").and_then(|text| {
@@ -51,7 +51,7 @@ pub(super) fn times(r: &mut Reader<'_>, s: &mut Section<'_>) -> Times {
 }
 
 /// A day, whose last moment is the rule's, or a moment in UTC.
-fn until(text: &str) -> Option<UnixTime> {
+pub(super) fn until(text: &str) -> Option<UnixTime> {
     const MS_A_MINUTE: u64 = 60_000;
     let (day, time) = match text.split_once('T') {
         Some((day, time)) => (day, Some(time.strip_suffix('Z')?)),
