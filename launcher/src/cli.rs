@@ -14,6 +14,7 @@ mod identify;
 mod learn;
 mod login;
 mod packages;
+mod policy;
 mod profile;
 mod request;
 mod why;
@@ -25,6 +26,7 @@ pub use identify::IdentifyArgs;
 pub use learn::LearnArgs;
 pub use login::LoginCommand;
 pub use packages::{FetchArgs, FetchCheckArgs, PinsCommand};
+pub use policy::{InitArgs, InitChoice, PolicyAbout, PolicyCommand, PolicyExplainArgs, PolicyReplayArgs};
 pub use profile::{ProfileCommand, ProfileTestArgs, ProfileTestPrint, ProfileTrialArgs};
 pub use request::{RequestArgs, RequestsArgs, RequestsCommand};
 pub use why::WhyArgs;
@@ -103,6 +105,9 @@ pub enum Command {
     /// Give servers their own logins (tokens that they keep in your home directory), which their jails hide
     #[command(subcommand, after_help = login::LOGIN_EXAMPLES)]
     Login(LoginCommand),
+    /// Write a starting policy as your own policy file, explained line by line
+    #[command(after_help = policy::INIT_EXAMPLES)]
+    Init(InitArgs),
     /// Work with policy files
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -315,19 +320,6 @@ pub struct DoctorArgs {
     /// With --prove: print the page docs/guarantees.md
     #[arg(long, hide = true, requires = "prove", conflicts_with = "json")]
     pub markdown: bool,
-}
-
-/// `policy …`
-#[derive(Debug, Subcommand)]
-pub enum PolicyCommand {
-    /// Check a policy file and report every mistake in it
-    #[command(
-        after_help = "Example:\n  stockade policy check ~/.config/stockade/policy.toml\n\nExit code 0: in order; 1: mistakes."
-    )]
-    Check {
-        /// The file
-        file: PathBuf,
-    },
 }
 
 const RUN_EXAMPLES: &str = "\

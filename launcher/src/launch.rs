@@ -432,7 +432,8 @@ fn record_start(log: &mut EventLog, start: SessionStart) -> Result<(), Failure> 
 
 /// May the server start at all?
 pub(crate) fn admit(policy: &Policy, identities: &[String]) -> Result<(), Failure> {
-    let ruling = policy.access(identities, Item::Server);
+    let standing = policies::Standing::gather();
+    let ruling = policy.decide(identities, Item::Server, &standing.circumstances());
     if ruling.verdict == Access::Allow {
         return Ok(());
     }

@@ -57,8 +57,22 @@ struct Stat {
 impl FileWatch {
     /// The first look at them finds them changed.
     pub(crate) fn new(paths: impl IntoIterator<Item = PathBuf>) -> Self {
-        let files = paths.into_iter().map(|path| Watched { path, stamp: None, content: None });
+        let files = paths.into_iter().map(Watched::new);
         Self { files: files.collect(), settled: false }
+    }
+
+    /// Looks after these from now on. What is known of those that stay, stays known; a new one counts as changed.
+    pub(crate) fn follow(&mut self, paths: Vec<PathBuf>) {
+        if self.files.iter().map(|file| &file.path).eq(&paths) {
+            return;
+        }
+        let mut known = std::mem::take(&mut self.files);
+        let mut file = |path: PathBuf| match known.iter().position(|one| one.path == path) {
+            Some(at) => known.swap_remove(at),
+            None => Watched::new(path),
+        };
+        self.files = paths.into_iter().map(&mut file).collect();
+        self.settled = false;
     }
 
     /// Whether any of them holds something else, or may be written by somebody else, than at the last look.
@@ -84,6 +98,12 @@ impl FileWatch {
             self.settled &= file.stamp.is_some_and(|stamp| stamp.is_older_than(settled_before_ms));
         }
         changed
+    }
+}
+
+impl Watched {
+    fn new(path: PathBuf) -> Self {
+        Self { path, stamp: None, content: None }
     }
 }
 
@@ -130,6 +150,8 @@ fn content(path: &Path, stamp: Option<Stamp>) -> [u8; 32] {
             hash.update(stat.mode.to_le_bytes());
             hash.update(stat.uid.to_le_bytes());
             match bytes(path) {
+                // Of a directory its names count.
+                Err(error) if error.kind() == ErrorKind::IsADirectory => hash.update(names(path)),
                 Ok(bytes) => hash.update(bytes),
                 Err(error) => hash.update(format!("{:?}", error.kind())),
             }
@@ -137,6 +159,13 @@ fn content(path: &Path, stamp: Option<Stamp>) -> [u8; 32] {
         other => hash.update(format!("{other:?}")),
     }
     hash.finalize().into()
+}
+
+fn names(directory: &Path) -> Vec<u8> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut names: Vec<_> = entries.map(|entry| entry.file_name().into_encoded_bytes()).collect();
+    names.sort();
+    names.join(&0)
 }
 
 /// Without waiting for the writer of a pipe.
@@ -191,6 +220,21 @@ mod tests {
             std::fs::write(&path, if n % 2 == 0 { "a" } else { "b" }).unwrap();
             assert!(watch.changed(), "change {n} was missed");
         }
+    }
+
+    #[test]
+    fn a_directory_changes_with_its_names_and_its_files_are_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut watch = watch(dir.path());
+        let file = dir.path().join("group-dev.toml");
+        std::fs::write(&file, "a").unwrap();
+        assert!(watch.changed() && !watch.changed());
+        watch.follow(vec![file.clone(), dir.path().to_owned()]);
+        assert!(watch.changed() && !watch.changed(), "a new one counts as changed");
+        std::fs::write(&file, "b").unwrap();
+        assert!(watch.changed() && !watch.changed());
+        watch.follow(vec![file, dir.path().to_owned()]);
+        assert!(!watch.changed(), "the same ones");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod denied;
 mod doctor;
 mod fetch;
 mod identify;
+mod init;
 mod inspect;
 mod jail;
 mod learn;
@@ -29,7 +30,7 @@ use std::panic::AssertUnwindSafe;
 
 use stockade_sandbox::Observe;
 
-use crate::cli::{Command, PolicyCommand};
+use crate::cli::Command;
 use crate::error::Failure;
 use crate::exit::Exit;
 
@@ -62,7 +63,8 @@ pub fn dispatch(command: Command) -> Exit {
         Command::Wrap(args) => wrap::wrap(args),
         Command::Unwrap(args) => wrap::unwrap(args),
         Command::Doctor(args) => doctor::doctor(args),
-        Command::Policy(PolicyCommand::Check { file }) => policy::check(&file),
+        Command::Init(args) => init::init(&args),
+        Command::Policy(command) => policy::policy(command),
         Command::Profile(command) => profile::profile(command),
         Command::Completions { shell } => completions::print(shell),
     };

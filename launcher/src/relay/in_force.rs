@@ -82,7 +82,7 @@ impl InForce {
         let files = match source {
             Source::Fixed => None,
             Source::Files(flag) => {
-                let watch = FileWatch::new(policies::files(facts, flag.as_deref()));
+                let watch = FileWatch::new(policies::places(facts, flag.as_deref()));
                 Some(Files { facts: facts.clone(), flag, key, watch })
             }
         };
@@ -124,6 +124,8 @@ impl InForce {
         if !source.watch.changed() {
             return None;
         }
+        // Where it is looked for may have changed as well: another group's file, a project that is one now.
+        source.watch.follow(policies::places(&source.facts, source.flag.as_deref()));
         let loaded = policies::load(&source.facts, source.flag.as_deref())
             .and_then(|policy| Ok((source.engine_for(&policy, (&self.policy, &self.engine))?, policy)));
         let (engine, policy) = match loaded {

@@ -49,7 +49,7 @@ pub(crate) fn fragment(
         return none("the name on record is not the whole name, since it was masked");
     }
     let lines = format!(
-        "# until {until}, requested by {who}\n[[rule]]\nid = {}\neffect = \"allow\"\nservers = [{}]\n{list} = [{}]\nreason = {}\n",
+        "# requested by {who}\n[[rule]]\nid = {}\neffect = \"allow\"\nservers = [{}]\n{list} = [{}]\nuntil = \"{until}\"\nreason = {}\n",
         quoted(&format!("grant-{id}")),
         quoted(&server),
         quoted(item),
@@ -62,7 +62,7 @@ pub(crate) fn fragment(
             at(place),
             if list == "tools" { "tool" } else { "prompt" },
         ),
-        None => format!("they belong in the layer that refused it ({layer}); take them out on {until}"),
+        None => format!("they belong in the layer that refused it ({layer}); they end with {until}"),
     };
     Fragment { lines: Some(lines), note }
 }

@@ -74,6 +74,8 @@ fn is_layer(name: &str, word: &str, facts: &Facts) -> bool {
         "organisation" => own(&facts.system_dir),
         "user" => own(&facts.config_dir),
         "built-in" => built_in,
+        "group" => Path::new(name).starts_with(facts.system_dir.join("policy.d")),
+        "project" => name.ends_with("/.stockade/policy.toml"),
         _ => !built_in && !own(&facts.system_dir) && !own(&facts.config_dir),
     }
 }
