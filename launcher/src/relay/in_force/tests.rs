@@ -24,6 +24,7 @@ impl Bench {
             config_dir: at("config"),
             system_dir: at("etc"),
             state_dir: at("state"),
+            cwd: at("project"),
             ..Facts::gather().unwrap()
         };
         Self { dir, facts }
@@ -202,6 +203,42 @@ fn layers_that_appear_and_vanish_are_noticed_and_one_that_others_can_write_is_no
     std::fs::remove_file(bench.file()).unwrap();
     assert!(matches!(&force.look(&mut mediator)[..], [News::Policy { .. }]));
     assert_eq!(force.hash(), built_in);
+    let project = bench.facts.cwd.join(".stockade/policy.toml");
+    std::fs::create_dir(project.parent().unwrap()).unwrap();
+    std::fs::write(&project, policy(6)).unwrap();
+    assert!(matches!(&force.look(&mut mediator)[..], [News::Policy { .. }]), "a project's layer");
+    let (record, _) = call((&mut mediator, &mut force), (1, "one"), &mut Vec::new());
+    assert_eq!(decided_by(&record), Some(6));
+    std::fs::remove_file(&project).unwrap();
+    assert!(matches!(&force.look(&mut mediator)[..], [News::Policy { .. }]));
+    assert_eq!(force.hash(), built_in);
+}
+
+#[test]
+fn a_file_for_a_group_that_appears_is_noticed_and_followed() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new();
+    // Such files have to be root's: as another user all that can be seen is that they are refused.
+    let is_root = bench.facts.uid == 0;
+    let group = nix::unistd::Group::from_gid(nix::unistd::getgid()).unwrap().unwrap().name;
+    let (mut mediator, mut force) = bench.begin();
+    force.look(&mut mediator);
+    let directory = bench.facts.system_dir.join("policy.d");
+    std::fs::create_dir(&directory).unwrap();
+    std::fs::set_permissions(&directory, PermissionsExt::from_mode(0o755)).unwrap();
+    force.look(&mut mediator);
+    let file = directory.join(format!("group-{group}.toml"));
+    for n in [2, 4] {
+        std::fs::write(&file, policy(n)).unwrap();
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
+        let news = force.look(&mut mediator);
+        assert!(
+            if is_root { matches!(&news[..], [News::Policy { .. }]) } else { !news.is_empty() },
+            "{news:?}"
+        );
+        let (record, _) = call((&mut mediator, &mut force), (n, "one"), &mut Vec::new());
+        assert_eq!(decided_by(&record), is_root.then_some(n));
+    }
 }
 
 #[test]
