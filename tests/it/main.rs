@@ -15,6 +15,7 @@ mod logins;
 mod mediation;
 mod oracle;
 mod packages;
+mod policy;
 mod profile;
 mod robust;
 mod support;
