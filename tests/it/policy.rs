@@ -1,11 +1,13 @@
 //! `stockade policy` and `stockade init`: what is in force, why, what a table or a draft says.
 
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Finished, World, finish};
+use crate::support::{Finished, World, finish, fixture_command};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 const GITHUB: &str = "pkg:npm/@modelcontextprotocol/server-github@2025.4.8";
@@ -182,7 +184,53 @@ fn a_table_passes_or_shows_every_difference() {
     assert_eq!(stockade(&world, &["policy", "test", &broken.display().to_string()]).code(), 78);
 }
 
-/// Two servers that are started and call one tool each leave events that a draft can be tried on.
+/// A session as it is recorded, and a draft that forbids one of its calls and cannot be told about another.
+#[test]
+fn a_draft_is_tried_on_a_real_session() {
+    let world = World::new();
+    let calls = [
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"message":"a"}}}"#,
+        r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"who","arguments":{}}}"#,
+        r#"{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"repeat","arguments":{"unit":"a","times":2}}}"#,
+    ];
+    let words = ["run".into(), "--".into()].into_iter().chain(fixture_command("scripted.py", &[]));
+    let mut session = world.stockade(words).stdin(Stdio::piped()).spawn().expect("stockade starts");
+    let mut stdin = session.stdin.take().expect("a pipe");
+    for call in calls {
+        writeln!(stdin, "{call}").expect("it reads");
+    }
+    let answered = |id: &str| format!("\"id\": {id}");
+    let mut answers = BufReader::new(session.stdout.take().expect("a pipe")).lines();
+    let seen: Vec<String> =
+        (0..calls.len()).map(|_| answers.next().expect("an answer").expect("a line")).collect();
+    assert!(["1", "2", "3"].iter().all(|id| seen.concat().contains(&answered(id))), "{seen:?}");
+    drop(stdin);
+    assert_eq!(finish(session, DEADLINE).code(), 0);
+    let rule = |id: &str, tool: &str, when: &str| {
+        format!(
+            "[[rule]]\nid = \"{id}\"\neffect = \"deny\"\ntools = [\"{tool}\"]\nreason = \"No.\"\n{when}\n"
+        )
+    };
+    let by_user = "when = 'user != \"nobody-of-that-name\"'";
+    let draft = format!(
+        "version = 1\n{}{}",
+        rule("who", "who", by_user),
+        rule("long", "repeat", "when = 'args.times > 1'")
+    );
+    let draft = world.write("draft.toml", &draft).display().to_string();
+    let report = json(&world, &["policy", "replay", "--policy", &draft, "--json"]);
+    assert_eq!(
+        (&report["same"], &report["changed"], &report["undecidable"]),
+        (&1.into(), &1.into(), &1.into()),
+        "{report}"
+    );
+    assert_eq!(
+        (&report["changes"][0]["item"], &report["changes"][0]["was"]),
+        (&"who".into(), &"allow".into())
+    );
+    assert_eq!(report["undecided"][0]["item"], "repeat");
+}
+
 #[test]
 fn a_draft_is_tried_on_what_was_recorded() {
     let world = World::new();
