@@ -1,6 +1,9 @@
 //! The composed policy: layers in, verdicts out. The strictest answer wins, within a layer and across layers.
 
+mod access;
+mod content;
 mod identity;
+mod item;
 mod layer;
 mod pattern;
 
@@ -13,7 +16,9 @@ use crate::document::policy::{FullDisk, Mode, Packages, PolicyDocument, UnknownM
 use crate::verdict::{Access, Content, Reason};
 use crate::wire::Direction;
 
+use access::{Question, Stage};
 pub(crate) use identity::{Identities, IdentityPattern};
+pub use item::{Annotations, Arguments, Circumstances, Elicited, Item, UnixTime};
 use layer::{Answer, CompiledLayer};
 pub(crate) use pattern::Pattern;
 
@@ -54,17 +59,6 @@ pub struct Layer {
     pub document: PolicyDocument,
     /// SHA-256 of its text, hex.
     pub sha256: String,
-}
-
-/// What is asked about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Item<'a> {
-    /// The server as a whole: may it start?
-    Server,
-    /// A tool by name.
-    Tool(&'a str),
-    /// A prompt by name.
-    Prompt(&'a str),
 }
 
 /// One layer's or the whole policy's answer on one axis.
@@ -117,18 +111,33 @@ impl Policy {
         hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// May `item` of the server with these identities (purl, file hash) be used?
-    ///
-    /// Within a layer the strictest matching rule holds, and the layer's default where no rule matches. A rule about
-    /// the server is about everything in it. Across layers the strictest answer holds.
+    /// What can be said about `item` of the server with these identities (purl, file hash) without knowing a call: the
+    /// laxest verdict that any call could get. Lists are filtered by it. See [`Policy::foresee`].
     pub fn access(&self, identities: &[String], item: Item<'_>) -> Ruling<Access> {
-        let identities = Identities::new(identities);
-        let name_check = match item {
-            Item::Tool(name) if !tool_name_is_plain(name) => self.odd_tool_name(&identities, name),
-            _ => None,
-        };
-        let answers = self.compiled.iter().map(|layer| layer.access(&identities, item));
-        self.join(Access::Allow, Access::Deny, answers.chain(name_check))
+        self.foresee(identities, item, &Circumstances::default())
+    }
+
+    /// The laxest verdict that a call about `item` could get, with what is known of it so far (who asks, when).
+    ///
+    /// A rule whose condition asks for what is not known yet may turn out either way: one that denies hides nothing, and
+    /// one that allows what would be denied otherwise leaves it visible. Every call is judged by [`Policy::decide`],
+    /// whose verdict is never laxer.
+    pub fn foresee(
+        &self,
+        identities: &[String],
+        item: Item<'_>,
+        known: &Circumstances<'_>,
+    ) -> Ruling<Access> {
+        self.judge(identities, &Question { item, stage: Stage::Ahead, circumstances: known })
+    }
+
+    /// May `item` of the server with these identities be used, by this call and under these circumstances?
+    ///
+    /// Within a layer the strictest rule that holds decides, and the layer's default where none does. A rule about the
+    /// server is about everything in it. Across layers the strictest answer holds. A condition that cannot be evaluated
+    /// refuses: a rule that denies or asks holds then, one that allows does not.
+    pub fn decide(&self, identities: &[String], item: Item<'_>, call: &Circumstances<'_>) -> Ruling<Access> {
+        self.judge(identities, &Question { item, stage: Stage::Call, circumstances: call })
     }
 
     /// What is done about this finding?
@@ -230,6 +239,16 @@ impl Policy {
             list.words.dedup();
         }
         joined
+    }
+
+    fn judge(&self, identities: &[String], question: &Question<'_>) -> Ruling<Access> {
+        let identities = Identities::new(identities);
+        let name_check = match question.item {
+            Item::Tool(name) if !tool_name_is_plain(name) => self.odd_tool_name(&identities, name),
+            _ => None,
+        };
+        let answers = self.compiled.iter().map(|layer| layer.access(&identities, question));
+        self.join(Access::Allow, Access::Deny, answers.chain(name_check))
     }
 
     fn enforcing(&self) -> impl Iterator<Item = &PolicyDocument> {

@@ -196,7 +196,30 @@ fn every_kind_of_mistake_in_a_policy_is_told() {
         (rule("tools = [1]"), "`tools` must be a list of strings, but here stands a whole number"),
         (rule("tools = []"), "an empty list in `tools` names nothing"),
         (rule("servers = []"), "an empty list in `servers` names nothing"),
-        (rule("resources = [\"*\"]"), "`resources` in [[rule]] is not supported by this version yet"),
+        (rule("resources = [\"etc/passwd\"]"), "`etc/passwd` matches no URI: it has no scheme"),
+        (
+            rule("resources = [\"FILE:///etc/*\"]"),
+            "`FILE:///etc/*` has a scheme in capital letters: URIs are compared in canonical form",
+        ),
+        (
+            rule("resources = [\"file:///a/../etc/*\"]"),
+            "`file:///a/../etc/*` has a segment of dots: URIs are compared in canonical form",
+        ),
+        (
+            rule("resources = [\"file:///%2E%2E/x\"]"),
+            "`file:///%2E%2E/x` has an escaped dot: URIs are compared in canonical form",
+        ),
+        (rule("features = [\"smpling\"]"), "there is no feature `smpling`"),
+        (rule("origins = [\"https://a.example\"]"), "`origins` narrows elicitation by URL, and nothing else"),
+        (
+            rule("features = [\"elicitation\"]\norigins = [\"https://a.example\"]"),
+            "`origins` narrows elicitation by URL, and nothing else",
+        ),
+        (
+            rule("features = [\"elicitation-url\"]\norigins = [\"https://a.example/login\"]"),
+            "`https://a.example/login` is no origin",
+        ),
+        (rule("methods = [\"*\"]"), "`methods` in [[rule]] is not supported by this version yet"),
         (rule("may_relax = true"), "`may_relax` in [[rule]] is not supported by this version yet"),
         (rule("servers = [\"pkg:npm\"]"), "`pkg:npm` names no package"),
         (rule("servers = [\"pkg:npm/x@\"]"), "`pkg:npm/x@` has an empty version"),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use stockade_policy::detect::{Confidence, Finding, Place};
 use stockade_policy::document::policy::PolicyDocument;
-use stockade_policy::rules::{Item, Layer, Origin, Policy, Ruling};
+use stockade_policy::rules::{Elicited, Item, Layer, Origin, Policy, Ruling};
 use stockade_policy::wire::Direction;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -127,12 +127,22 @@ impl<'t> Case<'t> {
         if let Some(name) = word("prompt") {
             return access(Item::Prompt(name));
         }
+        if let Some(uri) = word("resource") {
+            return access(Item::Resource(uri));
+        }
+        if let Some(template) = word("template") {
+            return access(Item::Template(template));
+        }
         if let Some(detector) = word("finding") {
             let finding = finding(detector, word("confidence").unwrap_or("high"));
             return outcome(policy.content(&servers, direction(word("direction")), &finding), |v| v.word());
         }
         match word("about") {
             Some("server") => access(Item::Server),
+            Some("sampling") => access(Item::Sampling),
+            Some("roots") => access(Item::Roots),
+            Some("elicitation by form") => access(Item::Elicitation(Elicited::Form)),
+            Some("elicitation by URL") => access(Item::Elicitation(Elicited::Url { origin: word("origin") })),
             Some("grants-by-flag") => outcome(policy.grants_by_flag(), |v| v.word()),
             Some("spent budget") => {
                 outcome(policy.strictest_content(&servers, direction(word("direction"))), |v| v.word())

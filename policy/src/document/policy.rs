@@ -2,6 +2,7 @@
 
 mod detectors;
 mod parse;
+mod rule;
 
 use super::Mistakes;
 use crate::detect::{Confidence, KeywordList};
@@ -56,10 +57,23 @@ pub enum Directions {
     Both,
 }
 
+/// What a server asks of its client, by the names of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feature {
+    /// An answer of the client's model.
+    Sampling,
+    /// A question to the user, by a form.
+    ElicitationForm,
+    /// A question to the user, by a page that he is sent to.
+    ElicitationUrl,
+    /// The client's roots.
+    Roots,
+}
+
 /// `[defaults]`: what holds where no rule speaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Defaults {
-    /// Servers, tools and prompts that no rule names.
+    /// Servers, and whatever of them no rule names.
     pub server: Access,
     /// Methods nobody knows.
     pub unknown_methods: UnknownMethods,
@@ -82,10 +96,18 @@ pub struct Rule {
     pub effect: Access,
     /// Identity patterns (`*` matches any run of characters); empty means every server.
     pub servers: Vec<String>,
-    /// Tool name patterns; with `tools` and `prompts` both empty the rule is about the server as a whole.
+    /// Tool name patterns; with these and the four lists below empty the rule is about the server as a whole.
     pub tools: Vec<String>,
     /// Prompt name patterns.
     pub prompts: Vec<String>,
+    /// Patterns of resource URIs, in canonical form; compared with URI templates too.
+    pub resources: Vec<String>,
+    /// Patterns of URI templates.
+    pub templates: Vec<String>,
+    /// What the server asks of its client.
+    pub features: Vec<Feature>,
+    /// Patterns of origins that [`Feature::ElicitationUrl`] is narrowed to; empty means pages anywhere.
+    pub origins: Vec<String>,
     /// One sentence for people.
     pub reason: String,
     /// Line in its file, from 1.

@@ -1,7 +1,8 @@
 //! The text of a policy file → [`PolicyDocument`].
 
 use super::detectors::KnownDetectors;
-use super::{Defaults, Directions, DlpRule, FullDisk, Mode, Packages, PolicyDocument, Rule, UnknownMethods};
+use super::rule::rule;
+use super::{Defaults, Directions, DlpRule, FullDisk, Mode, Packages, PolicyDocument, UnknownMethods};
 use crate::detect::{Confidence, KeywordList};
 use crate::document::Mistakes;
 use crate::document::identity::identity_patterns;
@@ -9,7 +10,8 @@ use crate::document::reader::{Reader, Section, Text, shown};
 use crate::document::tree::Kind;
 use crate::verdict::{Access, Content};
 
-const ACCESS: &[(&str, Access)] = &[("allow", Access::Allow), ("ask", Access::Ask), ("deny", Access::Deny)];
+pub(super) const ACCESS: &[(&str, Access)] =
+    &[("allow", Access::Allow), ("ask", Access::Ask), ("deny", Access::Deny)];
 const ACTIONS: &[(&str, Content)] =
     &[("monitor", Content::Monitor), ("redact", Content::Redact), ("block", Content::Block)];
 const DIRECTIONS: &[(&str, Directions)] =
@@ -24,25 +26,6 @@ const BUILT_IN_IDS: [&str; 4] = ["default", "grants-by-flag", "no-policy", "tool
 // is silently passed over makes a rule wider than its author wrote it.
 const TOP_NOT_YET: &[&str] =
     &["pins", "net", "egress", "suppress", "detector", "detectors", "fingerprints", "may_relax", "approvals"];
-const RULE_NOT_YET: &[&str] = &[
-    "when",
-    "resources",
-    "resource_templates",
-    "templates",
-    "completions",
-    "sampling",
-    "elicitation",
-    "roots",
-    "methods",
-    "clients",
-    "users",
-    "groups",
-    "devices",
-    "until",
-    "expires",
-    "may_relax",
-    "except",
-];
 const DLP_NOT_YET: &[&str] = &["when", "tools", "prompts", "masking", "restore", "until", "may_relax"];
 const DEFAULTS_NOT_YET: &[&str] = &["pins", "network", "approvals", "may_relax", "upload"];
 
@@ -119,21 +102,6 @@ fn defaults(r: &mut Reader<'_>, top: &mut Section<'_>) -> Defaults {
     defaults.packages = section.word(r, "packages", &packages);
     section.close(r, DEFAULTS_NOT_YET);
     defaults
-}
-
-fn rule(r: &mut Reader<'_>, mut s: Section<'_>, ids: &mut Ids) -> Option<Rule> {
-    let line = r.line(s.at);
-    let id = ids.read(r, &mut s);
-    let effect = s.required(r, "effect", "write `effect = \"deny\"`, \"ask\" or \"allow\"").is_some();
-    let effect = if effect { s.word(r, "effect", ACCESS) } else { None };
-    let servers = s.names(r, "servers");
-    let servers = identity_patterns(r, &servers);
-    let tools = owned(s.names(r, "tools"));
-    let prompts = owned(s.names(r, "prompts"));
-    let reason = s.required(r, "reason", "say in one sentence why: users and models will read it");
-    let reason = reason.and_then(|text| sentence(r, text));
-    s.close(r, RULE_NOT_YET);
-    Some(Rule { id: id?, effect: effect?, servers, tools, prompts, reason: reason?, line })
 }
 
 fn dlp_rule(
@@ -228,12 +196,12 @@ fn limits(r: &mut Reader<'_>, top: &mut Section<'_>) -> (Option<usize>, Option<u
     sizes
 }
 
-fn owned(texts: Vec<Text<'_>>) -> Vec<String> {
+pub(super) fn owned(texts: Vec<Text<'_>>) -> Vec<String> {
     texts.into_iter().map(|text| text.text.to_owned()).collect()
 }
 
 /// A reason: one line that fits into a message.
-fn sentence(r: &mut Reader<'_>, text: Text<'_>) -> Option<String> {
+pub(super) fn sentence(r: &mut Reader<'_>, text: Text<'_>) -> Option<String> {
     const LONGEST: usize = 300;
     if text.text.chars().any(char::is_control) {
         r.wrong(text.at, "a reason is one line of plain text", None);
@@ -257,10 +225,10 @@ fn name(r: &mut Reader<'_>, what: &str, text: Text<'_>) -> Option<String> {
 
 /// Ids already used, with their lines: rules and DLP rules share one space, since events name both alike.
 #[derive(Debug, Default)]
-struct Ids(Vec<(String, usize)>);
+pub(super) struct Ids(Vec<(String, usize)>);
 
 impl Ids {
-    fn read(&mut self, r: &mut Reader<'_>, s: &mut Section<'_>) -> Option<String> {
+    pub(super) fn read(&mut self, r: &mut Reader<'_>, s: &mut Section<'_>) -> Option<String> {
         let text = s.required(r, "id", "name the rule: `id = \"no-merge\"`")?;
         let id = name(r, "`id`", text)?;
         if BUILT_IN_IDS.contains(&id.as_str()) {
