@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use stockade_policy::mediator::{Action, Mediator, Now, Peer, ServerEnd, Waiting};
+use stockade_policy::rules::UnixTime;
 use stockade_policy::wire::LineEnds;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{Mutex, Notify};
@@ -21,6 +22,7 @@ use super::lines::{Line, LineReader};
 use super::recorder::Recorder;
 use super::syncing::Syncing;
 use crate::egress::CatchUp;
+use crate::host;
 use crate::telemetry::{CallLine, CallsInFlight, EventLog, NetworkEvent};
 
 /// More calls in flight than this are only counted.
@@ -124,6 +126,9 @@ impl Hub {
             // client asks for something else was not done for that.
             self.catch_up();
             let now = self.now();
+            if let Ok(unix_ms) = u64::try_from(host::now().as_millisecond()) {
+                self.mediator.borrow_mut().set_unix_time(UnixTime(unix_ms));
+            }
             let mut whole: &[u8] = &[];
             match &line {
                 Line::Whole => {

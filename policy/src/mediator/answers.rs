@@ -2,15 +2,16 @@
 
 use super::action::{Peer, Turn};
 use super::catalogue::claim;
-use super::content::{Judged, Scan, named};
+use super::content::{Judged, named};
 use super::lists::{List, ListKind, ambiguous};
 use super::pending::{Entry, Owner};
 use super::record::{Record, RecordKind, built_in, shown_id};
 use super::reply::{self, About};
+use super::roots::RootEdits;
 use super::session::Mediator;
 use super::tally::Dropped;
-use crate::verdict::{Access, Content, Verdict};
-use crate::wire::{Frame, Id, IdKey, Node, Outcome, Parser};
+use crate::verdict::{Access, Verdict};
+use crate::wire::{Frame, Id, IdKey, Node, Outcome};
 
 const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
 
@@ -40,13 +41,19 @@ impl Mediator {
             return turn.record(record);
         }
         let mut scan = self.scan(frame, turn.direction());
-        let filtered = list.and_then(|list| self.filter(frame, list, &mut scan, turn));
-        let judged = match &filtered {
-            Some(bytes) => self.judge_filtered(frame, bytes, scan, turn),
-            None => self.judge(frame, scan, None),
+        let roots = self.roots_of(frame, &entry, (turn.from, outcome));
+        let mut edits = list.and_then(|list| self.filter(frame, list, &mut scan, turn)).unwrap_or_default();
+        let bounded = roots.verdict();
+        edits.extend(roots.edits);
+        let judged = match edits.is_empty() {
+            true => self.judge(frame, scan, &[]),
+            false => self.judge_edited(frame, edits, scan, (&[], turn.direction())),
         };
         let Judged { content, reason, would_have, rewritten, findings } = judged;
-        let verdict = Verdict { access: Access::Allow, content, reason, would_have };
+        let mut verdict = Verdict { access: Access::Allow, content, reason, would_have };
+        if let Some(bounded) = bounded.filter(|bounded| bounded.content > verdict.content) {
+            verdict = Verdict { would_have: verdict.would_have, ..bounded };
+        }
         if verdict.refuses() {
             let code = self.mint.code();
             let line = withheld(id, &entry, &verdict, (&named(&findings), &code), turn.from);
@@ -54,7 +61,6 @@ impl Mediator {
             turn.send(waiting, line);
             record.code = Some(code);
         } else {
-            let rewritten = rewritten.or(filtered);
             record.rewritten |= rewritten.is_some();
             turn.forward(frame, rewritten);
         }
@@ -79,27 +85,14 @@ impl Mediator {
         self.record_dropped(Dropped::Unexpected, record, turn);
     }
 
-    /// A list from which something was removed, where more is to be done: findings have other places now, so what
-    /// is left is read and searched again.
-    fn judge_filtered(&mut self, frame: &Frame<'_>, bytes: &[u8], scan: Scan, turn: &Turn<'_>) -> Judged {
-        let strictest = scan.ruled.iter().map(|(_, ruling)| ruling.verdict).max();
-        if strictest != Some(Content::Redact) {
-            return self.judge(frame, scan, None);
-        }
-        let mut parser = Parser::default();
-        let limits = *self.limits(turn.from);
-        let judged = match parser.parse(bytes, turn.direction(), &limits) {
-            Ok(filtered) => {
-                let scan = self.scan(&filtered, turn.direction());
-                self.judge(&filtered, scan, None)
+    /// What has to go from an answer to `roots/list`.
+    fn roots_of(&self, frame: &Frame<'_>, entry: &Entry, (from, outcome): (Peer, Outcome)) -> RootEdits {
+        match outcome {
+            Outcome::Result(result) if from == Peer::Client && entry.method == "roots/list" => {
+                self.bound_roots(frame, result)
             }
-            Err(refused) => Judged::blocked(
-                "wire/filtered",
-                format!("without what is hidden the list would be refused: {}", refused.reason),
-            ),
-        };
-        // On record findings have the places that they had in the line as it came.
-        Judged { findings: scan.ruled.into_iter().map(|(finding, _)| finding).collect(), ..judged }
+            _ => RootEdits::default(),
+        }
     }
 
     fn answer_record(&self, frame: &Frame<'_>, key: &IdKey, entry: &Entry, turn: &Turn<'_>) -> Record {

@@ -30,13 +30,38 @@ pub(super) fn removals(spans: &[Range<usize>], keep: &[bool]) -> Vec<Edit> {
         return vec![(first.start..last.end, Cow::Borrowed(""))];
     };
     let mut edits: Vec<Edit> = Vec::new();
-    for ((span, next), _) in spans.iter().zip(&spans[1..]).zip(keep).take(last_kept).filter(|(_, kept)| !**kept) {
+    for ((span, next), _) in
+        spans.iter().zip(&spans[1..]).zip(keep).take(last_kept).filter(|(_, kept)| !**kept)
+    {
         edits.push((span.start..next.start, Cow::Borrowed("")));
     }
     if let Some(kept) = spans.get(last_kept).filter(|kept| kept.end < last.end) {
         edits.push((kept.end..last.end, Cow::Borrowed("")));
     }
     edits
+}
+
+/// All elements of an array; `None` if the tape leaves some out (short numbers deep inside), so that what stands between
+/// two others is not known.
+pub(super) fn elements(frame: &Frame<'_>, array: Node) -> Option<Vec<Node>> {
+    let Range { start, end } = frame.span(array);
+    let elements: Vec<Node> = frame.elements(array).collect();
+    let mut at = start + 1;
+    for (index, element) in elements.iter().enumerate() {
+        let span = frame.span(*element);
+        let commas = usize::from(index > 0);
+        if !is_gap(frame.bytes.get(at..span.start)?, commas) {
+            return None;
+        }
+        at = span.end;
+    }
+    is_gap(frame.bytes.get(at..end - 1)?, 0).then_some(elements)
+}
+
+/// White space, and so many commas.
+fn is_gap(bytes: &[u8], commas: usize) -> bool {
+    bytes.iter().all(|byte| matches!(byte, b' ' | b'\t' | b','))
+        && bytes.iter().filter(|byte| **byte == b',').count() == commas
 }
 
 /// What has to go so that an object loses the members whose (decoded) keys `goes` names.
@@ -67,7 +92,8 @@ mod tests {
         ] {
             let line = format!(r#"{{"jsonrpc":"2.0","method":"x","id":1,"params":{before}}}"#);
             let mut parser = Parser::default();
-            let frame = parser.parse(line.as_bytes(), Direction::ToServer, &Limits::of(Direction::ToServer)).unwrap();
+            let frame =
+                parser.parse(line.as_bytes(), Direction::ToServer, &Limits::of(Direction::ToServer)).unwrap();
             let edits = without_members(&frame, frame.body().unwrap(), |key| matches!(key, "a" | "c"));
             let expected = format!(r#"{{"jsonrpc":"2.0","method":"x","id":1,"params":{after}}}"#);
             assert_eq!(String::from_utf8(splice(line.as_bytes(), edits)).unwrap(), expected);

@@ -4,11 +4,15 @@
 //! and says what the relay has to do. Every verdict is about one message: both eras of the protocol, the one with a
 //! handshake and the stateless one, may be spoken in one session, so nothing waits for an `initialize`.
 
+mod access;
 mod action;
 mod answers;
 mod calls;
 mod catalogue;
+mod clamp;
 mod content;
+mod denial;
+mod edit;
 mod ending;
 mod lists;
 mod mint;
@@ -17,7 +21,9 @@ mod pending;
 mod record;
 mod refused;
 mod reply;
+mod roots;
 mod session;
+mod subject;
 mod tally;
 
 pub use action::{Action, Now, Peer, ServerEnd, SessionFacts, Waiting, Without};

@@ -1,11 +1,15 @@
 //! Notifications: judged like requests, but nobody can be answered.
 
+use super::access::When;
 use super::action::{Peer, Turn};
+use super::catalogue::ItemKind;
 use super::pending::Owner;
 use super::record::{Record, RecordKind, built_in, shown_id};
 use super::session::{Mediator, brief};
+use super::subject::ClientFeature;
 use super::tally::Dropped;
 use crate::document::policy::UnknownMethods;
+use crate::rules::Arguments;
 use crate::verdict::{Access, Verdict};
 use crate::wire::methods::{self, MethodKind};
 use crate::wire::{Frame, IdKey, Node};
@@ -37,6 +41,9 @@ impl Mediator {
             let text = "no revision of the protocol knows this notification".to_owned();
             return self.drop_with(record, "method/unknown", text, turn);
         }
+        if let Some((rule, why)) = self.unwelcome(frame, known, params) {
+            return self.drop_with(record, rule, why, turn);
+        }
         let mut cancels = None;
         if known == Some(CANCELLED) {
             match self.cancellation(frame, params, turn.from) {
@@ -48,7 +55,7 @@ impl Mediator {
             }
         }
         let scan = self.scan(frame, turn.direction());
-        let judged = self.judge(frame, scan, None);
+        let judged = self.judge(frame, scan, &[]);
         record.verdict = Verdict {
             access: Access::Allow,
             content: judged.content,
@@ -67,6 +74,28 @@ impl Mediator {
             turn.forward(frame, judged.rewritten);
         }
         turn.record(record);
+    }
+
+    /// Why the policy lets nobody hear of this.
+    fn unwelcome(
+        &self,
+        frame: &Frame<'_>,
+        known: Option<&'static str>,
+        params: Option<Node>,
+    ) -> Option<(&'static str, String)> {
+        let ruling = match known? {
+            "notifications/roots/list_changed" => self.may_ask(&ClientFeature::Roots, When::Now),
+            "notifications/resources/updated" => {
+                let uri = params.and_then(|params| frame.get(params, "uri"));
+                let Some(uri) = uri.and_then(|uri| frame.text(uri)) else {
+                    return Some(("method/params", "it names no resource".to_owned()));
+                };
+                self.may_use_item(ItemKind::Resource, &uri, Arguments::Unknown).ruling
+            }
+            _ => return None,
+        };
+        let reason = ruling.reason.filter(|_| ruling.verdict != Access::Allow)?;
+        Some(("access/notification", format!("rule `{}`: {}", reason.rule, reason.text)))
     }
 
     fn drop_with(&mut self, mut record: Record, rule: &'static str, why: String, turn: &mut Turn<'_>) {

@@ -10,7 +10,7 @@ use super::pending::{Entry, Era, Owner, Pending};
 use super::record::{Record, RecordKind};
 use super::tally::Tally;
 use crate::detect::{Engine, Finding, Wanted};
-use crate::rules::Policy;
+use crate::rules::{Policy, UnixTime};
 use crate::wire::{Direction, Frame, IdKey, Limits, Parser, Refusal, Shape};
 
 /// After a frame of more than this the parser's buffers are given back.
@@ -37,6 +37,18 @@ pub struct Mediator {
     pub(super) endings: Endings,
     pub(super) tally: Tally,
     pub(super) refusals: Vec<(Refusal, u64)>,
+    /// The time on the clock that people read, if somebody says it.
+    pub(super) unix_time: Option<UnixTime>,
+    pub(super) spoken: Spoken,
+}
+
+/// Which eras the client has spoken in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spoken {
+    /// It sent `initialize`, and the server got it.
+    pub(super) handshake: bool,
+    /// It sent a request of the stateless era.
+    pub(super) stateless: bool,
 }
 
 impl Mediator {
@@ -61,6 +73,8 @@ impl Mediator {
             endings: Endings::default(),
             tally: Tally::default(),
             refusals: Vec::new(),
+            unix_time: None,
+            spoken: Spoken::default(),
         };
         mediator.ask_about();
         mediator
@@ -70,6 +84,11 @@ impl Mediator {
     pub fn dangerously_without(&mut self, without: Without) {
         self.without = without;
         self.ask_about();
+    }
+
+    /// The time on the clock that people read: rules about times of day look at it. Without it they cannot be evaluated.
+    pub fn set_unix_time(&mut self, now: UnixTime) {
+        self.unix_time = Some(now);
     }
 
     /// The policy in force changed: from the next line on this one judges.
