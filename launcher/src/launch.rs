@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use stockade_policy::approvals::Approvals;
 use stockade_policy::detect::{Engine, HashKey};
 use stockade_policy::document::profile::Profile;
 use stockade_policy::mediator::{Mediator, SessionFacts, Without};
@@ -22,8 +23,9 @@ use crate::learn::Witness;
 use crate::logins::{self, Given};
 use crate::packages::{self, When};
 use crate::plan::{self, ClosedPlaces, Plan};
+use crate::relay::InForce;
 use crate::telemetry::{ClientClaim, Common, EventLog, SessionRefused, SessionStart};
-use crate::{clients, container, identity, policies, profiles, state};
+use crate::{approvals, clients, container, identity, policies, profiles, state};
 
 /// Identity of the demo's rogue server, and the rule by which the demo approves it: `strict` starts nothing unknown.
 const DEMO_IDENTITY: &str = "demo:rogue-server";
@@ -111,6 +113,8 @@ pub struct Session {
     pub network: Served,
     /// Takes the container away at the end, if there is one.
     pub container: Option<container::Guard>,
+    /// What messages are judged by, and where changes of it come from.
+    pub in_force: InForce,
 }
 
 /// Reads files and computes the plan. Starts and writes nothing but a package that a runner's command line names and that
@@ -274,10 +278,15 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
         PolicySource::Trial(layer) if layer < Layer::Policy => Some(Protection::Dlp),
         _ => prepared.request.without,
     };
+    let files = match prepared.request.policy {
+        PolicySource::Machine => Some(prepared.request.jail.policy.clone()),
+        PolicySource::Demo(_) | PolicySource::Trial(_) => None,
+    };
     let check = prepared.check.clone();
     let logins = told_logins(&prepared);
     let Fenced { plan, policy, engine, jailed, mut log, denials, network, container } =
         fence(prepared, facts)?;
+    let key = HashKey(state::open(&facts.state_dir)?);
     let names = session_facts(&plan, facts);
     let seed = *uuid::Uuid::new_v4().as_bytes();
     let mut mediator = Mediator::new(Arc::clone(&policy), Arc::clone(&engine), names, seed);
@@ -286,6 +295,13 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
         Some(Protection::Dlp) => Without::Dlp,
         _ => Without::Nothing,
     });
+    *mediator.approvals() = Approvals::new(log.session().to_owned(), key.clone());
+    mediator.approvals().set_switch(approvals::switch(&policy));
+    let (held, judges) = ((log.session(), &*facts.state_dir), (Arc::clone(&policy), Arc::clone(&engine)));
+    let mut in_force = InForce::new(judges.0, judges.1, held);
+    if let Some(flag) = files {
+        in_force = in_force.from_files(facts, flag.as_deref(), key);
+    }
     let start = SessionStart::new(&plan, &policy, &jailed.enforcement).after(&jailed.attempts);
     record_start(&mut log, start)?;
     if let Some(logins) = logins {
@@ -294,7 +310,7 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
     if let Some(key) = check {
         packages::check_later(&key);
     }
-    Ok(Session { plan, policy, engine, jailed, mediator, log, denials, network, container })
+    Ok(Session { plan, policy, engine, jailed, mediator, log, denials, network, container, in_force })
 }
 
 /// What the mediator has to know of the plan. Which groups the user is in, and what the machine is called, nobody asks

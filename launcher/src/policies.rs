@@ -1,7 +1,7 @@
 //! Policy files of this machine → the composed policy in force.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use stockade_policy::document::policy::PolicyDocument;
 use stockade_policy::rules::{Layer, Origin, Policy};
@@ -14,6 +14,12 @@ use crate::profiles;
 
 /// Name of a policy file below `/etc/stockade` and the user's configuration directory.
 const FILE: &str = "policy.toml";
+
+/// Every file that [`load`] would read, whether it is there or not.
+pub fn files(facts: &Facts, flag: Option<&Path>) -> Vec<PathBuf> {
+    let own = [facts.system_dir.join(FILE), facts.config_dir.join(FILE)];
+    own.into_iter().chain(flag.map(Path::to_owned)).collect()
+}
 
 /// The layers of this machine: the organisation's, the user's and `--policy`; the built-in `default` where there is none.
 ///

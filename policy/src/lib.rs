@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![warn(unreachable_pub)] // not in the workspace table: in a binary every `pub` is unreachable
 
+pub mod approvals;
 pub mod detect;
 pub mod document;
 pub mod egress;

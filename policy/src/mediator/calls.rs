@@ -138,6 +138,9 @@ impl Mediator {
         if let Some(narrower) = narrower.as_ref().filter(|_| is_listen && is_empty) {
             ruling = stricter(ruling, narrower.clone());
         }
+        let about = (turn.direction(), &*call.method);
+        let name = call.subject.items().next().map(|item| &*item.name);
+        let petition = self.petition(frame, about, name, &mut ruling);
         let fixed = call.subject.fixed(frame);
         let scan = self.scan(frame, turn.direction());
         let is_narrowed = !edits.is_empty();
@@ -183,6 +186,11 @@ impl Mediator {
         }
         record.note(frame, &self.engine, findings);
         let refuses = verdict.refuses();
+        if let Some(approval) = petition.as_ref().and_then(|one| one.approval.as_deref()).filter(|_| !refuses)
+        {
+            self.approvals.spend(approval);
+        }
+        record.petition = petition;
         record.verdict = verdict;
         let item = record.item.as_deref().map(Box::from);
         turn.record(record);

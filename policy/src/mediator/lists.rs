@@ -206,10 +206,11 @@ impl Mediator {
             return built_in("definition/repeated-name", text.to_owned());
         }
         let access = self.may_list(kind.item_kind(), name, definition.annotations);
-        let mut verdict = Verdict { access: access.verdict, reason: access.reason, ..Verdict::CLEAR };
-        if access.verdict != Access::Allow {
-            return verdict;
+        if access.verdict == Access::Deny {
+            return Verdict { access: access.verdict, reason: access.reason, ..Verdict::CLEAR };
         }
+        // What is asked about is shown: of what it does not see a model cannot ask anything.
+        let mut verdict = Verdict { access: Access::Allow, reason: access.reason, ..Verdict::CLEAR };
         for (_, ruling) in inside.iter().filter(|(finding, _)| is_instruction(finding)) {
             let content = if ruling.verdict == Content::Redact { Content::Block } else { ruling.verdict };
             if content > verdict.content {

@@ -7,6 +7,7 @@
 mod access;
 mod action;
 mod answers;
+mod asked;
 mod calls;
 mod catalogue;
 mod clamp;
@@ -27,6 +28,7 @@ mod subject;
 mod tally;
 
 pub use action::{Action, Now, Peer, ServerEnd, SessionFacts, Waiting, Without};
+pub use asked::Petition;
 pub use pending::PENDING_MAX;
 pub use record::{Record, RecordKind};
 pub use session::Mediator;

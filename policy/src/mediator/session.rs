@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use super::action::{Action, Now, Peer, SessionFacts, Turn, Waiting, Without};
+use super::asked::note_told;
 use super::catalogue::{Catalogue, Claims};
 use super::ending::Endings;
 use super::mint::Mint;
 use super::pending::{Entry, Era, Owner, Pending};
 use super::record::{Record, RecordKind};
 use super::tally::Tally;
-use crate::detect::{Engine, Finding, Wanted};
+use crate::approvals::Approvals;
+use crate::detect::{Engine, Finding, HashKey, Wanted};
 use crate::rules::{Policy, UnixTime};
 use crate::wire::{Direction, Frame, IdKey, Limits, Parser, Refusal, Shape};
 
@@ -37,6 +39,7 @@ pub struct Mediator {
     pub(super) endings: Endings,
     pub(super) tally: Tally,
     pub(super) refusals: Vec<(Refusal, u64)>,
+    pub(super) approvals: Approvals,
     /// The time on the clock that people read, if somebody says it.
     pub(super) unix_time: Option<UnixTime>,
     pub(super) spoken: Spoken,
@@ -73,6 +76,8 @@ impl Mediator {
             endings: Endings::default(),
             tally: Tally::default(),
             refusals: Vec::new(),
+            // Of no session yet, and so without effect: the launcher says which one this is.
+            approvals: Approvals::new(String::new(), HashKey([0; 32])),
             unix_time: None,
             spoken: Spoken::default(),
         };
@@ -122,6 +127,7 @@ impl Mediator {
             parser.shrink();
         }
         self.parser = parser;
+        note_told(actions);
     }
 
     /// A request of our own to the server: `params` is JSON. Sends it and returns its id; the answer ends here, on

@@ -1,6 +1,7 @@
 //! The mediator as its peers see it: lines in, lines and records out.
 
 mod answers;
+mod approvals;
 mod calls;
 mod content;
 mod endings;
