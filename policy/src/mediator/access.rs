@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::action::Peer;
 use super::catalogue::ItemKind;
 use super::record::built_in;
 use super::session::Mediator;
@@ -55,11 +56,14 @@ impl Mediator {
     pub(super) fn may_use(
         &self,
         frame: &Frame<'_>,
-        subject: &Subject<'_>,
+        (from, subject): (Peer, &Subject<'_>),
         params: Option<Node>,
     ) -> AccessRuling {
         if let Subject::Feature(asked) = subject {
             return AccessRuling { ruling: self.may_ask(asked, When::Now), hidden: false };
+        }
+        if let Subject::Task(id) = subject {
+            return AccessRuling { ruling: self.may_follow_task(from, id), hidden: false };
         }
         let arguments = Arguments::of(frame, params.and_then(|params| frame.get(params, "arguments")));
         let mut answer = AccessRuling { ruling: allowed(), hidden: false };

@@ -8,7 +8,7 @@ use crate::wire::Direction;
 pub struct Now(pub u64);
 
 /// Who stands at one end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Peer {
     /// The AI application.
     Client,

@@ -5,18 +5,21 @@ use std::ops::Range;
 
 use super::access::{AccessRuling, stricter};
 use super::action::{Peer, Turn};
+use super::asked::Petition;
 use super::catalogue::claim;
 use super::clamp::Narrowed;
 use super::content::{Judged, contains, named};
 use super::denial::{Refused, Said, refusal};
-use super::pending::{Entry, Era, Owner};
+use super::pending::{Entry, Era, Owner, Use};
 use super::record::{Record, RecordKind, built_in, shown, shown_id};
 use super::reply;
+use super::rounds::{Continued, Mark, Target, mark_of_arguments};
 use super::session::{Mediator, brief};
 use super::subject::{ClientFeature, Named, Subject};
 use super::tally::Dropped;
 use crate::detect::Finding;
 use crate::document::policy::UnknownMethods;
+use crate::rules::Ruling;
 use crate::verdict::{Access, Content, Verdict};
 use crate::wire::methods::{self, MethodKind};
 use crate::wire::{Frame, Id, IdKey, Node};
@@ -32,14 +35,25 @@ struct Call<'f> {
     method: Cow<'static, str>,
     subject: Subject<'f>,
     era: Era,
+    /// The round that it continues.
+    continued: Option<Continued>,
 }
 
 /// Why a request is not even judged.
-struct Obstacle {
-    rule: &'static str,
+pub(super) struct Obstacle {
+    pub(super) rule: &'static str,
     /// The code to answer with; `None` where an answer would be taken for another one's.
-    code: Option<i32>,
-    text: Cow<'static, str>,
+    pub(super) code: Option<i32>,
+    pub(super) text: Cow<'static, str>,
+}
+
+/// What the access axis says about a call.
+struct Permission {
+    ruling: Ruling<Access>,
+    hidden: bool,
+    petition: Option<Petition>,
+    /// Mark of the arguments, if a person approved the call, now or in an earlier round.
+    approved: Option<Mark>,
 }
 
 impl Mediator {
@@ -61,6 +75,7 @@ impl Mediator {
             method: brief(&self.engine, method, known),
             subject: Subject::None,
             era,
+            continued: None,
         };
         if self.pending.get(turn.from.into(), &call.key).is_some() {
             let text = "a request with this id is still waiting for its answer".into();
@@ -84,12 +99,7 @@ impl Mediator {
             let obstacle = Obstacle { rule: "era/server-request", code: Some(reply::SHAPE), text };
             return self.turn_away(frame, &call, obstacle, turn);
         }
-        let read = Subject::read(frame, (turn.from, &call.method), params);
-        let narrowed = read.and_then(|subject| {
-            call.subject = subject;
-            self.narrowed(frame, (turn.from, &call.method), params, meta)
-        });
-        match narrowed {
+        match self.understand(frame, &mut call, (turn.from, params, meta)) {
             Ok(narrowed) => {
                 if turn.from == Peer::Client {
                     self.spoken.stateless |= era == Era::Stateless;
@@ -97,12 +107,33 @@ impl Mediator {
                 }
                 self.decide_call(frame, call, (params, narrowed), turn);
             }
-            Err(text) => {
-                let obstacle =
-                    Obstacle { rule: "method/params", code: Some(reply::PARAMS), text: text.into() };
-                self.turn_away(frame, &call, obstacle, turn);
-            }
+            Err(obstacle) => self.turn_away(frame, &call, obstacle, turn),
         }
+    }
+
+    /// What the request is about and what it continues, or why that cannot be said.
+    fn understand<'f>(
+        &self,
+        frame: &Frame<'f>,
+        call: &mut Call<'f>,
+        (from, params, meta): (Peer, Option<Node>, Option<Node>),
+    ) -> Result<Narrowed, Obstacle> {
+        let form = |text: &'static str| Obstacle {
+            rule: "method/params",
+            code: Some(reply::PARAMS),
+            text: text.into(),
+        };
+        call.subject = Subject::read(frame, (from, &call.method), params).map_err(form)?;
+        if let Subject::Task(id) = &call.subject
+            && self.tasks.get(from, id).is_none()
+        {
+            let text = "Unknown task: no call of this session made it".into();
+            return Err(Obstacle { rule: "task/unknown", code: Some(reply::PARAMS), text });
+        }
+        if let (true, Subject::Item(item)) = (may_have_rounds(&call.method), &call.subject) {
+            call.continued = self.continued(frame, (item.kind, &item.name), params)?;
+        }
+        self.narrowed(frame, (from, &call.method), params, meta).map_err(form)
     }
 
     /// What has to go from a request of the client before the server may hear of it.
@@ -120,7 +151,11 @@ impl Mediator {
                 narrowed.edits.extend(self.clamp(frame, method, params, meta).edits);
                 Ok(narrowed)
             }
-            (Peer::Client, _) => Ok(self.clamp(frame, method, params, meta)),
+            (Peer::Client, _) => {
+                let mut narrowed = self.clamp(frame, method, params, meta);
+                narrowed.edits.extend(self.narrow_responses(frame, params)?);
+                Ok(narrowed)
+            }
         }
     }
 
@@ -133,15 +168,15 @@ impl Mediator {
         turn: &mut Turn<'_>,
     ) {
         let Narrowed { edits, ruling: narrower, is_empty } = narrowed;
-        let AccessRuling { mut ruling, hidden } = self.may_use(frame, &call.subject, params);
         let is_listen = call.method == "subscriptions/listen";
-        if let Some(narrower) = narrower.as_ref().filter(|_| is_listen && is_empty) {
-            ruling = stricter(ruling, narrower.clone());
-        }
-        let about = (turn.direction(), &*call.method);
-        let name = call.subject.items().next().map(|item| &*item.name);
-        let petition = self.petition(frame, about, name, &mut ruling);
-        let fixed = call.subject.fixed(frame);
+        let refused = narrower.as_ref().filter(|_| is_listen && is_empty);
+        let Permission { ruling, hidden, petition, approved } =
+            self.permission(frame, (turn.from, &call), (params, refused));
+        let mut fixed = call.subject.fixed(frame);
+        // A server takes its own state as it gave it, or not at all.
+        fixed.extend(
+            params.and_then(|params| frame.get(params, "requestState")).map(|state| frame.span(state)),
+        );
         let scan = self.scan(frame, turn.direction());
         let is_narrowed = !edits.is_empty();
         let Judged { content, reason, would_have, rewritten, findings } = if is_narrowed {
@@ -161,9 +196,10 @@ impl Mediator {
         };
         // Capabilities of the stateless era stand in every request; they are told of once, in the first.
         let tells = is_listen || matches!(&*call.method, "initialize" | "server/discover");
-        if is_narrowed && tells && verdict.word() == "allow" {
+        let narrower = narrower.and_then(|ruling| ruling.reason).filter(|_| is_narrowed && tells);
+        if narrower.is_some() && verdict.word() == "allow" {
             verdict.content = Content::Redact;
-            verdict.reason = narrower.and_then(|ruling| ruling.reason);
+            verdict.reason = narrower;
         }
         let mut record = self.call_record(frame, &call, turn);
         if verdict.refuses() {
@@ -195,14 +231,60 @@ impl Mediator {
         let item = record.item.as_deref().map(Box::from);
         turn.record(record);
         if !refuses {
-            self.await_answer(call, item, turn);
+            let has_task = params.is_some_and(|params| frame.get(params, "task").is_some());
+            self.await_answer(call, item, (approved, has_task), turn);
         }
     }
 
+    /// The access axis: the policy, and the people who approve.
+    fn permission(
+        &self,
+        frame: &Frame<'_>,
+        (from, call): (Peer, &Call<'_>),
+        (params, refused): (Option<Node>, Option<&Ruling<Access>>),
+    ) -> Permission {
+        // What is not to run may always be stopped.
+        let subject = if call.method == "tasks/cancel" { &Subject::None } else { &call.subject };
+        let AccessRuling { mut ruling, hidden } = self.may_use(frame, (from, subject), params);
+        if let Some(refused) = refused {
+            ruling = stricter(ruling, refused.clone());
+        }
+        let arguments = || mark_of_arguments(frame, params);
+        let continued = call.continued.and_then(|it| it.approved).filter(|mark| *mark == arguments());
+        if ruling.verdict == Access::Ask && continued.is_some() {
+            // The same call goes on: whoever approved it is not asked again.
+            ruling.verdict = Access::Allow;
+        }
+        let name = call.subject.items().next().map(|item| &*item.name);
+        let petition = self.petition(frame, (from.direction(), &*call.method), name, &mut ruling);
+        let by_approval = petition.as_ref().is_some_and(|petition| petition.approval.is_some());
+        let approved = if by_approval { Some(arguments()) } else { continued };
+        Permission { ruling, hidden, petition, approved }
+    }
+
     /// The request went on: its answer is waited for.
-    fn await_answer(&mut self, call: Call<'_>, item: Option<Box<str>>, turn: &mut Turn<'_>) {
+    fn await_answer(
+        &mut self,
+        call: Call<'_>,
+        item: Option<Box<str>>,
+        (approved, has_task): (Option<Mark>, bool),
+        turn: &mut Turn<'_>,
+    ) {
         self.spoken.handshake |= turn.from == Peer::Client && call.method == "initialize";
-        let entry = Entry { method: call.method, item, at: turn.now, era: call.era };
+        if let Some(continued) = &call.continued {
+            self.rounds.close(continued);
+        }
+        let can_go_on = call.era == Era::Stateless || has_task;
+        let is_for = match call.subject {
+            Subject::Item(Named { kind, name, .. }) if can_go_on && may_have_rounds(&call.method) => {
+                let round = call.continued.map_or(0, |continued| continued.round);
+                Use::Call(Box::new(Target { kind, name: name.into(), round, approved }))
+            }
+            Subject::Feature(feature) => Use::Feature(feature),
+            Subject::Task(id) => Use::Task(id.into()),
+            Subject::Item(_) | Subject::None | Subject::Reference { .. } => Use::Nothing,
+        };
+        let entry = Entry { method: call.method, item, at: turn.now, era: call.era, is_for };
         let owner = Owner::from(turn.from);
         if let Some((key, entry)) = self.pending.insert(owner, call.key, entry) {
             self.gave_up(owner, &key, &entry, turn);
@@ -288,4 +370,9 @@ impl Mediator {
             self.claims.client_name = name.map(|name| shown(&self.engine, &name).into());
         }
     }
+}
+
+/// Calls that a server may answer with questions, or with a task.
+fn may_have_rounds(method: &str) -> bool {
+    matches!(method, "tools/call" | "prompts/get" | "resources/read")
 }

@@ -2,6 +2,7 @@
 //! hears of it. Servers must not use what was not declared; those that do are refused on the way back.
 
 use super::access::{When, stricter};
+use super::action::Peer;
 use super::catalogue::ItemKind;
 use super::edit::{Edit, elements, removals, without_members};
 use super::session::Mediator;
@@ -104,7 +105,7 @@ impl Mediator {
         let Some(asked) = params.and_then(|params| frame.get(params, "notifications")) else {
             return Ok(narrowed);
         };
-        let lists = ["resourceSubscriptions"];
+        let lists = ["resourceSubscriptions", "taskIds"];
         let imitates = |key: &str| lists.iter().any(|list| key != *list && wire::folds_to(key, list));
         if frame.members(asked).any(|(key, ..)| imitates(&key)) {
             return Err("a member of `params.notifications` differs from the protocol's own only in case");
@@ -122,7 +123,10 @@ impl Mediator {
             let (mut spans, mut keep) = (Vec::new(), Vec::new());
             for element in elements {
                 let text = frame.text(element).ok_or(NO_STRING)?;
-                let ruling = self.may_use_item(ItemKind::Resource, &text, Arguments::Unknown).ruling;
+                let ruling = match list {
+                    "taskIds" => self.may_follow_task(Peer::Client, &text),
+                    _ => self.may_use_item(ItemKind::Resource, &text, Arguments::Unknown).ruling,
+                };
                 spans.push(frame.span(element));
                 keep.push(ruling.verdict == Access::Allow);
                 if ruling.verdict != Access::Allow {

@@ -23,9 +23,11 @@ mod record;
 mod refused;
 mod reply;
 mod roots;
+mod rounds;
 mod session;
 mod subject;
 mod tally;
+mod tasks;
 
 pub use action::{Action, Now, Peer, ServerEnd, SessionFacts, Waiting, Without};
 pub use asked::Petition;

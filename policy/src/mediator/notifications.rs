@@ -1,6 +1,6 @@
 //! Notifications: judged like requests, but nobody can be answered.
 
-use super::access::When;
+use super::access::{When, stricter};
 use super::action::{Peer, Turn};
 use super::catalogue::ItemKind;
 use super::pending::Owner;
@@ -41,7 +41,7 @@ impl Mediator {
             let text = "no revision of the protocol knows this notification".to_owned();
             return self.drop_with(record, "method/unknown", text, turn);
         }
-        if let Some((rule, why)) = self.unwelcome(frame, known, params) {
+        if let Some((rule, why)) = self.unwelcome(frame, (turn.from, known), params) {
             return self.drop_with(record, rule, why, turn);
         }
         let mut cancels = None;
@@ -80,10 +80,18 @@ impl Mediator {
     fn unwelcome(
         &self,
         frame: &Frame<'_>,
-        known: Option<&'static str>,
+        (from, known): (Peer, Option<&'static str>),
         params: Option<Node>,
     ) -> Option<(&'static str, String)> {
         let ruling = match known? {
+            "notifications/tasks" | "notifications/tasks/status" => {
+                let id = params.and_then(|params| frame.get(params, "taskId")).and_then(|id| frame.text(id));
+                // News of a task go to whoever asked for it.
+                let task = id.map(|id| self.may_follow_task(from.other(), &id));
+                let Some(task) = task else { return Some(("method/params", "it names no task".to_owned())) };
+                let asked = params.and_then(|params| self.may_continue(frame, params, None));
+                asked.into_iter().fold(task, stricter)
+            }
             "notifications/roots/list_changed" => self.may_ask(&ClientFeature::Roots, When::Now),
             "notifications/resources/updated" => {
                 let uri = params.and_then(|params| frame.get(params, "uri"));
@@ -94,8 +102,11 @@ impl Mediator {
             }
             _ => return None,
         };
-        let reason = ruling.reason.filter(|_| ruling.verdict != Access::Allow)?;
-        Some(("access/notification", format!("rule `{}`: {}", reason.rule, reason.text)))
+        if ruling.verdict == Access::Allow {
+            return None;
+        }
+        let why = ruling.reason.map(|reason| format!("rule `{}`: {}", reason.rule, reason.text));
+        Some(("access/notification", why.unwrap_or_else(|| "the policy does not allow it".to_owned())))
     }
 
     fn drop_with(&mut self, mut record: Record, rule: &'static str, why: String, turn: &mut Turn<'_>) {

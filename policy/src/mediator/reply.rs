@@ -103,6 +103,11 @@ pub(super) fn sentence(verdict: &Verdict, about: About<'_>) -> String {
     let About { what, answer, found, code } = about;
     let found = if found.is_empty() { String::new() } else { format!(" (found: {found})") };
     match (verdict.access, verdict.content) {
+        (Access::Deny | Access::Ask, _) if answer => format!(
+            "Stockade policy rule `{rule}` withheld the answer of `{what}`: {text}. \
+             The request itself may have been carried out. \
+             Repeating or rephrasing will not help; the user can ask about decision {code}."
+        ),
         (Access::Deny, _) => format!(
             "Stockade policy rule `{rule}` does not let `{what}` run: {text}. \
              Repeating or rephrasing will not help; the user can ask about decision {code}."

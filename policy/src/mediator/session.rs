@@ -7,9 +7,11 @@ use super::asked::note_told;
 use super::catalogue::{Catalogue, Claims};
 use super::ending::Endings;
 use super::mint::Mint;
-use super::pending::{Entry, Era, Owner, Pending};
+use super::pending::{Entry, Era, Owner, Pending, Use};
 use super::record::{Record, RecordKind};
+use super::rounds::Rounds;
 use super::tally::Tally;
+use super::tasks::Tasks;
 use crate::approvals::Approvals;
 use crate::detect::{Engine, Finding, HashKey, Wanted};
 use crate::rules::{Policy, UnixTime};
@@ -43,6 +45,8 @@ pub struct Mediator {
     /// The time on the clock that people read, if somebody says it.
     pub(super) unix_time: Option<UnixTime>,
     pub(super) spoken: Spoken,
+    pub(super) rounds: Rounds,
+    pub(super) tasks: Tasks,
 }
 
 /// Which eras the client has spoken in.
@@ -80,6 +84,8 @@ impl Mediator {
             approvals: Approvals::new(String::new(), HashKey([0; 32])),
             unix_time: None,
             spoken: Spoken::default(),
+            rounds: Rounds::default(),
+            tasks: Tasks::default(),
         };
         mediator.ask_about();
         mediator
@@ -142,7 +148,8 @@ impl Mediator {
         actions.clear();
         let id = self.mint.id();
         let line = format!(r#"{{"jsonrpc":"2.0","id":"{id}","method":"{method}","params":{params}}}"#);
-        let entry = Entry { method: method.into(), item: None, at: now, era: Era::Handshake };
+        let entry =
+            Entry { method: method.into(), item: None, at: now, era: Era::Handshake, is_for: Use::Nothing };
         let mut turn = Turn { from: Peer::Client, bytes: line.len(), now, actions };
         turn.send(Peer::Server, line.into_bytes());
         let key = IdKey::Text(id.as_str().into());

@@ -11,6 +11,8 @@ mod lists;
 mod notifications;
 mod refusals;
 mod resources;
+mod rounds;
 mod session;
 mod table;
+mod tasks;
 mod texts;
