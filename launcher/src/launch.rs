@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use stockade_policy::approvals::Approvals;
 use stockade_policy::detect::{Engine, HashKey};
 use stockade_policy::document::profile::Profile;
 use stockade_policy::mediator::{Mediator, SessionFacts, Without};
@@ -23,9 +22,9 @@ use crate::learn::Witness;
 use crate::logins::{self, Given};
 use crate::packages::{self, When};
 use crate::plan::{self, ClosedPlaces, Plan};
-use crate::relay::InForce;
+use crate::relay::{InForce, Source};
 use crate::telemetry::{ClientClaim, Common, EventLog, SessionRefused, SessionStart};
-use crate::{approvals, clients, container, identity, policies, profiles, state};
+use crate::{clients, container, identity, policies, profiles, state};
 
 /// Identity of the demo's rogue server, and the rule by which the demo approves it: `strict` starts nothing unknown.
 const DEMO_IDENTITY: &str = "demo:rogue-server";
@@ -278,15 +277,14 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
         PolicySource::Trial(layer) if layer < Layer::Policy => Some(Protection::Dlp),
         _ => prepared.request.without,
     };
-    let files = match prepared.request.policy {
-        PolicySource::Machine => Some(prepared.request.jail.policy.clone()),
-        PolicySource::Demo(_) | PolicySource::Trial(_) => None,
+    let origin = match prepared.request.policy {
+        PolicySource::Machine => Source::Files(prepared.request.jail.policy.clone()),
+        PolicySource::Demo(_) | PolicySource::Trial(_) => Source::Fixed,
     };
     let check = prepared.check.clone();
     let logins = told_logins(&prepared);
     let Fenced { plan, policy, engine, jailed, mut log, denials, network, container } =
         fence(prepared, facts)?;
-    let key = HashKey(state::open(&facts.state_dir)?);
     let names = session_facts(&plan, facts);
     let seed = *uuid::Uuid::new_v4().as_bytes();
     let mut mediator = Mediator::new(Arc::clone(&policy), Arc::clone(&engine), names, seed);
@@ -295,13 +293,8 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
         Some(Protection::Dlp) => Without::Dlp,
         _ => Without::Nothing,
     });
-    *mediator.approvals() = Approvals::new(log.session().to_owned(), key.clone());
-    mediator.approvals().set_switch(approvals::switch(&policy));
-    let (held, judges) = ((log.session(), &*facts.state_dir), (Arc::clone(&policy), Arc::clone(&engine)));
-    let mut in_force = InForce::new(judges.0, judges.1, held);
-    if let Some(flag) = files {
-        in_force = in_force.from_files(facts, flag.as_deref(), key);
-    }
+    let judges = (Arc::clone(&policy), Arc::clone(&engine));
+    let in_force = InForce::begin(&mut mediator, judges, (log.session(), origin), facts)?;
     let start = SessionStart::new(&plan, &policy, &jailed.enforcement).after(&jailed.attempts);
     record_start(&mut log, start)?;
     if let Some(logins) = logins {

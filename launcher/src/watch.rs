@@ -38,7 +38,7 @@ struct Watched {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stamp {
     There(Stat),
-    /// Not there, but a link of this name is.
+    /// A link that leads nowhere.
     Dangling,
     Gone(ErrorKind),
 }
@@ -89,11 +89,10 @@ impl FileWatch {
 
 impl Stamp {
     fn of(path: &Path) -> Self {
-        match std::fs::metadata(path) {
-            Ok(facts) => Self::There(Stat::of(&facts)),
-            Err(error) if std::fs::symlink_metadata(path).is_ok() && error.kind() == ErrorKind::NotFound => {
-                Self::Dangling
-            }
+        // One call for what is there or not there; only a link takes a second one.
+        match std::fs::symlink_metadata(path) {
+            Ok(facts) if !facts.is_symlink() => Self::There(Stat::of(&facts)),
+            Ok(_) => std::fs::metadata(path).map_or(Self::Dangling, |facts| Self::There(Stat::of(&facts))),
             Err(error) => Self::Gone(error.kind()),
         }
     }
@@ -176,6 +175,10 @@ mod tests {
         assert!(watch.changed() && !watch.changed());
         std::os::unix::fs::symlink("nowhere", &path).unwrap();
         assert!(watch.changed() && !watch.changed(), "a link to nowhere is not nothing");
+        std::fs::write(dir.path().join("nowhere"), "a").unwrap();
+        assert!(watch.changed() && !watch.changed(), "it leads somewhere now");
+        std::fs::write(dir.path().join("nowhere"), "b").unwrap();
+        assert!(watch.changed() && !watch.changed(), "what it leads to was changed");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The specifications of Stockade, tried on the real binary.
 
+mod approvals;
 mod bisect;
 mod clients;
 mod demo;
@@ -16,7 +17,9 @@ mod mediation;
 mod oracle;
 mod packages;
 mod profile;
+mod reload;
 mod robust;
 mod support;
 mod tidy;
 mod trials;
+mod why;

@@ -8,7 +8,7 @@ mod file;
 mod give;
 mod standing;
 
-pub(crate) use arguments::keep as keep_arguments;
+pub(crate) use arguments::{keep as keep_arguments, read as arguments_of};
 pub(crate) use clock::moment;
 pub(crate) use decision::{Found, Named, find, is_refusal};
 pub(crate) use events::ApprovalsDistrusted;

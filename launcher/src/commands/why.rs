@@ -42,6 +42,7 @@ pub(super) fn why(args: &WhyArgs) -> Result<Exit, Failure> {
     let story = Story {
         neighbours: neighbours(&event, &all),
         approvable: event.what("access") == "ask" && event.value["what"]["asked"].is_object(),
+        arguments: approvals::arguments_of(&facts.state_dir, event.who("session"), event.what("code")),
         event: &event,
         others: &others,
         place: place.as_ref(),

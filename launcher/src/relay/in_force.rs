@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use stockade_policy::approvals::Approval;
+use stockade_policy::approvals::{Approval, Approvals};
 use stockade_policy::detect::{Engine, HashKey};
 use stockade_policy::mediator::Mediator;
 use stockade_policy::rules::{Item, Policy};
@@ -16,8 +16,8 @@ use stockade_policy::verdict::Access;
 use crate::approvals::{self, Standing};
 use crate::error::{Failure, Kind};
 use crate::host::Facts;
-use crate::policies;
 use crate::watch::FileWatch;
+use crate::{policies, state};
 
 /// What is in force in one session.
 #[derive(Debug)]
@@ -25,15 +25,24 @@ pub(crate) struct InForce {
     policy: Arc<Policy>,
     hash: Rc<str>,
     engine: Arc<Engine>,
-    /// `None`: the policy comes from no file (`demo`, `bisect`).
-    source: Option<Source>,
+    /// `None`: the policy comes from no file.
+    files: Option<Files>,
     standing: Standing,
     session: String,
 }
 
-/// Where the policy comes from.
+/// Where a session's policy comes from.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// From the files of this machine, and of `--policy`.
+    Files(Option<PathBuf>),
+    /// It was made for this session (`demo`, `bisect`), and stays.
+    Fixed,
+}
+
+/// The files of a policy.
 #[derive(Debug)]
-struct Source {
+struct Files {
     facts: Facts,
     flag: Option<PathBuf>,
     key: HashKey,
@@ -57,24 +66,29 @@ pub(super) enum News {
 }
 
 impl InForce {
-    /// What a session begins with; its policy stays if it comes from no file.
-    pub(crate) fn new(policy: Arc<Policy>, engine: Arc<Engine>, (session, state_dir): (&str, &Path)) -> Self {
+    /// What a session begins with. The mediator learns whose approvals count in it.
+    ///
+    /// # Errors
+    /// When the key of this installation cannot be read.
+    pub(crate) fn begin(
+        mediator: &mut Mediator,
+        (policy, engine): (Arc<Policy>, Arc<Engine>),
+        (session, source): (&str, Source),
+        facts: &Facts,
+    ) -> Result<Self, Failure> {
+        let key = HashKey(state::open(&facts.state_dir)?);
+        *mediator.approvals() = Approvals::new(session.to_owned(), key.clone());
+        mediator.approvals().set_switch(approvals::switch(&policy));
+        let files = match source {
+            Source::Fixed => None,
+            Source::Files(flag) => {
+                let watch = FileWatch::new(policies::files(facts, flag.as_deref()));
+                Some(Files { facts: facts.clone(), flag, key, watch })
+            }
+        };
         let hash = policy.hash().into();
-        Self {
-            policy,
-            hash,
-            engine,
-            source: None,
-            standing: Standing::new(state_dir),
-            session: session.to_owned(),
-        }
-    }
-
-    /// From the files of this machine and of the flag. `key` is the one of the engine.
-    pub(crate) fn from_files(mut self, facts: &Facts, flag: Option<&Path>, key: HashKey) -> Self {
-        let watch = FileWatch::new(policies::files(facts, flag));
-        self.source = Some(Source { facts: facts.clone(), flag: flag.map(Path::to_owned), key, watch });
-        self
+        let standing = Standing::new(&facts.state_dir);
+        Ok(Self { policy, hash, engine, files, standing, session: session.to_owned() })
     }
 
     /// Names the policy in force.
@@ -106,7 +120,7 @@ impl InForce {
     }
 
     fn look_at_policy(&mut self, mediator: &mut Mediator) -> Option<News> {
-        let source = self.source.as_mut()?;
+        let source = self.files.as_mut()?;
         if !source.watch.changed() {
             return None;
         }
@@ -151,7 +165,7 @@ impl InForce {
     }
 }
 
-impl Source {
+impl Files {
     /// The detectors change with the keywords alone; to build them anew takes longer than all the rest.
     fn engine_for(
         &self,
@@ -179,3 +193,6 @@ fn denied(policy: &Policy, identities: &[String]) -> Option<String> {
         ruling.reason.map(|reason| format!(": {} (rule `{}`, {})", reason.text, reason.rule, reason.layer));
     Some(format!("the policy in force no longer lets this server run{}", why.unwrap_or_else(String::new)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -180,6 +180,14 @@ impl Hub {
         self.close_server().await;
     }
 
+    /// The policy changed: the client is told of lists that look different now.
+    async fn announce(&self) {
+        let mut actions = Vec::new();
+        let policy = self.in_force.borrow().hash();
+        self.mediator.borrow_mut().announce(self.now(), &mut actions);
+        self.carry_out((Peer::Server, &policy), &[], &mut actions).await;
+    }
+
     /// The server is gone: the client gets the answers that it owes.
     pub(super) async fn server_ended(&self, end: &ServerEnd) {
         let mut actions = Vec::new();
@@ -415,9 +423,12 @@ impl Hub {
                     };
                     self.log.borrow_mut().set_full_disk(full_disk);
                     self.append("policy.changed", &PolicyChanged { before: before.to_string(), layers });
-                    if let Some(why) = denied {
-                        self.breaks(Cause::PolicyStopped(why.clone()));
-                        self.session_ends(&why).await;
+                    match denied {
+                        Some(why) => {
+                            self.breaks(Cause::PolicyStopped(why.clone()));
+                            self.session_ends(&why).await;
+                        }
+                        None => self.announce().await,
                     }
                 }
                 News::Broken(failure) => {

@@ -142,7 +142,7 @@ impl Mediator {
             ) => {
                 let target = match &entry.is_for {
                     Use::Call(target) => Some(&**target),
-                    Use::Nothing | Use::Feature(_) | Use::Task(_) => None,
+                    Use::Nothing | Use::Feature(_) | Use::Task(_) | Use::Listening(_) => None,
                 };
                 changes.ruling = self.may_continue(frame, result, target);
             }
@@ -168,7 +168,7 @@ impl Mediator {
                 self.note_task(frame, result, owner, work);
             }
             Use::Feature(feature) => self.note_task(frame, result, owner, Work::Feature(feature.clone())),
-            Use::Nothing | Use::Task(_) => {}
+            Use::Nothing | Use::Task(_) | Use::Listening(_) => {}
         }
     }
 

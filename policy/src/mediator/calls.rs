@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::access::{AccessRuling, stricter};
 use super::action::{Peer, Turn};
+use super::announce::opted;
 use super::asked::Petition;
 use super::catalogue::claim;
 use super::clamp::Narrowed;
@@ -231,8 +232,7 @@ impl Mediator {
         let item = record.item.as_deref().map(Box::from);
         turn.record(record);
         if !refuses {
-            let has_task = params.is_some_and(|params| frame.get(params, "task").is_some());
-            self.await_answer(call, item, (approved, has_task), turn);
+            self.await_answer((frame, params), call, (item, approved), turn);
         }
     }
 
@@ -265,15 +265,16 @@ impl Mediator {
     /// The request went on: its answer is waited for.
     fn await_answer(
         &mut self,
+        (frame, params): (&Frame<'_>, Option<Node>),
         call: Call<'_>,
-        item: Option<Box<str>>,
-        (approved, has_task): (Option<Mark>, bool),
+        (item, approved): (Option<Box<str>>, Option<Mark>),
         turn: &mut Turn<'_>,
     ) {
         self.spoken.handshake |= turn.from == Peer::Client && call.method == "initialize";
         if let Some(continued) = &call.continued {
             self.rounds.close(continued);
         }
+        let has_task = params.is_some_and(|params| frame.get(params, "task").is_some());
         let can_go_on = call.era == Era::Stateless || has_task;
         let is_for = match call.subject {
             Subject::Item(Named { kind, name, .. }) if can_go_on && may_have_rounds(&call.method) => {
@@ -282,6 +283,7 @@ impl Mediator {
             }
             Subject::Feature(feature) => Use::Feature(feature),
             Subject::Task(id) => Use::Task(id.into()),
+            Subject::None if call.method == "subscriptions/listen" => Use::Listening(opted(frame, params)),
             Subject::Item(_) | Subject::None | Subject::Reference { .. } => Use::Nothing,
         };
         let entry = Entry { method: call.method, item, at: turn.now, era: call.era, is_for };

@@ -18,6 +18,9 @@ const HIDDEN_NAME_BYTES_MAX: usize = 256;
 /// Most tools whose annotations are remembered; of the others nothing is known.
 const ANNOTATED_MAX: usize = 2048;
 
+/// Most items that are remembered to have been listed: a change of the policy for one beyond them is not told of.
+const SEEN_MAX: usize = 4096;
+
 /// What a list holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ItemKind {
@@ -48,6 +51,8 @@ pub(super) struct Catalogue {
     hidden: BTreeMap<(ItemKind, Box<str>), Reason>,
     /// What the server says about its tools.
     annotations: BTreeMap<Box<str>, Annotations>,
+    /// Items of lists, and whether the policy let them be shown.
+    pub(super) seen: BTreeMap<(ItemKind, Box<str>), bool>,
 }
 
 /// What the peers say of themselves.
@@ -68,6 +73,20 @@ impl Catalogue {
     /// Whether a denied item is not there at all, as far as this client knows.
     pub(super) fn is_filtered(&self, kind: ItemKind) -> bool {
         self.filtered[kind as usize]
+    }
+
+    /// An item stood in a list of the server, and was shown or not for what the policy says about it.
+    pub(super) fn see(&mut self, kind: ItemKind, name: &str, shown: bool) {
+        let key = (kind, Box::from(name));
+        let is_known = self.seen.contains_key(&key);
+        if is_known || (self.seen.len() < SEEN_MAX && name.len() <= HIDDEN_NAME_BYTES_MAX) {
+            self.seen.insert(key, shown);
+        }
+    }
+
+    /// Whether some definition of this kind was hidden for what it says.
+    pub(super) fn has_hidden(&self, kind: ItemKind) -> bool {
+        self.hidden.keys().any(|(of, _)| *of == kind)
     }
 
     /// What the server says about a tool, in the last list that had it.

@@ -230,6 +230,7 @@ impl Mediator {
         if let Some(annotations) = definition.annotations {
             self.catalogue.annotate(name, annotations);
         }
+        self.catalogue.see(kind.item_kind(), name, verdict.access == Access::Allow);
         let name = &*self.catalogue_name(kind.item_kind(), name);
         match &verdict.reason {
             Some(reason) if verdict.content == Content::Block || reason.rule.starts_with("definition/") => {

@@ -6,6 +6,7 @@
 
 mod access;
 mod action;
+mod announce;
 mod answers;
 mod asked;
 mod calls;

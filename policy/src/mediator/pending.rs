@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::action::{Now, Peer};
+use super::announce::Opted;
 use super::rounds::Target;
 use super::subject::ClientFeature;
 use crate::wire::IdKey;
@@ -60,6 +61,8 @@ pub(super) enum Use {
     Feature(ClientFeature),
     /// A task, by its id.
     Task(Box<str>),
+    /// A subscription that stays open.
+    Listening(Opted),
 }
 
 /// The tables of a session.

@@ -126,6 +126,15 @@ impl Session {
         Outcome::read(b"", actions)
     }
 
+    /// Another policy is in force, and the client hears what that means for it.
+    pub(crate) fn policy_changes(&mut self, policy: &str) -> Outcome {
+        let (policy, engine) = judges(policy);
+        self.mediator.set_policy(policy, engine);
+        let mut actions = Vec::new();
+        self.mediator.announce(Now(self.now_ms), &mut actions);
+        Outcome::read(b"", actions)
+    }
+
     pub(crate) fn client_ends(&mut self, why: &str) -> Outcome {
         let mut actions = Vec::new();
         self.mediator.client_ended(why, Now(self.now_ms), &mut actions);

@@ -7,7 +7,7 @@ use crate::commands::screen::{Ink, Screen, cut, harmless, labelled, pad};
 use crate::requests::{RulePlace, Text};
 use crate::telemetry::StoredEvent;
 
-const LABEL_WIDTH: usize = 14;
+const LABEL_WIDTH: usize = 16;
 
 /// Lengths of what was found, in characters, by class.
 const LENGTHS: [&str; 5] = ["1 to 7", "8 to 15", "16 to 31", "32 to 63", "64 or more"];
@@ -34,6 +34,8 @@ pub(super) struct Story<'e> {
     pub(super) neighbours: Vec<(&'e StoredEvent, Side)>,
     /// Whether a person can let it pass.
     pub(super) approvable: bool,
+    /// The arguments of what a rule asks about, masked, if they were kept.
+    pub(super) arguments: Option<String>,
 }
 
 impl Story<'_> {
@@ -91,7 +93,7 @@ impl Story<'_> {
 
     fn whose(&self, page: &mut Page) {
         let event = self.event;
-        page.line("when", time(event));
+        page.line("when", &local(event, "%Y-%m-%d %H:%M:%S %Z"));
         page.line("server", event.who("server"));
         for identity in identities(event) {
             page.line("", &identity);
@@ -138,7 +140,9 @@ impl Story<'_> {
         if what["rewritten"].as_bool() == Some(true) {
             page.line("", "it was changed before it went on");
         }
-        if let Some(asked) = what["asked"]["call"].as_str() {
+        if let Some(arguments) = &self.arguments {
+            page.line("arguments", &format!("{arguments} (masked; kept beside the log, for you)"));
+        } else if let Some(asked) = what["asked"]["call"].as_str() {
             page.line("arguments", &format!("not in the log; their keyed hash is {asked}"));
         }
     }
@@ -250,7 +254,7 @@ impl Story<'_> {
             };
             let method = if event.what("method").is_empty() { kind(event) } else { event.what("method") };
             let what = harmless(&format!("{arrow} {method} {}", event.what("item")));
-            let clock = time(event).get(11..19).unwrap_or("");
+            let clock = local(event, "%H:%M:%S");
             let mark = if *side == Side::Itself { "▸" } else { " " };
             let word = if event.what("verdict").is_empty() { kind(event) } else { event.what("verdict") };
             let wide = page.screen.width.saturating_sub(30).clamp(10, 60);
@@ -267,8 +271,13 @@ impl Story<'_> {
     fn fields(&self, page: &mut Page) {
         page.line("kind", kind(self.event));
         for (key, value) in self.event.value["what"].as_object().into_iter().flatten() {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            page.line(&key.replace('_', " "), &text);
+            let rows: Vec<String> = match value.as_array() {
+                Some(all) if all.iter().all(Value::is_object) => all.iter().map(plain).collect(),
+                _ => vec![plain(value)],
+            };
+            for (n, row) in rows.iter().enumerate() {
+                page.line(if n == 0 { key } else { "" }, row);
+            }
         }
     }
 }
@@ -284,7 +293,7 @@ impl Page {
     fn line(&mut self, label: &str, text: &str) {
         let text = harmless(text);
         if !text.is_empty() {
-            let label = pad(&format!("  {}", cut(label, LABEL_WIDTH - 3)), LABEL_WIDTH);
+            let label = pad(&format!("  {}", cut(&label.replace('_', " "), LABEL_WIDTH - 3)), LABEL_WIDTH);
             self.out.push_str(&labelled(
                 &self.screen.ink(Ink::Faint, &label),
                 LABEL_WIDTH,
@@ -306,6 +315,27 @@ fn found(finding: &Value) -> String {
         text("at"),
         text("hash")
     )
+}
+
+/// A value without the marks of JSON.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(all) => all.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Value::Object(all) => {
+            let member = |(key, value): (&String, &Value)| format!("{key}: {}", plain(value));
+            all.iter().map(member).collect::<Vec<_>>().join("; ")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Events carry UTC; people read their own time.
+fn local(event: &StoredEvent, form: &str) -> String {
+    match time(event).parse::<jiff::Timestamp>() {
+        Ok(at) => at.to_zoned(jiff::tz::TimeZone::system()).strftime(form).to_string(),
+        Err(_) => time(event).to_owned(),
+    }
 }
 
 fn at(place: &RulePlace) -> String {
