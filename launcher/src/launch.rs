@@ -285,7 +285,7 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
     let logins = told_logins(&prepared);
     let Fenced { plan, policy, engine, jailed, mut log, denials, network, container } =
         fence(prepared, facts)?;
-    let names = session_facts(&plan, facts);
+    let names = session_facts(&plan);
     let seed = *uuid::Uuid::new_v4().as_bytes();
     let mut mediator = Mediator::new(Arc::clone(&policy), Arc::clone(&engine), names, seed);
     mediator.dangerously_without(match without {
@@ -306,22 +306,22 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
     Ok(Session { plan, policy, engine, jailed, mediator, log, denials, network, container, in_force })
 }
 
-/// What the mediator has to know of the plan. Which groups the user is in, and what the machine is called, nobody asks
-/// yet.
-fn session_facts(plan: &Plan, facts: &Facts) -> SessionFacts {
+/// What the mediator has to know of the plan and of whoever asks.
+fn session_facts(plan: &Plan) -> SessionFacts {
     // In a container paths are others, and its mounts bound what they name.
     let files = plan.ruleset.files.as_ref().filter(|_| plan.container.is_none());
     let roots_within = files.map(|files| {
         // A path that is not UTF-8 cannot be written as a URI that is judged.
         files.wide.iter().filter_map(|rule| rule.path.to_str().map(str::to_owned)).collect()
     });
+    let standing = policies::Standing::gather();
     SessionFacts {
         identities: plan.identities.clone(),
         server_name: plan.server_name.clone(),
         client_name: plan.client_name.clone(),
-        user: Some(facts.user.clone()),
-        groups: None,
-        device: None,
+        user: standing.user,
+        groups: standing.groups,
+        device: standing.device,
         roots_within,
     }
 }
@@ -452,7 +452,8 @@ fn record_start(log: &mut EventLog, start: SessionStart) -> Result<(), Failure> 
 
 /// May the server start at all?
 pub(crate) fn admit(policy: &Policy, identities: &[String]) -> Result<(), Failure> {
-    let ruling = policy.access(identities, Item::Server);
+    let standing = policies::Standing::gather();
+    let ruling = policy.decide(identities, Item::Server, &standing.circumstances());
     if ruling.verdict == Access::Allow {
         return Ok(());
     }

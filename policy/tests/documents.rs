@@ -95,7 +95,7 @@ full_disk = true
 [[rule]]
 id = "a"
 effect = "deny"
-when = 'args.base == "main"'
+when = 'arg.base == "main"'
 tools = [""]
 reason = "First."
 
@@ -120,7 +120,7 @@ words = []
             "3:1 the file has no key `colour`",
             "6:1 [defaults] has no key `sever`",
             "7:13 `full_disk` must be a string, not true or false",
-            "12:1 `when` in [[rule]] is not supported by this version yet",
+            "12:9 a condition knows no `arg`",
             "13:10 an empty string in `tools` names nothing",
             "16:1 [[rule]] has no `reason`",
             "17:6 the id `a` is already used in line 10",
@@ -185,6 +185,8 @@ fn every_kind_of_mistake_in_a_policy_is_told() {
     let rule =
         |line: &str| format!("version = 1\n[[rule]]\nid = \"a\"\neffect = \"deny\"\nreason = \"r\"\n{line}");
     let dlp = |line: &str| format!("version = 1\n[[dlp]]\nid = \"a\"\naction = \"block\"\n{line}");
+    let limit =
+        |line: &str| format!("version = 1\n[[limit]]\nid = \"a\"\ntools = [\"*\"]\nreason = \"r\"\n{line}");
     for (text, what) in [
         (String::new(), "the file has no `version`"),
         ("version = \"1\"".to_owned(), "`version` must be the number 1, not a string"),
@@ -219,6 +221,28 @@ fn every_kind_of_mistake_in_a_policy_is_told() {
             rule("features = [\"elicitation-url\"]\norigins = [\"https://a.example/login\"]"),
             "`https://a.example/login` is no origin",
         ),
+        (
+            rule("tools = [\"x\"]\nresources = [\"*\"]\nwhen = \"args.a == 1\""),
+            "`args` is not known of everything that this rule is about",
+        ),
+        (rule("when = \"tool == 'x'\""), "`tool` is not known of everything that this rule is about"),
+        (
+            rule("tools = [\"x\"]\nwhen = \"args.a == \""),
+            "this condition cannot be read: mismatched input '<EOF>' expecting expression",
+        ),
+        (rule("until = \"tomorrow\""), "`until` cannot be `tomorrow`"),
+        (rule("until = 2026-12-31"), "`until` must be a string, not a date"),
+        (rule("days = [\"monday\"]"), "`monday` is no day of the week"),
+        (rule("hours = \"8-18\""), "`hours` cannot be `8-18`"),
+        (rule("hours = \"08:00-18:00\"\nutc_offset = \"CET\""), "`utc_offset` cannot be `CET`"),
+        (rule("utc_offset = \"+01:00\""), "`utc_offset` is about `days` and `hours`, and there are none"),
+        (limit("calls = 1"), "[[limit]] has no `per`"),
+        (limit("calls = 0\nper = \"1m\""), "`calls` must lie between 1 and 1000000000"),
+        (limit("calls = 1\nper = \"1 minute\""), "`per` cannot be `1 minute`"),
+        (limit("per = \"1m\""), "[[limit]] has neither `calls` nor `bytes`"),
+        (limit("calls = 1\nper = \"1m\"\neffect = \"allow\""), "`effect` cannot be `allow`"),
+        (limit("calls = 1\nper = \"1m\"").replace("tools = [\"*\"]", ""), "[[limit]] has no `tools`"),
+        ("version = 1\nmay_relax = [\"tool\"]".to_owned(), "there is no class `tool`"),
         (rule("methods = [\"*\"]"), "`methods` in [[rule]] is not supported by this version yet"),
         (rule("may_relax = true"), "`may_relax` in [[rule]] is not supported by this version yet"),
         (rule("servers = [\"pkg:npm\"]"), "`pkg:npm` names no package"),

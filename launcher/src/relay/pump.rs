@@ -9,7 +9,6 @@ use std::time::Instant;
 
 use serde::Serialize;
 use stockade_policy::mediator::{Action, Mediator, Now, Peer, Record, ServerEnd, Waiting};
-use stockade_policy::rules::UnixTime;
 use stockade_policy::wire::LineEnds;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc::Sender;
@@ -25,7 +24,7 @@ use super::recorder::Recorder;
 use super::syncing::Syncing;
 use crate::approvals::{self, ApprovalsDistrusted};
 use crate::egress::CatchUp;
-use crate::host;
+use crate::policies;
 use crate::telemetry::{
     CallLine, CallsInFlight, EventLog, NetworkEvent, PolicyBroken, PolicyChanged, layers,
 };
@@ -138,8 +137,8 @@ impl Hub {
             self.look().await;
             // From here to the last action nothing is awaited but writing: what judges is what the record says.
             let (now, policy) = (self.now(), self.in_force.borrow().hash());
-            if let Ok(unix_ms) = u64::try_from(host::now().as_millisecond()) {
-                self.mediator.borrow_mut().set_unix_time(UnixTime(unix_ms));
+            if let Some(now) = policies::unix_now() {
+                self.mediator.borrow_mut().set_unix_time(now);
             }
             let mut whole: &[u8] = &[];
             match &line {

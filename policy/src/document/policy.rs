@@ -1,11 +1,16 @@
 //! Policy files (`policy.toml`): one file is one layer.
 
 mod detectors;
+mod limit;
 mod parse;
 mod rule;
+mod times;
+
+use std::collections::BTreeMap;
 
 use super::Mistakes;
 use crate::detect::{Confidence, KeywordList};
+use crate::rules::{Condition, Times};
 use crate::verdict::{Access, Content};
 
 /// Whether a layer stops things or only says what it would have stopped.
@@ -108,10 +113,88 @@ pub struct Rule {
     pub features: Vec<Feature>,
     /// Patterns of origins that [`Feature::ElicitationUrl`] is narrowed to; empty means pages anywhere.
     pub origins: Vec<String>,
+    /// What has to be true of the call as well (`when`).
+    pub when: Option<Condition>,
+    /// When it holds (`until`, `days`, `hours`).
+    pub times: Times,
     /// One sentence for people.
     pub reason: String,
     /// Line in its file, from 1.
     pub line: usize,
+}
+
+/// `[[limit]]`: how often and how much in one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitRule {
+    /// Unique in its file.
+    pub id: String,
+    /// Identity patterns; empty means every server.
+    pub servers: Vec<String>,
+    /// Tool name patterns; what they name is counted together.
+    pub tools: Vec<String>,
+    /// Most calls in the time.
+    pub calls: Option<u64>,
+    /// Most bytes of requests and answers in the time.
+    pub bytes: Option<u64>,
+    /// The time.
+    pub per_ms: u64,
+    /// The time as it is written.
+    pub per: String,
+    /// `ask` or `deny`, once it is used up.
+    pub effect: Access,
+    /// One sentence for people.
+    pub reason: String,
+    /// Line in its file, from 1.
+    pub line: usize,
+}
+
+/// What nearer layers may relax.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// Which servers may start.
+    Servers,
+    /// Which tools may be called.
+    Tools,
+    /// Which prompts may be used.
+    Prompts,
+    /// Which resources and templates may be read.
+    Resources,
+    /// What a server may ask of its client.
+    Features,
+    /// What is done about credentials.
+    Secret,
+    /// What is done about personal data.
+    Pii,
+    /// What is done about text that instructs the model.
+    Injection,
+    /// What is done about keywords.
+    Keyword,
+}
+
+impl Class {
+    /// Every class with the word that policies use.
+    pub const WORDS: [(&'static str, Self); 9] = [
+        ("servers", Self::Servers),
+        ("tools", Self::Tools),
+        ("prompts", Self::Prompts),
+        ("resources", Self::Resources),
+        ("features", Self::Features),
+        ("secret", Self::Secret),
+        ("pii", Self::Pii),
+        ("injection", Self::Injection),
+        ("keyword", Self::Keyword),
+    ];
+
+    /// The class of detectors with this name (what stands before the slash).
+    pub(crate) fn of_detector(class: &str) -> Option<Self> {
+        match class {
+            "secret" => Some(Self::Secret),
+            "pii" => Some(Self::Pii),
+            "injection" => Some(Self::Injection),
+            "keyword" => Some(Self::Keyword),
+            _ => None,
+        }
+    }
 }
 
 /// `[[dlp]]`: what is done about findings.
@@ -142,16 +225,22 @@ pub struct DlpRule {
 pub struct PolicyDocument {
     /// Enforce or monitor.
     pub mode: Mode,
+    /// What the group's and the user's files may say otherwise.
+    pub may_relax: Vec<Class>,
     /// Defaults.
     pub defaults: Defaults,
     /// Access rules in file order.
     pub rules: Vec<Rule>,
+    /// Limits in file order.
+    pub limits: Vec<LimitRule>,
     /// DLP rules in file order.
     pub dlp: Vec<DlpRule>,
     /// `[keywords.NAME]`
     pub keywords: Vec<KeywordList>,
     /// `[limits] frame_to_server` / `frame_to_client`, in bytes.
     pub frame_bytes_max: (Option<usize>, Option<usize>),
+    /// Lines of the keys that are no rules: `mode`, `defaults.server`, `limits.frame_to_server`.
+    pub lines: BTreeMap<String, usize>,
 }
 
 impl PolicyDocument {

@@ -7,7 +7,7 @@ use super::access::{AccessRuling, stricter};
 use super::action::{Peer, Turn};
 use super::announce::opted;
 use super::asked::Petition;
-use super::catalogue::claim;
+use super::catalogue::{ItemKind, claim};
 use super::clamp::Narrowed;
 use super::content::{Judged, contains, named};
 use super::denial::{Refused, Said, refusal};
@@ -20,7 +20,7 @@ use super::subject::{ClientFeature, Named, Subject};
 use super::tally::Dropped;
 use crate::detect::Finding;
 use crate::document::policy::UnknownMethods;
-use crate::rules::Ruling;
+use crate::rules::{Item, Ruling};
 use crate::verdict::{Access, Content, Verdict};
 use crate::wire::methods::{self, MethodKind};
 use crate::wire::{Frame, Id, IdKey, Node};
@@ -46,6 +46,13 @@ pub(super) struct Obstacle {
     /// The code to answer with; `None` where an answer would be taken for another one's.
     pub(super) code: Option<i32>,
     pub(super) text: Cow<'static, str>,
+}
+
+/// Whether the call uses up something of a limit, and what stands against it already.
+#[derive(Clone, Copy)]
+enum Spending<'r> {
+    Nothing(Option<&'r Ruling<Access>>),
+    Call(Option<&'r Ruling<Access>>),
 }
 
 /// What the access axis says about a call.
@@ -171,8 +178,6 @@ impl Mediator {
         let Narrowed { edits, ruling: narrower, is_empty } = narrowed;
         let is_listen = call.method == "subscriptions/listen";
         let refused = narrower.as_ref().filter(|_| is_listen && is_empty);
-        let Permission { ruling, hidden, petition, approved } =
-            self.permission(frame, (turn.from, &call), (params, refused));
         let mut fixed = call.subject.fixed(frame);
         // A server takes its own state as it gave it, or not at all.
         fixed.extend(
@@ -185,6 +190,13 @@ impl Mediator {
         } else {
             self.judge(frame, scan, &fixed)
         };
+        let refused = match content {
+            // What is not sent uses up nothing.
+            Content::Block => Spending::Nothing(refused),
+            _ => Spending::Call(refused),
+        };
+        let Permission { ruling, hidden, petition, approved } =
+            self.permission(frame, (&call, params), refused, turn);
         let mut verdict = Verdict {
             access: ruling.verdict,
             content,
@@ -236,16 +248,18 @@ impl Mediator {
         }
     }
 
-    /// The access axis: the policy, and the people who approve.
+    /// The access axis: the policy, its limits, and the people who approve.
     fn permission(
-        &self,
+        &mut self,
         frame: &Frame<'_>,
-        (from, call): (Peer, &Call<'_>),
-        (params, refused): (Option<Node>, Option<&Ruling<Access>>),
+        (call, params): (&Call<'_>, Option<Node>),
+        spending: Spending<'_>,
+        turn: &Turn<'_>,
     ) -> Permission {
         // What is not to run may always be stopped.
         let subject = if call.method == "tasks/cancel" { &Subject::None } else { &call.subject };
-        let AccessRuling { mut ruling, hidden } = self.may_use(frame, (from, subject), params);
+        let AccessRuling { mut ruling, hidden } = self.may_use(frame, (turn.from, subject), params);
+        let (Spending::Nothing(refused) | Spending::Call(refused)) = spending;
         if let Some(refused) = refused {
             ruling = stricter(ruling, refused.clone());
         }
@@ -255,8 +269,23 @@ impl Mediator {
             // The same call goes on: whoever approved it is not asked again.
             ruling.verdict = Access::Allow;
         }
-        let name = call.subject.items().next().map(|item| &*item.name);
-        let petition = self.petition(frame, (from.direction(), &*call.method), name, &mut ruling);
+        let about = (turn.direction(), &*call.method);
+        let item = call.subject.items().next();
+        let name = item.map(|item| &*item.name);
+        let mut petition = self.petition(frame, about, name, &mut ruling);
+        // A later round is the same call.
+        let counts = matches!(spending, Spending::Call(_)) && call.continued.is_none();
+        if let Some(Named { kind: ItemKind::Tool, name: tool, .. }) = item
+            && counts
+            && ruling.verdict == Access::Allow
+            && turn.from == Peer::Client
+        {
+            let about_tool = (&*self.facts.identities, Item::Tool(tool));
+            let bytes = u64::try_from(turn.bytes).unwrap_or(u64::MAX);
+            let limit = self.limits.charge(&self.policy, about_tool, bytes, turn.now.0);
+            ruling = stricter(ruling, limit);
+            petition = self.petition(frame, about, name, &mut ruling).or(petition);
+        }
         let by_approval = petition.as_ref().is_some_and(|petition| petition.approval.is_some());
         let approved = if by_approval { Some(arguments()) } else { continued };
         Permission { ruling, hidden, petition, approved }

@@ -14,7 +14,7 @@ use super::tally::Tally;
 use super::tasks::Tasks;
 use crate::approvals::Approvals;
 use crate::detect::{Engine, Finding, HashKey, Wanted};
-use crate::rules::{Policy, UnixTime};
+use crate::rules::{self, Policy, UnixTime};
 use crate::wire::{Direction, Frame, IdKey, Limits, Parser, Refusal, Shape};
 
 /// After a frame of more than this the parser's buffers are given back.
@@ -45,6 +45,7 @@ pub struct Mediator {
     /// The time on the clock that people read, if somebody says it.
     pub(super) unix_time: Option<UnixTime>,
     pub(super) spoken: Spoken,
+    pub(super) limits: rules::Limits,
     pub(super) rounds: Rounds,
     pub(super) tasks: Tasks,
 }
@@ -84,6 +85,7 @@ impl Mediator {
             approvals: Approvals::new(String::new(), HashKey([0; 32])),
             unix_time: None,
             spoken: Spoken::default(),
+            limits: rules::Limits::default(),
             rounds: Rounds::default(),
             tasks: Tasks::default(),
         };

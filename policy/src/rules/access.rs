@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 
 use super::Origin;
+use super::condition::Condition;
 use super::identity::{Identities, IdentityPattern};
 use super::item::{Circumstances, Elicited, Item};
 use super::layer::{any, identities, patterns, reason};
 use super::pattern::Pattern;
+use super::times::Times;
 use crate::document::policy::{Feature, Rule};
 use crate::verdict::{Access, Reason};
 
@@ -24,7 +26,6 @@ pub(super) enum Stage {
 pub(super) struct Question<'q> {
     pub(super) item: Item<'q>,
     pub(super) stage: Stage,
-    #[expect(dead_code, reason = "the conditions of rules, which ask for them, come next")]
     pub(super) circumstances: &'q Circumstances<'q>,
 }
 
@@ -47,14 +48,33 @@ pub(super) struct AccessRule {
     pub(super) effect: Access,
     pub(super) reason: Reason,
     /// Empty: every server.
-    servers: Vec<IdentityPattern>,
-    tools: Vec<Pattern>,
+    pub(super) servers: Vec<IdentityPattern>,
+    pub(super) tools: Vec<Pattern>,
     prompts: Vec<Pattern>,
     resources: Vec<Pattern>,
     templates: Vec<Pattern>,
     features: Vec<Feature>,
     /// Empty: pages anywhere.
     origins: Vec<Pattern>,
+    when: Option<Condition>,
+    times: Times,
+}
+
+impl Fit {
+    /// Of two things that both have to be so.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::No, _) | (_, Self::No) => Self::No,
+            (Self::Broken(why), _) | (_, Self::Broken(why)) => Self::Broken(why),
+            (Self::Maybe, _) | (_, Self::Maybe) => Self::Maybe,
+            (Self::Yes, Self::Yes) => Self::Yes,
+        }
+    }
+
+    /// The same, where finding out about the second takes work.
+    fn and_then(self, other: impl FnOnce() -> Self) -> Self {
+        if self == Self::No { Self::No } else { self.and(other()) }
+    }
 }
 
 impl AccessRule {
@@ -68,6 +88,8 @@ impl AccessRule {
             templates: patterns(&rule.templates),
             features: rule.features.clone(),
             origins: patterns(&rule.origins),
+            when: rule.when.clone(),
+            times: rule.times.clone(),
             reason: reason(&rule.id, &rule.reason, origin),
         }
     }
@@ -75,7 +97,45 @@ impl AccessRule {
     /// Whether it is about this server and item, and holds.
     pub(super) fn fit(&self, identities: &Identities<'_>, question: &Question<'_>) -> Fit {
         let about = self.is_about(question);
-        if about == Fit::No || !any(&self.servers, identities) { Fit::No } else { about }
+        // Arguments are read only for what is left after this.
+        if about == Fit::No || !any(&self.servers, identities) {
+            return Fit::No;
+        }
+        about.and(self.is_time(question)).and_then(|| self.holds(question))
+    }
+
+    /// Whether it holds at this time of day.
+    fn is_time(&self, question: &Question<'_>) -> Fit {
+        match question.circumstances.now {
+            _ if self.times.is_always() => Fit::Yes,
+            Some(now) if self.times.hold(now) => Fit::Yes,
+            Some(_) => Fit::No,
+            None if question.stage == Stage::Ahead => Fit::Maybe,
+            None => Fit::Broken(Cow::Borrowed("nobody knows what time it is")),
+        }
+    }
+
+    /// What its condition says; no condition says yes.
+    fn holds(&self, question: &Question<'_>) -> Fit {
+        let Some(condition) = &self.when else { return Fit::Yes };
+        let Question { item, stage, circumstances } = *question;
+        let is_open = match stage {
+            Stage::Ahead => !condition.is_answerable(item, circumstances),
+            Stage::Call => item == Item::Server && condition.waits_for_a_call(),
+        };
+        if is_open {
+            return Fit::Maybe;
+        }
+        match condition.holds(item, circumstances) {
+            Ok(true) => Fit::Yes,
+            Ok(false) => Fit::No,
+            Err(why) => Fit::Broken(why),
+        }
+    }
+
+    /// Whether it is about this server and item, whether it holds or not.
+    pub(super) fn names(&self, identities: &Identities<'_>, question: &Question<'_>) -> bool {
+        self.is_about(question) != Fit::No && any(&self.servers, identities)
     }
 
     /// Whether it names this very tool, without a wildcard.
@@ -89,11 +149,12 @@ impl AccessRule {
     }
 
     /// A rule that lets something of *named* servers be used lets those servers start, for nothing could be used
-    /// otherwise. One that names no servers does not: it would let any server start.
-    pub(super) fn opens_server(&self, identities: &Identities<'_>) -> bool {
+    /// otherwise. One that names no servers does not: it would let any server start. Nor does one that cannot hold.
+    pub(super) fn opens_server(&self, identities: &Identities<'_>, question: &Question<'_>) -> bool {
         self.effect != Access::Deny
             && !self.is_about_server()
             && self.servers.iter().any(|p| !matches!(p, IdentityPattern::Every) && p.matches(identities))
+            && matches!(self.is_time(question).and(self.holds(question)), Fit::Yes | Fit::Maybe)
     }
 
     /// A rule that names no items is about the server and everything in it.
@@ -134,8 +195,13 @@ impl AccessRule {
         if self.features.contains(&feature) { Fit::Yes } else { Fit::No }
     }
 
-    fn is_about_server(&self) -> bool {
-        let named = [&self.tools, &self.prompts, &self.resources, &self.templates];
-        named.iter().all(|patterns| patterns.is_empty()) && self.features.is_empty()
+    pub(super) fn is_about_server(&self) -> bool {
+        self.tools.is_empty() && !self.names_others()
+    }
+
+    /// Whether it names something else than tools.
+    pub(super) fn names_others(&self) -> bool {
+        let named = [&self.prompts, &self.resources, &self.templates];
+        named.iter().any(|patterns| !patterns.is_empty()) || !self.features.is_empty()
     }
 }

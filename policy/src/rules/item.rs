@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::document::policy::Class;
 use crate::wire::{Frame, Node};
 
 /// What is asked about.
@@ -39,6 +40,17 @@ pub enum Elicited<'a> {
 }
 
 impl Item<'_> {
+    /// What a layer grants to say otherwise about, if it is about this.
+    pub(super) fn class(self) -> Option<Class> {
+        Some(match self {
+            Self::Server => Class::Servers,
+            Self::Tool(_) => Class::Tools,
+            Self::Prompt(_) => Class::Prompts,
+            Self::Resource(_) | Self::Template(_) => Class::Resources,
+            Self::Sampling | Self::Elicitation(_) | Self::Roots => Class::Features,
+        })
+    }
+
     /// What messages call it.
     #[must_use]
     pub fn words(self) -> &'static str {

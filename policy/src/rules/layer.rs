@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use super::access::{AccessRule, Fit, Question};
 use super::content::ContentRule;
 use super::identity::{Identities, IdentityPattern};
+use super::index::Index;
 use super::item::Item;
+use super::limits::CompiledLimit;
 use super::pattern::Pattern;
 use super::{Layer, Origin};
 use crate::detect::Finding;
-use crate::document::policy::Mode;
+use crate::document::policy::{Class, Mode};
 use crate::verdict::{Access, Content, Reason};
 use crate::wire::Direction;
 
@@ -19,6 +21,27 @@ pub(super) struct Answer<'p, V> {
     pub(super) mode: Mode,
     pub(super) verdict: V,
     pub(super) reason: Option<Cow<'p, Reason>>,
+    pub(super) speaker: Speaker,
+}
+
+/// Who speaks for a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speaker {
+    /// A rule that is about the very thing, and holds.
+    Rule,
+    /// The layer's default, or a rule of which nobody can say whether it holds.
+    Default,
+}
+
+impl<'p, V> Answer<'p, V> {
+    pub(super) fn by_rule(mode: Mode, verdict: V, reason: Cow<'p, Reason>) -> Self {
+        Self { mode, verdict, reason: Some(reason), speaker: Speaker::Rule }
+    }
+
+    /// Of a layer that has nothing to say.
+    pub(super) fn silent(mode: Mode, verdict: V) -> Self {
+        Self { mode, verdict, reason: None, speaker: Speaker::Default }
+    }
 }
 
 /// The rules of one layer with their patterns compiled and their reasons made up.
@@ -26,8 +49,11 @@ pub(super) struct Answer<'p, V> {
 pub(super) struct CompiledLayer {
     pub(super) origin: Origin,
     pub(super) mode: Mode,
+    pub(super) may_relax: Vec<Class>,
+    pub(super) limits: Vec<CompiledLimit>,
     unnamed: Access,
     rules: Vec<AccessRule>,
+    index: Index,
     dlp: Vec<ContentRule>,
 }
 
@@ -45,11 +71,15 @@ struct Speaking<'p> {
 impl CompiledLayer {
     pub(super) fn new(layer: &Layer) -> Self {
         let document = &layer.document;
+        let rules = document.rules.iter().map(|rule| AccessRule::new(rule, layer.origin)).collect::<Vec<_>>();
         Self {
             origin: layer.origin,
             mode: document.mode,
+            may_relax: document.may_relax.clone(),
+            limits: document.limits.iter().map(|limit| CompiledLimit::new(limit, layer.origin)).collect(),
             unnamed: document.defaults.server,
-            rules: document.rules.iter().map(|rule| AccessRule::new(rule, layer.origin)).collect(),
+            index: Index::new(&rules),
+            rules,
             dlp: document.dlp.iter().map(|rule| ContentRule::new(rule, layer.origin)).collect(),
         }
     }
@@ -59,14 +89,14 @@ impl CompiledLayer {
     /// laxest of the rules that may turn out to hold, if that is laxer still.
     pub(super) fn access(&self, identities: &Identities<'_>, question: &Question<'_>) -> Answer<'_, Access> {
         let speaking = self.speaking(identities, question);
+        // A rule that may turn out to hold may also take the place of what a layer above says: the laxest answer then.
+        let speaker = if speaking.possible.is_some() { Speaker::Rule } else { Speaker::Default };
         if let Some((rule, broken)) = speaking.strictest {
-            let reason = match broken {
-                None => Cow::Borrowed(&rule.reason),
-                Some(why) => Cow::Owned(with_note(&rule.reason, "the condition of this rule", &why)),
-            };
-            return self.answer(rule.effect, reason);
+            let Some(why) = broken else { return self.answer(rule.effect, Cow::Borrowed(&rule.reason)) };
+            let reason = with_note(&rule.reason, "the condition of this rule", &why);
+            return Answer { speaker, ..self.answer(rule.effect, Cow::Owned(reason)) };
         }
-        let opening = || self.rules.iter().find(|rule| rule.opens_server(identities));
+        let opening = || self.rules.iter().find(|rule| rule.opens_server(identities, question));
         if question.item == Item::Server
             && let Some(rule) = opening()
         {
@@ -76,7 +106,7 @@ impl CompiledLayer {
             return self.answer(rule.effect, Cow::Borrowed(&rule.reason));
         }
         if self.unnamed == Access::Allow {
-            return Answer { mode: self.mode, verdict: Access::Allow, reason: None };
+            return Answer { speaker, ..Answer::silent(self.mode, Access::Allow) };
         }
         let reason = self.unnamed_reason(question.item);
         let reason = match speaking.failed {
@@ -85,7 +115,16 @@ impl CompiledLayer {
                 with_note(&reason, &format!("the condition of `{}`", rule.reason.rule), &why)
             }
         };
-        self.answer(self.unnamed, Cow::Owned(reason))
+        Answer { speaker, ..self.answer(self.unnamed, Cow::Owned(reason)) }
+    }
+
+    /// Whether each rule, in file order, holds; `None` for those about something else.
+    pub(super) fn fits(
+        &self,
+        identities: &Identities<'_>,
+        question: &Question<'_>,
+    ) -> impl Iterator<Item = Option<Fit>> {
+        self.rules.iter().map(|rule| rule.names(identities, question).then(|| rule.fit(identities, question)))
     }
 
     /// Whether some rule tells this server's resources apart.
@@ -129,7 +168,8 @@ impl CompiledLayer {
 
     fn speaking(&self, identities: &Identities<'_>, question: &Question<'_>) -> Speaking<'_> {
         let mut speaking = Speaking::default();
-        for rule in &self.rules {
+        let places = self.index.places(identities, question.item);
+        for rule in places.into_iter().filter_map(|place| self.rules.get(usize::try_from(place).ok()?)) {
             let broken = match rule.fit(identities, question) {
                 Fit::No => continue,
                 Fit::Maybe => {
@@ -167,7 +207,7 @@ impl CompiledLayer {
     }
 
     fn answer<'p, V>(&self, verdict: V, reason: Cow<'p, Reason>) -> Answer<'p, V> {
-        Answer { mode: self.mode, verdict, reason: Some(reason) }
+        Answer::by_rule(self.mode, verdict, reason)
     }
 
     fn unnamed_reason(&self, item: Item<'_>) -> Reason {

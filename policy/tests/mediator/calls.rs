@@ -307,3 +307,18 @@ fn what_waits_is_told_as_its_record_tells_it() {
     assert_eq!(session.mediator.waiting(Peer::Client, 2).1, 2);
     assert_eq!(session.mediator.waiting(Peer::Server, 2), (Vec::new(), 0));
 }
+
+#[test]
+fn a_tool_is_called_as_often_as_its_limit_allows_and_refused_calls_use_up_nothing() {
+    let limit = "[[limit]]\nid = \"few\"\ntools = [\"read\"]\ncalls = 2\nper = \"1m\"\nreason = \"few\"\n";
+    let mut session = Session::with(&format!("{}\n{limit}", crate::session::POLICY));
+    let blocked = session.client(crate::session::call_with(1, "read", "Nightfall"));
+    assert_eq!(blocked.rule(), "stop-projects");
+    session.calls(2, "read");
+    session.calls(3, "read");
+    let outcome = session.client(call(4, "read"));
+    assert_eq!((&outcome.answer()["result"]["isError"], outcome.rule()), (&true.into(), "few"));
+    session.calls(5, "other");
+    session.now_ms += 120_000;
+    session.calls(6, "read");
+}

@@ -1,13 +1,17 @@
 //! The text of a policy file → [`PolicyDocument`].
 
 use super::detectors::KnownDetectors;
+use std::collections::BTreeMap;
+
+use super::limit::limit;
 use super::rule::rule;
-use super::{Defaults, Directions, DlpRule, FullDisk, Mode, Packages, PolicyDocument, UnknownMethods};
+use super::{Class, Defaults, Directions, DlpRule, FullDisk, Mode, Packages, PolicyDocument, UnknownMethods};
 use crate::detect::{Confidence, KeywordList};
 use crate::document::Mistakes;
 use crate::document::identity::identity_patterns;
 use crate::document::reader::{Reader, Section, Text, shown};
-use crate::document::tree::Kind;
+use crate::document::suggest::{did_you_mean, one_of};
+use crate::document::tree::{Kind, Member};
 use crate::verdict::{Access, Content};
 
 pub(super) const ACCESS: &[(&str, Access)] =
@@ -25,7 +29,7 @@ const BUILT_IN_IDS: [&str; 4] = ["default", "grants-by-flag", "no-policy", "tool
 // Keys that the design knows and this version does not: each is refused by name, because a condition or a limit that
 // is silently passed over makes a rule wider than its author wrote it.
 const TOP_NOT_YET: &[&str] =
-    &["pins", "net", "egress", "suppress", "detector", "detectors", "fingerprints", "may_relax", "approvals"];
+    &["pins", "net", "egress", "suppress", "detector", "detectors", "fingerprints", "approvals"];
 const DLP_NOT_YET: &[&str] = &["when", "tools", "prompts", "masking", "restore", "until", "may_relax"];
 const DEFAULTS_NOT_YET: &[&str] = &["pins", "network", "approvals", "may_relax", "upload"];
 
@@ -47,11 +51,46 @@ pub(super) fn parse(file: &str, text: &str) -> Result<PolicyDocument, Mistakes> 
     for section in top.tables(r, "dlp") {
         dlp.extend(dlp_rule(r, section, &mut ids, &known));
     }
-    let frame_bytes_max = limits(r, &mut top);
+    let limits = top.tables(r, "limit").into_iter().filter_map(|s| limit(r, s, &mut ids)).collect();
+    let may_relax = may_relax(r, &mut top);
+    let frame_bytes_max = frame_sizes(r, &mut top);
+    let lines = lines(r, &members);
     top.close(r, TOP_NOT_YET);
     let mode = mode.unwrap_or(Mode::Enforce);
     let keywords = keywords.into_iter().filter_map(|list| list.ok()).collect();
-    reader.finish(file, Some(PolicyDocument { mode, defaults, rules, dlp, keywords, frame_bytes_max }))
+    let document =
+        PolicyDocument { mode, may_relax, defaults, rules, limits, dlp, keywords, frame_bytes_max, lines };
+    reader.finish(file, Some(document))
+}
+
+/// Where everything stands that has no line of its own.
+fn lines(r: &Reader<'_>, members: &[Member]) -> BTreeMap<String, usize> {
+    let mut lines = BTreeMap::new();
+    for member in members {
+        match &member.value.kind {
+            Kind::Table(inner) => {
+                let key = |inner: &Member| format!("{}.{}", member.key, inner.key);
+                lines.extend(inner.iter().map(|inner| (key(inner), r.line(inner.key_at))));
+            }
+            _ => drop(lines.insert(member.key.clone(), r.line(member.key_at))),
+        }
+    }
+    lines
+}
+
+fn may_relax(r: &mut Reader<'_>, top: &mut Section<'_>) -> Vec<Class> {
+    let known = Class::WORDS.map(|(word, _)| word);
+    let mut classes = Vec::new();
+    for Text { text, at } in top.strings(r, "may_relax") {
+        match Class::WORDS.iter().find(|(word, _)| *word == text) {
+            Some((_, class)) => classes.push(*class),
+            None => {
+                let remedy = did_you_mean(text, known).unwrap_or_else(|| format!("use {}", one_of(known)));
+                r.wrong(at, format!("there is no class `{}`", shown(text)), Some(remedy));
+            }
+        }
+    }
+    classes
 }
 
 fn version(r: &mut Reader<'_>, top: &mut Section<'_>) {
@@ -186,7 +225,7 @@ fn keywords(r: &mut Reader<'_>, top: &mut Section<'_>) -> Vec<Result<KeywordList
     keywords
 }
 
-fn limits(r: &mut Reader<'_>, top: &mut Section<'_>) -> (Option<usize>, Option<usize>) {
+fn frame_sizes(r: &mut Reader<'_>, top: &mut Section<'_>) -> (Option<usize>, Option<usize>) {
     let Some(mut limits) = top.table(r, "limits") else {
         return (None, None);
     };

@@ -1,10 +1,12 @@
 //! One `[[rule]]`.
 
 use super::parse::{ACCESS, Ids, owned, sentence};
+use super::times::times;
 use super::{Feature, Rule};
 use crate::document::identity::identity_patterns;
 use crate::document::reader::{Reader, Section, Text, shown};
 use crate::document::suggest::{did_you_mean, one_of};
+use crate::rules::{Condition, Name};
 
 /// `elicitation` is both ways of asking: whoever forbids questions to the user means those by a page too.
 const FEATURES: &[(&str, &[Feature])] = &[
@@ -17,19 +19,8 @@ const FEATURES: &[(&str, &[Feature])] = &[
 
 // Keys that the design knows and this version does not: each is refused by name, because a condition or a limit that
 // is silently passed over makes a rule wider than its author wrote it.
-const NOT_YET: &[&str] = &[
-    "when",
-    "completions",
-    "methods",
-    "clients",
-    "users",
-    "groups",
-    "devices",
-    "until",
-    "expires",
-    "may_relax",
-    "except",
-];
+const NOT_YET: &[&str] =
+    &["completions", "methods", "clients", "users", "groups", "devices", "expires", "may_relax", "except"];
 
 pub(super) fn rule(r: &mut Reader<'_>, mut s: Section<'_>, ids: &mut Ids) -> Option<Rule> {
     let line = r.line(s.at);
@@ -44,11 +35,58 @@ pub(super) fn rule(r: &mut Reader<'_>, mut s: Section<'_>, ids: &mut Ids) -> Opt
     let templates = owned(s.names(r, "templates"));
     let features = features(r, &mut s);
     let origins = origins(r, &mut s, &features);
+    let named = [&tools, &prompts, &resources, &templates].map(|names| !names.is_empty());
+    let [has_tools, has_prompts, others @ ..] = named;
+    let has_others = others.contains(&true) || !features.is_empty();
+    let when = condition(r, &mut s, |name| match name {
+        Name::Args => (has_tools || has_prompts) && !has_others,
+        Name::Tool | Name::Annotations => has_tools && !has_prompts && !has_others,
+        _ => true,
+    });
+    let times = times(r, &mut s);
     let reason = s.required(r, "reason", "say in one sentence why: users and models will read it");
     let reason = reason.and_then(|text| sentence(r, text));
     s.close(r, NOT_YET);
-    let (id, effect, reason) = (id?, effect?, reason?);
-    Some(Rule { id, effect, servers, tools, prompts, resources, templates, features, origins, reason, line })
+    Some(Rule {
+        id: id?,
+        effect: effect?,
+        servers,
+        tools,
+        prompts,
+        resources,
+        templates,
+        features,
+        origins,
+        when,
+        times,
+        reason: reason?,
+        line,
+    })
+}
+
+/// A condition, compiled. What it looks at has to be there for everything that the rule names: a rule about resources
+/// that asks for arguments would refuse them all, since they have none.
+fn condition(r: &mut Reader<'_>, s: &mut Section<'_>, fits: impl Fn(Name) -> bool) -> Option<Condition> {
+    let text = s.string(r, "when")?;
+    match Condition::compile(text.text) {
+        Ok(condition) => {
+            for name in Name::ALL.into_iter().filter(|name| condition.asks_for(*name) && !fits(*name)) {
+                let what = format!("`{}` is not known of everything that this rule is about", name.word());
+                let remedy = match name {
+                    Name::Args => "name tools or prompts in this rule, and nothing else",
+                    _ => "name tools in this rule, and nothing else",
+                };
+                r.wrong(text.at, what, Some(remedy.to_owned()));
+            }
+            Some(condition)
+        }
+        Err(mistakes) => {
+            for mistake in mistakes {
+                r.wrong(r.within(text.at, mistake.at), mistake.what, mistake.remedy);
+            }
+            None
+        }
+    }
 }
 
 /// URIs are compared in canonical form; a pattern in any other form protects nothing, so it is a mistake.
