@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit::Exit;
 
+mod approve;
 mod bisect;
 mod demo;
 mod identify;
@@ -15,7 +16,10 @@ mod login;
 mod packages;
 mod policy;
 mod profile;
+mod request;
+mod why;
 
+pub use approve::{ApprovalsArgs, ApprovalsCommand, ApproveArgs, TermArg};
 pub use bisect::{BisectArgs, BisectSessionArgs};
 pub use demo::{DemoArgs, DemoServerArgs, DemoSessionArgs, Protection, StartingPolicy};
 pub use identify::IdentifyArgs;
@@ -24,6 +28,8 @@ pub use login::LoginCommand;
 pub use packages::{FetchArgs, FetchCheckArgs, PinsCommand};
 pub use policy::{InitArgs, InitChoice, PolicyAbout, PolicyCommand, PolicyExplainArgs, PolicyReplayArgs};
 pub use profile::{ProfileCommand, ProfileTestArgs, ProfileTestPrint, ProfileTrialArgs};
+pub use request::{RequestArgs, RequestsArgs, RequestsCommand};
+pub use why::WhyArgs;
 
 /// Start MCP servers in a jail, mediate every message, record every decision.
 #[derive(Debug, Parser)]
@@ -64,6 +70,21 @@ pub enum Command {
     /// Show what was decided
     #[command(after_help = LOG_EXAMPLES)]
     Log(LogArgs),
+    /// Tell the whole story of one recorded event: what was called, which rule decided, what the model was told, what the way out is
+    #[command(after_help = why::WHY_EXAMPLES)]
+    Why(WhyArgs),
+    /// Let pass what a rule asks about: a call or a tool, once, for a session or for a time
+    #[command(after_help = approve::APPROVE_EXAMPLES)]
+    Approve(ApproveArgs),
+    /// List what was approved, and take it back
+    #[command(after_help = approve::APPROVALS_EXAMPLES)]
+    Approvals(ApprovalsArgs),
+    /// Keep a refusal with its evidence, for whoever writes the policy
+    #[command(after_help = request::REQUEST_EXAMPLES)]
+    Request(RequestArgs),
+    /// List what was requested, with the lines of a policy that would grant it
+    #[command(after_help = request::REQUESTS_EXAMPLES)]
+    Requests(RequestsArgs),
     /// Put Stockade in front of the servers in the clients' configs
     #[command(after_help = WRAP_EXAMPLES)]
     Wrap(WrapArgs),

@@ -17,10 +17,17 @@ use crate::host::{self, Facts};
 use crate::identity::sha256_hex;
 use crate::profiles;
 
-pub use standing::{Standing, now};
+pub use standing::{Standing, now as unix_now};
 
 /// Name of a policy file below `/etc/stockade` and the user's configuration directory.
 pub(crate) const FILE: &str = "policy.toml";
+
+/// Every file that [`load`] would read, whether it is there or not. (Those of groups only if they are: to ask for the
+/// user's groups may take a network. A file for another of them holds from the next start on.)
+pub fn files(facts: &Facts, flag: Option<&Path>) -> Vec<PathBuf> {
+    let own = [facts.system_dir.join(FILE), facts.config_dir.join(FILE), project::place(&facts.cwd)];
+    own.into_iter().chain(groups::files(&facts.system_dir)).chain(flag.map(Path::to_owned)).collect()
+}
 
 /// The layers of this machine: the organisation's, those of the user's groups, the user's, `--policy` and the project's;
 /// the built-in `default` where none of the first three is there.

@@ -1,5 +1,6 @@
 //! The specifications of Stockade, tried on the real binary.
 
+mod approvals;
 mod bisect;
 mod clients;
 mod demo;
@@ -17,7 +18,9 @@ mod oracle;
 mod packages;
 mod policy;
 mod profile;
+mod reload;
 mod robust;
 mod support;
 mod tidy;
 mod trials;
+mod why;

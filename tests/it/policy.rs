@@ -231,6 +231,39 @@ fn a_draft_is_tried_on_a_real_session() {
     assert_eq!(report["undecided"][0]["item"], "repeat");
 }
 
+/// What a policy says about a call is what becomes of it.
+#[test]
+fn a_condition_and_a_limit_hold_in_a_session() {
+    let world = World::new();
+    world.user_policy(
+        "version = 1\n[[rule]]\nid = \"no-secret\"\neffect = \"deny\"\ntools = [\"echo\"]\nwhen = 'args.message == \"no\"'\n\
+         reason = \"Not that.\"\n[[limit]]\nid = \"twice\"\ntools = [\"who\"]\ncalls = 2\nper = \"1d\"\nreason = \"Twice is enough.\"\n",
+    );
+    let calls = [
+        ("echo", r#"{"message":"yes"}"#),
+        ("echo", r#"{"message":"n\u006f"}"#),
+        ("echo", r#"{"text":"no"}"#),
+        ("who", "{}"),
+        ("who", "{}"),
+        ("who", "{}"),
+    ];
+    let words = ["run".into(), "--".into()].into_iter().chain(fixture_command("scripted.py", &[]));
+    let mut session = world.stockade(words).stdin(Stdio::piped()).spawn().expect("stockade starts");
+    let mut stdin = session.stdin.take().expect("a pipe");
+    let mut answers = BufReader::new(session.stdout.take().expect("a pipe")).lines();
+    let mut denials = Vec::new();
+    for (tool, arguments) in calls {
+        let call = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{tool}","arguments":{arguments}}}}}"#
+        );
+        writeln!(stdin, "{call}").expect("it reads");
+        denials.push(answers.next().expect("an answer").expect("a line").contains("Stockade"));
+    }
+    assert_eq!(denials, [false, true, true, false, false, true]);
+    drop(stdin);
+    finish(session, DEADLINE);
+}
+
 #[test]
 fn a_draft_is_tried_on_what_was_recorded() {
     let world = World::new();

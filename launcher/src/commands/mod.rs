@@ -1,5 +1,6 @@
 //! A file a verb. Each takes its parsed arguments and returns an exit code; nothing here decides.
 
+mod approve;
 mod bisect;
 mod child_client;
 mod completions;
@@ -18,9 +19,11 @@ mod login;
 mod pins;
 mod policy;
 mod profile;
+mod request;
 mod run;
 pub(crate) mod screen;
 mod terminal;
+mod why;
 mod wrap;
 
 use std::panic::AssertUnwindSafe;
@@ -52,6 +55,11 @@ pub fn dispatch(command: Command) -> Exit {
         Command::Pins(command) => pins::pins(command),
         Command::Login(command) => login::login(&command),
         Command::Log(args) => log::log(args),
+        Command::Why(args) => why::why(&args),
+        Command::Approve(args) => approve::approve(args),
+        Command::Approvals(args) => approve::approvals(&args),
+        Command::Request(args) => request::request(&args),
+        Command::Requests(args) => request::requests(&args),
         Command::Wrap(args) => wrap::wrap(args),
         Command::Unwrap(args) => wrap::unwrap(args),
         Command::Doctor(args) => doctor::doctor(args),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::unistd::{Group, Uid, User, getgrouplist};
 use stockade_policy::rules::{Layer, Origin};
@@ -40,11 +40,7 @@ pub(super) fn layers(
             .cause(format!("others than uid {owner} can put policies there and take them away"))
             .hint(format!("chown it and `chmod go-w {}`", directory.display())));
     }
-    let name = |entry: std::io::Result<std::fs::DirEntry>| {
-        let name = entry.ok()?.file_name().into_string().ok()?;
-        name.strip_prefix("group-")?.strip_suffix(".toml").map(str::to_owned)
-    };
-    let named: BTreeSet<String> = entries.filter_map(name).collect();
+    let named = named(entries);
     if named.is_empty() {
         return Ok(Vec::new());
     }
@@ -54,6 +50,23 @@ pub(super) fn layers(
         layers.extend(read_if_there(&directory.join(format!("group-{group}.toml")), Origin::Group, owner)?);
     }
     Ok(layers)
+}
+
+/// The groups that there are files for.
+fn named(entries: std::fs::ReadDir) -> BTreeSet<String> {
+    let name = |entry: std::io::Result<std::fs::DirEntry>| {
+        let name = entry.ok()?.file_name().into_string().ok()?;
+        name.strip_prefix("group-")?.strip_suffix(".toml").map(str::to_owned)
+    };
+    entries.filter_map(name).collect()
+}
+
+/// The files that there are, for whatever group.
+pub(super) fn files(system_dir: &Path) -> Vec<PathBuf> {
+    let directory = system_dir.join(DIRECTORY);
+    // A directory that cannot be listed is told of by `layers`.
+    let groups = std::fs::read_dir(&directory).map(named).unwrap_or_else(|_| BTreeSet::new());
+    groups.into_iter().map(|group| directory.join(format!("group-{group}.toml"))).collect()
 }
 
 /// Names of all groups of the user.

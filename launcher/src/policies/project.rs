@@ -38,6 +38,12 @@ pub(super) fn layer(cwd: &Path) -> Result<Option<Layer>, Failure> {
     super::layer(&path.display().to_string(), &text, Origin::Project).map(Some)
 }
 
+/// Where the project's policy is, or would be.
+pub(super) fn place(cwd: &Path) -> PathBuf {
+    let [directory, file] = PLACE;
+    find(cwd).unwrap_or_else(|| cwd.join(directory).join(file))
+}
+
 /// In the working directory, or above it up to the one that holds `.git`. Where there is no such directory the working
 /// directory alone is the project: anybody could put a file into `/tmp`.
 fn find(cwd: &Path) -> Option<PathBuf> {
