@@ -285,7 +285,7 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
     let logins = told_logins(&prepared);
     let Fenced { plan, policy, engine, jailed, mut log, denials, network, container } =
         fence(prepared, facts)?;
-    let names = SessionFacts { identities: plan.identities.clone(), server_name: plan.server_name.clone() };
+    let names = session_facts(&plan);
     let seed = *uuid::Uuid::new_v4().as_bytes();
     let mut mediator = Mediator::new(Arc::clone(&policy), Arc::clone(&engine), names, seed);
     mediator.dangerously_without(match without {
@@ -304,6 +304,26 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
         packages::check_later(&key);
     }
     Ok(Session { plan, policy, engine, jailed, mediator, log, denials, network, container, in_force })
+}
+
+/// What the mediator has to know of the plan and of whoever asks.
+fn session_facts(plan: &Plan) -> SessionFacts {
+    // In a container paths are others, and its mounts bound what they name.
+    let files = plan.ruleset.files.as_ref().filter(|_| plan.container.is_none());
+    let roots_within = files.map(|files| {
+        // A path that is not UTF-8 cannot be written as a URI that is judged.
+        files.wide.iter().filter_map(|rule| rule.path.to_str().map(str::to_owned)).collect()
+    });
+    let standing = policies::Standing::gather();
+    SessionFacts {
+        identities: plan.identities.clone(),
+        server_name: plan.server_name.clone(),
+        client_name: plan.client_name.clone(),
+        user: standing.user,
+        groups: standing.groups,
+        device: standing.device,
+        roots_within,
+    }
 }
 
 /// As [`start`], without a mediator: `jail`.

@@ -17,7 +17,7 @@ use crate::host::{self, Facts};
 use crate::identity::sha256_hex;
 use crate::profiles;
 
-pub use standing::{Standing, now};
+pub use standing::{Standing, now as unix_now};
 
 /// Name of a policy file below `/etc/stockade` and the user's configuration directory.
 pub(crate) const FILE: &str = "policy.toml";

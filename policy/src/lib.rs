@@ -12,5 +12,6 @@ pub mod egress;
 pub mod mediator;
 pub mod redact;
 pub mod rules;
+pub mod uri;
 pub mod verdict;
 pub mod wire;

@@ -163,6 +163,13 @@ impl Policy {
         self.judge(identities, &Question { item, stage: Stage::Call, circumstances: call })
     }
 
+    /// Whether any rule tells resources of this server apart. Where none does, it does not matter how a URI is read.
+    #[must_use]
+    pub fn names_resources(&self, identities: &[String]) -> bool {
+        let identities = Identities::new(identities);
+        self.compiled.iter().any(|layer| layer.names_resources(&identities))
+    }
+
     /// What is done about this finding?
     pub fn content(&self, identities: &[String], direction: Direction, finding: &Finding) -> Ruling<Content> {
         let identities = Identities::new(identities);

@@ -16,6 +16,7 @@ mod logins;
 mod mediation;
 mod oracle;
 mod packages;
+mod policy;
 mod profile;
 mod reload;
 mod robust;

@@ -29,7 +29,7 @@ pub enum PolicyCommand {
     },
     /// Say what would become of a call, which rule decides, and what each layer says
     #[command(after_help = EXPLAIN_EXAMPLES)]
-    Explain(PolicyExplainArgs),
+    Explain(Box<PolicyExplainArgs>),
     /// Try a table of calls against a policy, and show where it decides otherwise than the table says
     #[command(after_help = TEST_EXAMPLES)]
     Test {

@@ -24,6 +24,7 @@ use super::recorder::Recorder;
 use super::syncing::Syncing;
 use crate::approvals::{self, ApprovalsDistrusted};
 use crate::egress::CatchUp;
+use crate::policies;
 use crate::telemetry::{
     CallLine, CallsInFlight, EventLog, NetworkEvent, PolicyBroken, PolicyChanged, layers,
 };
@@ -136,6 +137,9 @@ impl Hub {
             self.look().await;
             // From here to the last action nothing is awaited but writing: what judges is what the record says.
             let (now, policy) = (self.now(), self.in_force.borrow().hash());
+            if let Some(now) = policies::unix_now() {
+                self.mediator.borrow_mut().set_unix_time(now);
+            }
             let mut whole: &[u8] = &[];
             match &line {
                 Line::Whole => {
@@ -173,6 +177,14 @@ impl Hub {
         self.mediator.borrow_mut().client_ended(why, self.now(), &mut actions);
         self.carry_out((Peer::Client, &policy), &[], &mut actions).await;
         self.close_server().await;
+    }
+
+    /// The policy changed: the client is told of lists that look different now.
+    async fn announce(&self) {
+        let mut actions = Vec::new();
+        let policy = self.in_force.borrow().hash();
+        self.mediator.borrow_mut().announce(self.now(), &mut actions);
+        self.carry_out((Peer::Server, &policy), &[], &mut actions).await;
     }
 
     /// The server is gone: the client gets the answers that it owes.
@@ -405,9 +417,12 @@ impl Hub {
                     };
                     self.log.borrow_mut().set_full_disk(full_disk);
                     self.append("policy.changed", &PolicyChanged { before: before.to_string(), layers });
-                    if let Some(why) = denied {
-                        self.breaks(Cause::PolicyStopped(why.clone()));
-                        self.session_ends(&why).await;
+                    match denied {
+                        Some(why) => {
+                            self.breaks(Cause::PolicyStopped(why.clone()));
+                            self.session_ends(&why).await;
+                        }
+                        None => self.announce().await,
                     }
                 }
                 News::Broken(failure) => {

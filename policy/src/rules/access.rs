@@ -143,6 +143,11 @@ impl AccessRule {
         self.tools.iter().any(|tool| tool.literal() == Some(name)) && any(&self.servers, identities)
     }
 
+    /// Whether it tells resources apart.
+    pub(super) fn names_resources(&self, identities: &Identities<'_>) -> bool {
+        !(self.resources.is_empty() && self.templates.is_empty()) && any(&self.servers, identities)
+    }
+
     /// A rule that lets something of *named* servers be used lets those servers start, for nothing could be used
     /// otherwise. One that names no servers does not: it would let any server start. Nor does one that cannot hold.
     pub(super) fn opens_server(&self, identities: &Identities<'_>, question: &Question<'_>) -> bool {

@@ -127,6 +127,11 @@ impl CompiledLayer {
         self.rules.iter().map(|rule| rule.names(identities, question).then(|| rule.fit(identities, question)))
     }
 
+    /// Whether some rule tells this server's resources apart.
+    pub(super) fn names_resources(&self, identities: &Identities<'_>) -> bool {
+        self.rules.iter().any(|rule| rule.names_resources(identities))
+    }
+
     /// Whether an allow rule names this very tool, without a wildcard.
     pub(super) fn names_tool(&self, identities: &Identities<'_>, name: &str) -> bool {
         self.rules.iter().any(|rule| rule.effect == Access::Allow && rule.names_tool(identities, name))

@@ -4,7 +4,7 @@ use stockade_policy::approvals::{Approval, Moment, Scope, Switch, Term};
 use stockade_policy::mediator::{Petition, RecordKind};
 use stockade_policy::verdict::{Access, Content};
 
-use crate::session::{HIDDEN, Outcome, Session, call, call_with, result};
+use crate::session::{HIDDEN, MODERN_META, Outcome, Session, call, call_with, request, result};
 
 fn now() -> Moment {
     Moment { unix_ms: 1_000_000, boot: "boot".to_owned(), boot_ms: 10_000 }
@@ -149,4 +149,25 @@ fn a_refusals_record_holds_what_the_peer_was_told() {
     assert!(withheld.records[0].told.as_deref().unwrap().contains("withheld"), "{withheld:?}");
     session.calls(5, "read");
     assert_eq!(session.server(result(5, "{}")).records[0].told, None);
+}
+
+#[test]
+fn a_later_round_of_an_approved_call_is_not_asked_about_again() {
+    let deploy = |id: u32, text: &str, added: &str| {
+        let arguments = format!(r#"{{"name":"deploy","arguments":{{"to":"{text}"}},{added}{MODERN_META}}}"#);
+        request(id, "tools/call", &arguments)
+    };
+    let mut session = Session::new();
+    let refused = session.client(deploy(1, "staging", ""));
+    session.mediator.approvals().replace(vec![approval(&refused, Scope::Call, Term::Once)]);
+    session.mediator.approvals().set_now(now());
+    assert!(session.client(deploy(2, "staging", "")).untouched);
+    let asks = r#"{"resultType":"input_required","requestState":"s","inputRequests":{"q":{"method":"elicitation/create"}}}"#;
+    assert!(session.server(result(2, asks)).untouched);
+    let state = r#""requestState":"s","#;
+    let outcome = session.client(deploy(3, "production", state));
+    assert_eq!(outcome.record(RecordKind::Call).verdict.access, Access::Ask, "other arguments, another call");
+    assert!(session.client(deploy(4, "staging", state)).untouched);
+    assert_eq!(session.client(deploy(5, "staging", state)).rule(), "round/unknown", "once");
+    assert_eq!(session.client(deploy(6, "staging", "")).record(RecordKind::Call).verdict.access, Access::Ask);
 }

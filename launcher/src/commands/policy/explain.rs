@@ -30,7 +30,7 @@ fn call(args: &PolicyExplainArgs) -> Result<Call, Failure> {
         checked_arguments(json)?;
     }
     let at = match &args.at {
-        None => policies::now(),
+        None => policies::unix_now(),
         Some(text) => Some(moment(text).ok_or_else(|| {
             Failure::new(Kind::Usage, format!("`{text}` is no time")).hint("write --at 2026-12-31T18:00Z")
         })?),

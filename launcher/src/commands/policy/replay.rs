@@ -142,7 +142,7 @@ impl Report {
 /// What a recorded call was about, if rules know such things. Other events are no calls.
 fn item(event: &StoredEvent) -> Option<Item<'_>> {
     let name = event.value["what"]["item"].as_str();
-    if event.what("direction") != "to-server" || event.what("refusal") != "" {
+    if event.what("direction") != "to-server" || !event.what("refusal").is_empty() {
         return None;
     }
     match event.what("method") {

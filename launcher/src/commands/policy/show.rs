@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use stockade_policy::document::policy::{Class, DlpRule, Feature, Mode, PolicyDocument, Rule};
-use stockade_policy::rules::{Layer, Policy};
+use stockade_policy::rules::{Layer, Policy, Times};
 
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -76,41 +76,48 @@ fn text(policy: &Policy) -> String {
             mode(&layer.document)
         );
     }
-    text.push_str("\nSettings: of each the strictest that acts holds\n");
-    for (key, value) in SETTINGS {
-        for (layer, line) in lines_of(policy, key) {
-            let _ = writeln!(text, "  {key} = {:<14} {}", value(&layer.document), place(layer, line));
-        }
-    }
-    text.push_str("\nRules: of those that hold the strictest decides\n");
-    for (layer, rule) in each(policy, |document| &document.rules) {
-        let _ = writeln!(text, "  {:<5} {}  {}", rule.effect.word(), rule.id, about(rule));
-        let _ = writeln!(text, "        {}: {}", place(layer, rule.line), rule.reason);
-    }
-    text.push_str("\nLimits, each for one session\n");
-    for (layer, limit) in each(policy, |document| &document.limits) {
-        let tools = limit.tools.join(", ");
-        let _ = writeln!(
-            text,
-            "  {:<5} {}  {} of {tools}{}",
-            limit.effect.word(),
-            limit.id,
-            limit.words(),
-            of(&limit.servers)
-        );
-        let _ = writeln!(text, "        {}: {}", place(layer, limit.line), limit.reason);
-    }
-    text.push_str("\nFindings: of the rules about one the strictest decides\n");
-    for (layer, rule) in each(policy, |document| &document.dlp) {
-        let _ = writeln!(text, "  {:<7} {}  {}", rule.action.word(), rule.id, about_finding(rule));
-        let _ = writeln!(text, "          {}: {}", place(layer, rule.line), rule.reason);
-    }
-    text.push_str("\nKeywords\n");
-    for (layer, list) in each(policy, |document| &document.keywords) {
-        let line = layer.document.lines.get(&format!("keywords.{}", list.name)).copied().unwrap_or(1);
-        let _ = writeln!(text, "  keyword/{}  {} words  {}", list.name, list.words.len(), place(layer, line));
-    }
+    let settings = SETTINGS.iter().flat_map(|(key, value)| {
+        lines_of(policy, key).map(move |(layer, line)| {
+            let setting = format!("{key} = {}", value(&layer.document));
+            format!("  {setting:<42} {}\n", place(layer, line))
+        })
+    });
+    section(&mut text, "Settings: of each the strictest that acts holds", settings);
+    let rules = each(policy, |document| &document.rules).map(|(layer, rule)| {
+        let head = format!("  {:<7} {}  {}\n", rule.effect.word(), rule.id, about(rule));
+        format!("{head}          {}: {}\n", place(layer, rule.line), rule.reason)
+    });
+    section(&mut text, "Rules: of those that hold the strictest decides", rules);
+    let limits = each(policy, |document| &document.limits).map(|(layer, limit)| {
+        let (tools, servers) = (limit.tools.join(", "), of(&limit.servers));
+        let head =
+            format!("  {:<7} {}  {} of {tools}{servers}\n", limit.effect.word(), limit.id, limit.words());
+        format!("{head}          {}: {}\n", place(layer, limit.line), limit.reason)
+    });
+    section(&mut text, "Limits, each for one session", limits);
+    let findings = each(policy, |document| &document.dlp).map(|(layer, rule)| {
+        let head = format!("  {:<7} {}  {}\n", rule.action.word(), rule.id, about_finding(rule));
+        format!("{head}          {}: {}\n", place(layer, rule.line), rule.reason)
+    });
+    section(&mut text, "Findings: of the rules about one the strictest decides", findings);
+    let keywords = each(policy, |document| &document.keywords).map(|(layer, list)| {
+        let line = line_of_list(layer, &list.name);
+        format!("  keyword/{}  {} words  {}\n", list.name, list.words.len(), place(layer, line))
+    });
+    section(&mut text, "Keywords", keywords);
     text
+}
+
+fn section(text: &mut String, title: &str, lines: impl Iterator<Item = String>) {
+    let lines = lines.collect::<String>();
+    if !lines.is_empty() {
+        let _ = write!(text, "\n{title}\n{lines}");
+    }
+}
+
+fn line_of_list(layer: &Layer, name: &str) -> usize {
+    // A list is a table of tables, and every one of them has a line.
+    layer.document.lines.get(&format!("keywords.{name}")).copied().unwrap_or(1)
 }
 
 /// The layers that write this key, with its line.
@@ -158,9 +165,31 @@ fn about(rule: &Rule) -> String {
     let named = if named.is_empty() { "everything".to_owned() } else { named };
     let servers = if rule.servers.is_empty() { " of every server".to_owned() } else { of(&rule.servers) };
     let when = rule.when.as_ref().map_or(String::new(), |when| format!(" when {}", when.source()));
-    let times =
-        if rule.times == stockade_policy::rules::Times::default() { "" } else { " (at some times only)" };
+    let times = times(&rule.times);
     format!("{named}{servers}{when}{times}")
+}
+
+/// ` until 2026-12-31T00:00:00Z on mon, fri from 08:00 to 18:00 (UTC+02:00)`
+fn times(times: &Times) -> String {
+    const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let until =
+        times.until.and_then(|until| jiff::Timestamp::from_millisecond(i64::try_from(until.0).ok()?).ok());
+    let mut text = until.map_or(String::new(), |until| format!(" until {until}"));
+    let days =
+        DAYS.iter().zip(1..).filter(|(_, number)| times.weekdays.contains(number)).map(|(day, _)| *day);
+    let days = days.collect::<Vec<_>>().join(", ");
+    if !days.is_empty() {
+        let _ = write!(text, " on {days}");
+    }
+    if let Some((from, to)) = times.hours {
+        let _ = write!(text, " from {:02}:{:02} to {:02}:{:02}", from / 60, from % 60, to / 60, to % 60);
+    }
+    if times.hours.is_some() || !days.is_empty() {
+        let (sign, offset) =
+            (if times.utc_offset_minutes < 0 { '-' } else { '+' }, times.utc_offset_minutes.abs());
+        let _ = write!(text, " (UTC{sign}{:02}:{:02})", offset / 60, offset % 60);
+    }
+    text
 }
 
 fn about_finding(rule: &DlpRule) -> String {
@@ -213,7 +242,7 @@ fn as_json(policy: &Policy) -> Value {
         })
     });
     let keywords = each(policy, |document| &document.keywords).map(|(layer, list)| {
-        let line = layer.document.lines.get(&format!("keywords.{}", list.name)).copied().unwrap_or(1);
+        let line = line_of_list(layer, &list.name);
         json!({ "name": list.name, "words": list.words.len(), "whole_word": list.whole_word, "at": at(layer, line) })
     });
     json!({

@@ -47,8 +47,11 @@ impl Bench {
     fn begin(&self) -> (Mediator, InForce) {
         let policy = Arc::new(policies::load(&self.facts, None).unwrap());
         let engine = Arc::new(Engine::new(&policy.keywords(), HashKey([0; 32])).unwrap());
-        let facts =
-            SessionFacts { identities: vec!["pkg:npm/a@1.0.0".to_owned()], server_name: "a".to_owned() };
+        let facts = SessionFacts {
+            identities: vec!["pkg:npm/a@1.0.0".to_owned()],
+            server_name: "a".to_owned(),
+            ..SessionFacts::default()
+        };
         let mut mediator = Mediator::new(Arc::clone(&policy), Arc::clone(&engine), facts, [3; 16]);
         let source = ("session", Source::Files(None));
         let force = InForce::begin(&mut mediator, (policy, engine), source, &self.facts).unwrap();

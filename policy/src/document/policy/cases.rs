@@ -133,9 +133,12 @@ fn case(r: &mut Reader<'_>, mut s: Section<'_>) -> Option<PolicyCase> {
     Some(PolicyCase { name, server, about, args, client, user, groups, device, at, expect, rule, line })
 }
 
+/// A key, and what it makes of its text.
+type Named = (&'static str, fn(String) -> About);
+
 fn about(r: &mut Reader<'_>, s: &mut Section<'_>, at: usize) -> Option<About> {
     let mut found = Vec::new();
-    let of: [(&'static str, fn(String) -> About); 5] = [
+    let of: [Named; 5] = [
         ("tool", About::Tool),
         ("prompt", About::Prompt),
         ("resource", About::Resource),
