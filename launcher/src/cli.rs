@@ -7,21 +7,29 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit::Exit;
 
+mod approve;
 mod bisect;
 mod demo;
 mod identify;
 mod learn;
 mod login;
 mod packages;
+mod policy;
 mod profile;
+mod request;
+mod why;
 
+pub use approve::{ApprovalsArgs, ApprovalsCommand, ApproveArgs, TermArg};
 pub use bisect::{BisectArgs, BisectSessionArgs};
 pub use demo::{DemoArgs, DemoServerArgs, DemoSessionArgs, Protection, StartingPolicy};
 pub use identify::IdentifyArgs;
 pub use learn::LearnArgs;
 pub use login::LoginCommand;
 pub use packages::{FetchArgs, FetchCheckArgs, PinsCommand};
+pub use policy::{InitArgs, InitChoice, PolicyAbout, PolicyCommand, PolicyExplainArgs, PolicyReplayArgs};
 pub use profile::{ProfileCommand, ProfileTestArgs, ProfileTestPrint, ProfileTrialArgs};
+pub use request::{RequestArgs, RequestsArgs, RequestsCommand};
+pub use why::WhyArgs;
 
 /// Start MCP servers in a jail, mediate every message, record every decision.
 #[derive(Debug, Parser)]
@@ -62,6 +70,21 @@ pub enum Command {
     /// Show what was decided
     #[command(after_help = LOG_EXAMPLES)]
     Log(LogArgs),
+    /// Tell the whole story of one recorded event: what was called, which rule decided, what the model was told, what the way out is
+    #[command(after_help = why::WHY_EXAMPLES)]
+    Why(WhyArgs),
+    /// Let pass what a rule asks about: a call or a tool, once, for a session or for a time
+    #[command(after_help = approve::APPROVE_EXAMPLES)]
+    Approve(ApproveArgs),
+    /// List what was approved, and take it back
+    #[command(after_help = approve::APPROVALS_EXAMPLES)]
+    Approvals(ApprovalsArgs),
+    /// Keep a refusal with its evidence, for whoever writes the policy
+    #[command(after_help = request::REQUEST_EXAMPLES)]
+    Request(RequestArgs),
+    /// List what was requested, with the lines of a policy that would grant it
+    #[command(after_help = request::REQUESTS_EXAMPLES)]
+    Requests(RequestsArgs),
     /// Put Stockade in front of the servers in the clients' configs
     #[command(after_help = WRAP_EXAMPLES)]
     Wrap(WrapArgs),
@@ -82,6 +105,9 @@ pub enum Command {
     /// Give servers their own logins (tokens that they keep in your home directory), which their jails hide
     #[command(subcommand, after_help = login::LOGIN_EXAMPLES)]
     Login(LoginCommand),
+    /// Write a starting policy as your own policy file, explained line by line
+    #[command(after_help = policy::INIT_EXAMPLES)]
+    Init(InitArgs),
     /// Work with policy files
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -294,19 +320,6 @@ pub struct DoctorArgs {
     /// With --prove: print the page docs/guarantees.md
     #[arg(long, hide = true, requires = "prove", conflicts_with = "json")]
     pub markdown: bool,
-}
-
-/// `policy …`
-#[derive(Debug, Subcommand)]
-pub enum PolicyCommand {
-    /// Check a policy file and report every mistake in it
-    #[command(
-        after_help = "Example:\n  stockade policy check ~/.config/stockade/policy.toml\n\nExit code 0: in order; 1: mistakes."
-    )]
-    Check {
-        /// The file
-        file: PathBuf,
-    },
 }
 
 const RUN_EXAMPLES: &str = "\

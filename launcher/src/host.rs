@@ -170,6 +170,43 @@ pub fn ancestors() -> Vec<String> {
     names
 }
 
+/// A process above us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// What it calls itself.
+    pub name: String,
+    /// The file that it runs, if we may know.
+    pub program: Option<String>,
+    /// Its command line.
+    pub words: Vec<String>,
+}
+
+/// All processes above us, nearest first, as far as they can be told.
+pub fn above() -> Vec<Process> {
+    use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
+    const DEPTH_MAX: usize = 64;
+    let mut found = Vec::new();
+    let Ok(mut system) = System::new() else { return found };
+    let what = ProcessRefreshKind::nothing().with_exe(UpdateKind::Always).with_cmd(UpdateKind::Always);
+    let mut next = u32::try_from(nix::unistd::getppid().as_raw()).ok();
+    while let Some(number) = next.filter(|pid| *pid > 0 && found.len() < DEPTH_MAX) {
+        let pid = Pid::from_u32(number);
+        system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, what);
+        let Some(process) = system.process(pid) else { break };
+        let text = |word: &std::ffi::OsString| word.to_string_lossy().into_owned();
+        found.push(Process {
+            pid: number,
+            name: process.name().to_string_lossy().into_owned(),
+            program: process.exe().map(|path| path.display().to_string()),
+            words: process.cmd().iter().map(text).collect(),
+        });
+        next = process.parent().map(Pid::as_u32);
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,6 +22,7 @@ use crate::learn::Witness;
 use crate::logins::{self, Given};
 use crate::packages::{self, When};
 use crate::plan::{self, ClosedPlaces, Plan};
+use crate::relay::{InForce, Source};
 use crate::telemetry::{ClientClaim, Common, EventLog, SessionRefused, SessionStart};
 use crate::{clients, container, identity, policies, profiles, state};
 
@@ -111,6 +112,8 @@ pub struct Session {
     pub network: Served,
     /// Takes the container away at the end, if there is one.
     pub container: Option<container::Guard>,
+    /// What messages are judged by, and where changes of it come from.
+    pub in_force: InForce,
 }
 
 /// Reads files and computes the plan. Starts and writes nothing but a package that a runner's command line names and that
@@ -274,11 +277,15 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
         PolicySource::Trial(layer) if layer < Layer::Policy => Some(Protection::Dlp),
         _ => prepared.request.without,
     };
+    let origin = match prepared.request.policy {
+        PolicySource::Machine => Source::Files(prepared.request.jail.policy.clone()),
+        PolicySource::Demo(_) | PolicySource::Trial(_) => Source::Fixed,
+    };
     let check = prepared.check.clone();
     let logins = told_logins(&prepared);
     let Fenced { plan, policy, engine, jailed, mut log, denials, network, container } =
         fence(prepared, facts)?;
-    let names = SessionFacts { identities: plan.identities.clone(), server_name: plan.server_name.clone() };
+    let names = session_facts(&plan);
     let seed = *uuid::Uuid::new_v4().as_bytes();
     let mut mediator = Mediator::new(Arc::clone(&policy), Arc::clone(&engine), names, seed);
     mediator.dangerously_without(match without {
@@ -286,6 +293,8 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
         Some(Protection::Dlp) => Without::Dlp,
         _ => Without::Nothing,
     });
+    let judges = (Arc::clone(&policy), Arc::clone(&engine));
+    let in_force = InForce::begin(&mut mediator, judges, (log.session(), origin), facts)?;
     let start = SessionStart::new(&plan, &policy, &jailed.enforcement).after(&jailed.attempts);
     record_start(&mut log, start)?;
     if let Some(logins) = logins {
@@ -294,7 +303,27 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
     if let Some(key) = check {
         packages::check_later(&key);
     }
-    Ok(Session { plan, policy, engine, jailed, mediator, log, denials, network, container })
+    Ok(Session { plan, policy, engine, jailed, mediator, log, denials, network, container, in_force })
+}
+
+/// What the mediator has to know of the plan and of whoever asks.
+fn session_facts(plan: &Plan) -> SessionFacts {
+    // In a container paths are others, and its mounts bound what they name.
+    let files = plan.ruleset.files.as_ref().filter(|_| plan.container.is_none());
+    let roots_within = files.map(|files| {
+        // A path that is not UTF-8 cannot be written as a URI that is judged.
+        files.wide.iter().filter_map(|rule| rule.path.to_str().map(str::to_owned)).collect()
+    });
+    let standing = policies::Standing::gather();
+    SessionFacts {
+        identities: plan.identities.clone(),
+        server_name: plan.server_name.clone(),
+        client_name: plan.client_name.clone(),
+        user: standing.user,
+        groups: standing.groups,
+        device: standing.device,
+        roots_within,
+    }
 }
 
 /// As [`start`], without a mediator: `jail`.
@@ -423,7 +452,8 @@ fn record_start(log: &mut EventLog, start: SessionStart) -> Result<(), Failure> 
 
 /// May the server start at all?
 pub(crate) fn admit(policy: &Policy, identities: &[String]) -> Result<(), Failure> {
-    let ruling = policy.access(identities, Item::Server);
+    let standing = policies::Standing::gather();
+    let ruling = policy.decide(identities, Item::Server, &standing.circumstances());
     if ruling.verdict == Access::Allow {
         return Ok(());
     }

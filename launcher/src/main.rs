@@ -1,6 +1,7 @@
 //! `stockade`: starts MCP servers in a jail, mediates every message, records every decision.
 #![forbid(unsafe_code)]
 
+mod approvals;
 mod backend_memory;
 mod bisect;
 mod cli;
@@ -21,9 +22,11 @@ mod plan;
 mod policies;
 mod profiles;
 mod relay;
+mod requests;
 mod state;
 mod telemetry;
 mod trials;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -1,8 +1,13 @@
 //! Policy files of this machine → the composed policy in force.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+mod groups;
+mod project;
+mod standing;
 
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::Uid;
 use stockade_policy::document::policy::PolicyDocument;
 use stockade_policy::rules::{Layer, Origin, Policy};
 
@@ -12,35 +17,87 @@ use crate::host::{self, Facts};
 use crate::identity::sha256_hex;
 use crate::profiles;
 
-/// Name of a policy file below `/etc/stockade` and the user's configuration directory.
-const FILE: &str = "policy.toml";
+pub use standing::{Standing, now as unix_now};
 
-/// The layers of this machine: the organisation's, the user's and `--policy`; the built-in `default` where there is none.
+/// Name of a policy file below `/etc/stockade` and the user's configuration directory.
+pub(crate) const FILE: &str = "policy.toml";
+
+/// Everything that [`load`] looks at, whether it is there or not: when nothing of this changes, it reads the same again.
+pub fn places(facts: &Facts, flag: Option<&Path>) -> Vec<PathBuf> {
+    let mut places = vec![facts.system_dir.join(FILE), facts.config_dir.join(FILE)];
+    places.extend(flag.map(Path::to_owned));
+    places.extend(groups::places(&facts.system_dir));
+    places.extend(project::places(&facts.cwd));
+    places
+}
+
+/// The layers of this machine: the organisation's, those of the user's groups, the user's, `--policy` and the project's;
+/// the built-in `default` where none of the first three is there.
 ///
 /// # Errors
 /// All mistakes of all files at once; a file that others could have written.
 pub fn load(facts: &Facts, flag: Option<&Path>) -> Result<Policy, Failure> {
-    let system = facts.system_dir.join(FILE);
-    let user = facts.config_dir.join(FILE);
+    load_with(facts, flag, None)
+}
+
+/// The same with this text in the place of the user's file (a draft that is to be tried).
+///
+/// # Errors
+/// As [`load`].
+pub fn load_draft(facts: &Facts, draft: &Path) -> Result<Policy, Failure> {
+    load_with(facts, None, Some(draft))
+}
+
+fn load_with(facts: &Facts, flag: Option<&Path>, draft: Option<&Path>) -> Result<Policy, Failure> {
     let mut layers = Vec::new();
     let mut failures = Vec::new();
-    let mut add = |outcome: Result<Option<Layer>, Failure>| match outcome {
-        Ok(layer) => layers.extend(layer),
+    let mut add = |outcome: Result<Vec<Layer>, Failure>| match outcome {
+        Ok(read) => layers.extend(read),
         Err(failure) => failures.push(failure),
     };
-    add(read_if_there(&system, Origin::Organisation, 0));
-    add(read_if_there(&user, Origin::User, facts.uid));
+    let one = |outcome: Result<Option<Layer>, Failure>| outcome.map(|layer| layer.into_iter().collect());
+    add(one(read_if_there(&facts.system_dir.join(FILE), Origin::Organisation, 0)));
+    add(groups::layers(&facts.system_dir, 0, || groups::of_user(Uid::from_raw(facts.uid))));
+    add(one(match draft {
+        Some(draft) => read(draft, Origin::User).map(Some),
+        None => read_if_there(&facts.config_dir.join(FILE), Origin::User, facts.uid),
+    }));
     if let Some(path) = flag {
-        add(read_flag(path).map(Some));
+        add(one(read_flag(path).map(Some)));
     }
+    add(one(project::layer(&facts.cwd)));
     if let Some(failure) = join(failures) {
         return Err(failure);
     }
-    // A flag can only tighten: alone it stands beside the built-in policy, not in its place.
-    if !layers.iter().any(|layer| matches!(layer.origin, Origin::Organisation | Origin::User)) {
+    // Flags and projects can only tighten: alone they stand beside the built-in policy, not in its place.
+    let is_whole =
+        |layer: &Layer| matches!(layer.origin, Origin::Organisation | Origin::Group | Origin::User);
+    if !layers.iter().any(is_whole) {
         layers.push(built_in(StartingPolicy::Default, "")?);
     }
     Ok(Policy::compose(layers))
+}
+
+/// Files that are asked about alone, furthest first: the first stands for the organisation's, the last for the user's.
+///
+/// # Errors
+/// All mistakes of all files at once.
+pub fn of_files(files: &[PathBuf]) -> Result<Policy, Failure> {
+    let last = files.len().saturating_sub(1);
+    let origin = |at: usize| match at {
+        _ if at == last => Origin::User,
+        0 => Origin::Organisation,
+        _ => Origin::Group,
+    };
+    let mut layers = Vec::new();
+    let mut failures = Vec::new();
+    for (at, file) in files.iter().enumerate() {
+        match read(file, origin(at)) {
+            Ok(layer) => layers.push(layer),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    join(failures).map_or_else(|| Ok(Policy::compose(layers)), Err)
 }
 
 /// A starting policy with rules added behind it: the demo approves its own server so.

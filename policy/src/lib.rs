@@ -5,11 +5,13 @@
 #![forbid(unsafe_code)]
 #![warn(unreachable_pub)] // not in the workspace table: in a binary every `pub` is unreachable
 
+pub mod approvals;
 pub mod detect;
 pub mod document;
 pub mod egress;
 pub mod mediator;
 pub mod redact;
 pub mod rules;
+pub mod uri;
 pub mod verdict;
 pub mod wire;

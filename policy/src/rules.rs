@@ -1,44 +1,72 @@
 //! The composed policy: layers in, verdicts out. The strictest answer wins, within a layer and across layers.
 
+mod access;
+mod calendar;
+mod condition;
+mod content;
+mod explain;
 mod identity;
+mod index;
+mod item;
 mod layer;
+mod limits;
 mod pattern;
+mod times;
 
 use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 
 use crate::detect::{Finding, KeywordList};
-use crate::document::policy::{FullDisk, Mode, Packages, PolicyDocument, UnknownMethods};
+use crate::document::policy::{Class, FullDisk, Mode, Packages, PolicyDocument, UnknownMethods};
 use crate::verdict::{Access, Content, Reason};
 use crate::wire::Direction;
 
+use access::{Question, Stage};
+pub(crate) use calendar::Civil;
+pub use condition::Condition;
+pub(crate) use condition::Name;
+pub use explain::{Explanation, Holds, LayerAnswer, RuleAnswer};
 pub(crate) use identity::{Identities, IdentityPattern};
-use layer::{Answer, CompiledLayer};
+pub use item::{Annotations, Arguments, Circumstances, Elicited, Item, UnixTime};
+use layer::{Answer, CompiledLayer, Speaker};
+pub use limits::Limits;
 pub(crate) use pattern::Pattern;
+pub use times::Times;
 
 /// Where a layer comes from, furthest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {
     /// A root-owned file or (later) a signed bundle.
     Organisation,
+    /// A file of the organisation's for one group of users, as root-owned as its own.
+    Group,
     /// The user's own file.
     User,
     /// `--policy FILE`.
     Flag,
     /// One of the starting policies inside the binary: holds where there is no file at all.
     BuiltIn,
+    /// A file in the project that is worked on: whoever wrote the project wrote it, so it can tighten and nothing else.
+    Project,
 }
 
 impl Origin {
+    /// Whether a layer above can grant it to say otherwise. `--policy` and projects are nobody's to trust.
+    fn may_be_granted(self) -> bool {
+        matches!(self, Self::Group | Self::User)
+    }
+
     /// The word used in events and messages.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Organisation => "organisation",
+            Self::Group => "group",
             Self::User => "user",
             Self::Flag => "--policy",
             Self::BuiltIn => "built-in",
+            Self::Project => "project",
         }
     }
 }
@@ -54,17 +82,6 @@ pub struct Layer {
     pub document: PolicyDocument,
     /// SHA-256 of its text, hex.
     pub sha256: String,
-}
-
-/// What is asked about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Item<'a> {
-    /// The server as a whole: may it start?
-    Server,
-    /// A tool by name.
-    Tool(&'a str),
-    /// A prompt by name.
-    Prompt(&'a str),
 }
 
 /// One layer's or the whole policy's answer on one axis.
@@ -117,24 +134,47 @@ impl Policy {
         hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// May `item` of the server with these identities (purl, file hash) be used?
-    ///
-    /// Within a layer the strictest matching rule holds, and the layer's default where no rule matches. A rule about
-    /// the server is about everything in it. Across layers the strictest answer holds.
+    /// What can be said about `item` of the server with these identities (purl, file hash) without knowing a call: the
+    /// laxest verdict that any call could get. Lists are filtered by it. See [`Policy::foresee`].
     pub fn access(&self, identities: &[String], item: Item<'_>) -> Ruling<Access> {
+        self.foresee(identities, item, &Circumstances::default())
+    }
+
+    /// The laxest verdict that a call about `item` could get, with what is known of it so far (who asks, when).
+    ///
+    /// A rule whose condition asks for what is not known yet may turn out either way: one that denies hides nothing, and
+    /// one that allows what would be denied otherwise leaves it visible. Every call is judged by [`Policy::decide`],
+    /// whose verdict is never laxer.
+    pub fn foresee(
+        &self,
+        identities: &[String],
+        item: Item<'_>,
+        known: &Circumstances<'_>,
+    ) -> Ruling<Access> {
+        self.judge(identities, &Question { item, stage: Stage::Ahead, circumstances: known })
+    }
+
+    /// May `item` of the server with these identities be used, by this call and under these circumstances?
+    ///
+    /// Within a layer the strictest rule that holds decides, and the layer's default where none does. A rule about the
+    /// server is about everything in it. Across layers the strictest answer holds. A condition that cannot be evaluated
+    /// refuses: a rule that denies or asks holds then, one that allows does not.
+    pub fn decide(&self, identities: &[String], item: Item<'_>, call: &Circumstances<'_>) -> Ruling<Access> {
+        self.judge(identities, &Question { item, stage: Stage::Call, circumstances: call })
+    }
+
+    /// Whether any rule tells resources of this server apart. Where none does, it does not matter how a URI is read.
+    #[must_use]
+    pub fn names_resources(&self, identities: &[String]) -> bool {
         let identities = Identities::new(identities);
-        let name_check = match item {
-            Item::Tool(name) if !tool_name_is_plain(name) => self.odd_tool_name(&identities, name),
-            _ => None,
-        };
-        let answers = self.compiled.iter().map(|layer| layer.access(&identities, item));
-        self.join(Access::Allow, Access::Deny, answers.chain(name_check))
+        self.compiled.iter().any(|layer| layer.names_resources(&identities))
     }
 
     /// What is done about this finding?
     pub fn content(&self, identities: &[String], direction: Direction, finding: &Finding) -> Ruling<Content> {
         let identities = Identities::new(identities);
-        self.join_content(|layer| layer.content(&identities, direction, finding))
+        let class = Class::of_detector(finding.class());
+        self.join_content(class, |layer| layer.content(&identities, direction, finding))
     }
 
     /// Whether some DLP rule of some layer asks about findings of this detector in this direction. Without any layer
@@ -149,7 +189,7 @@ impl Policy {
     /// The strictest action that any DLP rule could take on anything in this direction (what a spent budget gets).
     pub fn strictest_content(&self, identities: &[String], direction: Direction) -> Ruling<Content> {
         let identities = Identities::new(identities);
-        self.join_content(|layer| layer.strictest_content(&identities, direction))
+        self.join_content(None, |layer| layer.strictest_content(&identities, direction))
     }
 
     /// Are flags allowed to widen the jail?
@@ -163,7 +203,7 @@ impl Policy {
                     layer: Cow::Borrowed(layer.origin.word()),
                 })
             });
-            Answer { mode: layer.document.mode, verdict, reason }
+            Answer { mode: layer.document.mode, verdict, reason, speaker: Speaker::Default }
         });
         self.join(Access::Allow, Access::Deny, answers)
     }
@@ -190,10 +230,12 @@ impl Policy {
         said.max().unwrap_or(Packages::Ask)
     }
 
-    /// The profile for a server that no profile matches, from the furthest layer that names one.
+    /// The profile for a server that no profile matches, from the furthest layer that names one. A project names none:
+    /// another profile may be a wider one.
     #[must_use]
     pub fn default_profile(&self) -> &str {
-        self.layers.iter().find_map(|layer| layer.document.defaults.profile.as_deref()).unwrap_or("default")
+        let trusted = self.layers.iter().filter(|layer| layer.origin != Origin::Project);
+        trusted.filter_map(|layer| layer.document.defaults.profile.as_deref()).next().unwrap_or("default")
     }
 
     /// Frame limits: the smallest that any layer gives, and of the built-in ones. Only the furthest layer can raise
@@ -205,7 +247,7 @@ impl Policy {
             Direction::ToClient => document.frame_bytes_max.1,
         };
         let mut limits = crate::wire::Limits::of(direction);
-        let furthest = self.layers.first().map(|layer| layer.origin);
+        let furthest = self.furthest();
         let raising = self.layers.iter().filter(|layer| Some(layer.origin) == furthest);
         let raised = raising.filter_map(|layer| given(&layer.document));
         let ceiling = raised.chain([limits.frame_bytes_max]).max();
@@ -232,6 +274,49 @@ impl Policy {
         joined
     }
 
+    fn judge(&self, identities: &[String], question: &Question<'_>) -> Ruling<Access> {
+        let identities = Identities::new(identities);
+        let name_check = match question.item {
+            Item::Tool(name) if !tool_name_is_plain(name) => self.odd_tool_name(&identities, name),
+            _ => None,
+        };
+        let answers = self.compiled.iter().map(|layer| layer.access(&identities, question)).collect();
+        let answers = self.relaxed(answers, question.item.class());
+        self.join(Access::Allow, Access::Deny, answers.chain(name_check))
+    }
+
+    /// The answers (one a layer) without those that a nearer layer was granted to replace: it has to speak by a rule.
+    fn relaxed<'p, V: Clone>(
+        &self,
+        answers: Vec<Answer<'p, V>>,
+        class: Option<Class>,
+    ) -> impl Iterator<Item = Answer<'p, V>> + use<'p, V> {
+        let replaced = self.replaced(answers.iter().map(|answer| answer.speaker == Speaker::Rule), class);
+        answers.into_iter().zip(replaced).filter(|(_, is_replaced)| !is_replaced).map(|(answer, _)| answer)
+    }
+
+    /// Whether each layer's answer is replaced by a nearer one's, given whose answers are those of rules.
+    fn replaced(
+        &self,
+        by_rule: impl DoubleEndedIterator<Item = bool> + ExactSizeIterator,
+        class: Option<Class>,
+    ) -> Vec<bool> {
+        let mut speaks_nearer = false;
+        let mut replaced = Vec::with_capacity(self.compiled.len());
+        for (layer, by_rule) in self.compiled.iter().zip(by_rule).rev() {
+            let grants = class.is_some_and(|class| layer.may_relax.contains(&class));
+            replaced.push(grants && speaks_nearer);
+            speaks_nearer |= by_rule && layer.mode == Mode::Enforce && layer.origin.may_be_granted();
+        }
+        replaced.reverse();
+        replaced
+    }
+
+    /// The layer that nearer ones tighten. A project is never it, even if nothing else is there.
+    fn furthest(&self) -> Option<Origin> {
+        self.layers.first().map(|layer| layer.origin).filter(|origin| *origin != Origin::Project)
+    }
+
     fn enforcing(&self) -> impl Iterator<Item = &PolicyDocument> {
         self.layers.iter().map(|layer| &layer.document).filter(|document| document.mode == Mode::Enforce)
     }
@@ -239,8 +324,8 @@ impl Policy {
     /// A tool whose name is not plain may imitate another in what a person or a model sees. It needs an allow rule
     /// that names it literally, in the furthest layer: nearer ones only tighten.
     fn odd_tool_name(&self, identities: &Identities<'_>, name: &str) -> Option<Answer<'static, Access>> {
-        let furthest = self.compiled.first()?.origin;
-        let mut deciding = self.compiled.iter().filter(|layer| layer.origin == furthest);
+        let furthest = self.furthest();
+        let mut deciding = self.compiled.iter().filter(|layer| Some(layer.origin) == furthest);
         if deciding.any(|layer| layer.names_tool(identities, name)) {
             return None;
         }
@@ -253,15 +338,23 @@ impl Policy {
             ),
             layer: Cow::Borrowed(Origin::BuiltIn.word()),
         };
-        Some(Answer { mode, verdict: Access::Deny, reason: Some(Cow::Owned(reason)) })
+        Some(Answer {
+            mode,
+            verdict: Access::Deny,
+            reason: Some(Cow::Owned(reason)),
+            speaker: Speaker::Default,
+        })
     }
 
     fn join_content<'p>(
         &'p self,
+        class: Option<Class>,
         ask: impl Fn(&'p CompiledLayer) -> Option<Answer<'p, Content>>,
     ) -> Ruling<Content> {
         let mut answers = Vec::with_capacity(self.compiled.len());
-        for answer in self.compiled.iter().filter_map(ask) {
+        let silent = |layer: &CompiledLayer| Answer::silent(layer.mode, Content::Pass);
+        let all = self.compiled.iter().map(|layer| ask(layer).unwrap_or_else(|| silent(layer))).collect();
+        for answer in self.relaxed(all, class).filter(|answer| answer.speaker == Speaker::Rule) {
             // To record stops nothing: that much a layer in monitor mode does for real.
             if answer.mode == Mode::Monitor {
                 let verdict = answer.verdict.min(Content::Monitor);
@@ -290,7 +383,7 @@ impl Policy {
         }
         let mut enforced = (laxest, None);
         let mut monitored = (laxest, None);
-        for Answer { mode, verdict, reason } in answers {
+        for Answer { mode, verdict, reason, .. } in answers {
             let best = match mode {
                 Mode::Enforce => &mut enforced,
                 Mode::Monitor => &mut monitored,

@@ -95,7 +95,7 @@ full_disk = true
 [[rule]]
 id = "a"
 effect = "deny"
-when = 'args.base == "main"'
+when = 'arg.base == "main"'
 tools = [""]
 reason = "First."
 
@@ -120,7 +120,7 @@ words = []
             "3:1 the file has no key `colour`",
             "6:1 [defaults] has no key `sever`",
             "7:13 `full_disk` must be a string, not true or false",
-            "12:1 `when` in [[rule]] is not supported by this version yet",
+            "12:9 a condition knows no `arg`",
             "13:10 an empty string in `tools` names nothing",
             "16:1 [[rule]] has no `reason`",
             "17:6 the id `a` is already used in line 10",
@@ -185,6 +185,8 @@ fn every_kind_of_mistake_in_a_policy_is_told() {
     let rule =
         |line: &str| format!("version = 1\n[[rule]]\nid = \"a\"\neffect = \"deny\"\nreason = \"r\"\n{line}");
     let dlp = |line: &str| format!("version = 1\n[[dlp]]\nid = \"a\"\naction = \"block\"\n{line}");
+    let limit =
+        |line: &str| format!("version = 1\n[[limit]]\nid = \"a\"\ntools = [\"*\"]\nreason = \"r\"\n{line}");
     for (text, what) in [
         (String::new(), "the file has no `version`"),
         ("version = \"1\"".to_owned(), "`version` must be the number 1, not a string"),
@@ -196,7 +198,52 @@ fn every_kind_of_mistake_in_a_policy_is_told() {
         (rule("tools = [1]"), "`tools` must be a list of strings, but here stands a whole number"),
         (rule("tools = []"), "an empty list in `tools` names nothing"),
         (rule("servers = []"), "an empty list in `servers` names nothing"),
-        (rule("resources = [\"*\"]"), "`resources` in [[rule]] is not supported by this version yet"),
+        (rule("resources = [\"etc/passwd\"]"), "`etc/passwd` matches no URI: it has no scheme"),
+        (
+            rule("resources = [\"FILE:///etc/*\"]"),
+            "`FILE:///etc/*` has a scheme in capital letters: URIs are compared in canonical form",
+        ),
+        (
+            rule("resources = [\"file:///a/../etc/*\"]"),
+            "`file:///a/../etc/*` has a segment of dots: URIs are compared in canonical form",
+        ),
+        (
+            rule("resources = [\"file:///%2E%2E/x\"]"),
+            "`file:///%2E%2E/x` has an escaped dot: URIs are compared in canonical form",
+        ),
+        (rule("features = [\"smpling\"]"), "there is no feature `smpling`"),
+        (rule("origins = [\"https://a.example\"]"), "`origins` narrows elicitation by URL, and nothing else"),
+        (
+            rule("features = [\"elicitation\"]\norigins = [\"https://a.example\"]"),
+            "`origins` narrows elicitation by URL, and nothing else",
+        ),
+        (
+            rule("features = [\"elicitation-url\"]\norigins = [\"https://a.example/login\"]"),
+            "`https://a.example/login` is no origin",
+        ),
+        (
+            rule("tools = [\"x\"]\nresources = [\"*\"]\nwhen = \"args.a == 1\""),
+            "`args` is not known of everything that this rule is about",
+        ),
+        (rule("when = \"tool == 'x'\""), "`tool` is not known of everything that this rule is about"),
+        (
+            rule("tools = [\"x\"]\nwhen = \"args.a == \""),
+            "this condition cannot be read: mismatched input '<EOF>' expecting expression",
+        ),
+        (rule("until = \"tomorrow\""), "`until` cannot be `tomorrow`"),
+        (rule("until = 2026-12-31"), "`until` must be a string, not a date"),
+        (rule("days = [\"monday\"]"), "`monday` is no day of the week"),
+        (rule("hours = \"8-18\""), "`hours` cannot be `8-18`"),
+        (rule("hours = \"08:00-18:00\"\nutc_offset = \"CET\""), "`utc_offset` cannot be `CET`"),
+        (rule("utc_offset = \"+01:00\""), "`utc_offset` is about `days` and `hours`, and there are none"),
+        (limit("calls = 1"), "[[limit]] has no `per`"),
+        (limit("calls = 0\nper = \"1m\""), "`calls` must lie between 1 and 1000000000"),
+        (limit("calls = 1\nper = \"1 minute\""), "`per` cannot be `1 minute`"),
+        (limit("per = \"1m\""), "[[limit]] has neither `calls` nor `bytes`"),
+        (limit("calls = 1\nper = \"1m\"\neffect = \"allow\""), "`effect` cannot be `allow`"),
+        (limit("calls = 1\nper = \"1m\"").replace("tools = [\"*\"]", ""), "[[limit]] has no `tools`"),
+        ("version = 1\nmay_relax = [\"tool\"]".to_owned(), "there is no class `tool`"),
+        (rule("methods = [\"*\"]"), "`methods` in [[rule]] is not supported by this version yet"),
         (rule("may_relax = true"), "`may_relax` in [[rule]] is not supported by this version yet"),
         (rule("servers = [\"pkg:npm\"]"), "`pkg:npm` names no package"),
         (rule("servers = [\"pkg:npm/x@\"]"), "`pkg:npm/x@` has an empty version"),

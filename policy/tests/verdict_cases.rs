@@ -5,7 +5,9 @@ use std::path::Path;
 
 use stockade_policy::detect::{Confidence, Finding, Place};
 use stockade_policy::document::policy::PolicyDocument;
-use stockade_policy::rules::{Item, Layer, Origin, Policy, Ruling};
+use stockade_policy::rules::{
+    Arguments, Circumstances, Elicited, Item, Layer, Origin, Policy, Ruling, UnixTime,
+};
 use stockade_policy::wire::Direction;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -96,7 +98,9 @@ impl<'t> Case<'t> {
         for (origin, text) in texts.into_iter().flatten() {
             let origin = match origin.get_ref().as_ref() {
                 "organisation" => Origin::Organisation,
+                "group" => Origin::Group,
                 "user" => Origin::User,
+                "project" => Origin::Project,
                 "flag" => Origin::Flag,
                 "built-in" => Origin::BuiltIn,
                 other => panic!("{}: there is no layer `{other}`", self.name()),
@@ -120,12 +124,31 @@ impl<'t> Case<'t> {
         });
         let ask = self.table.get("ask").and_then(|v| v.get_ref().as_table()).expect("`ask` is a table");
         let word = |key: &str| ask.get(key).map(|v| self.str_of(key, v));
-        let access = |item| outcome(policy.access(&servers, item), |v| v.word());
+        // Without `args` (or with `user` alone) it is asked what could be said before there is a call.
+        let known = Circumstances {
+            arguments: word("args").map_or(Arguments::Unknown, Arguments::Json),
+            user: word("user"),
+            now: word("now").map(|ms| UnixTime(ms.parse().expect("milliseconds"))),
+            ..Circumstances::default()
+        };
+        let access = |item| {
+            let ruling = match word("args") {
+                Some(_) => policy.decide(&servers, item, &known),
+                None => policy.foresee(&servers, item, &known),
+            };
+            outcome(ruling, |v| v.word())
+        };
         if let Some(name) = word("tool") {
             return access(Item::Tool(name));
         }
         if let Some(name) = word("prompt") {
             return access(Item::Prompt(name));
+        }
+        if let Some(uri) = word("resource") {
+            return access(Item::Resource(uri));
+        }
+        if let Some(template) = word("template") {
+            return access(Item::Template(template));
         }
         if let Some(detector) = word("finding") {
             let finding = finding(detector, word("confidence").unwrap_or("high"));
@@ -133,6 +156,10 @@ impl<'t> Case<'t> {
         }
         match word("about") {
             Some("server") => access(Item::Server),
+            Some("sampling") => access(Item::Sampling),
+            Some("roots") => access(Item::Roots),
+            Some("elicitation by form") => access(Item::Elicitation(Elicited::Form)),
+            Some("elicitation by URL") => access(Item::Elicitation(Elicited::Url { origin: word("origin") })),
             Some("grants-by-flag") => outcome(policy.grants_by_flag(), |v| v.word()),
             Some("spent budget") => {
                 outcome(policy.strictest_content(&servers, direction(word("direction"))), |v| v.word())

@@ -9,14 +9,28 @@ SCRIPT.json is a list of steps, each with one key:
   {"await": ID, "within": S} waits for the answer to ID
   {"pause": SECONDS}
   {"close": true}            closes the command's stdin
+  {"run": WORDS, "env": {…}} runs a command meanwhile; $CODE in its words is the code of the last decision that an answer names
+  {"write": PATH, "text": T} replaces a file in one step; {"remove": PATH} removes one
 Afterwards stdin is closed and everything is read to the end. Prints answers by id (as JSON text), requests,
 notifications, lines that are no messages, the exit code and stderr; `late` is the id that a step waited for in vain.
 """
 import json
+import os
+import re
+import subprocess
 import sys
 import time
 
 from lines import Session
+
+
+def run(step, session):
+    """Code and output of a command."""
+    codes = re.findall(r"decision ([0-9A-Z]{4,8})", json.dumps(list(session.answers.values())))
+    words = [word.replace("$CODE", codes[-1] if codes else "") for word in step["run"]]
+    done = subprocess.run(words, env={**os.environ, **step.get("env", {})}, stdin=subprocess.DEVNULL, timeout=60,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return {"code": done.returncode, "said": done.stdout.decode("utf-8", "replace"), "words": words}
 
 
 def main():
@@ -25,7 +39,7 @@ def main():
     with open(script) as file:
         steps = json.load(file)
     session = Session(command)
-    outcome = {"late": None}
+    outcome = {"late": None, "runs": []}
     for step in steps:
         try:
             if "send" in step:
@@ -40,6 +54,14 @@ def main():
                 time.sleep(step["pause"])
             elif "close" in step:
                 session.close_stdin()
+            elif "run" in step:
+                outcome["runs"].append(run(step, session))
+            elif "write" in step:
+                with open(step["write"] + ".new", "w") as file:
+                    file.write(step["text"])
+                os.rename(step["write"] + ".new", step["write"])
+            elif "remove" in step:
+                os.remove(step["remove"])
             else:
                 raise ValueError("no such step: %r" % step)
         except (TimeoutError, EOFError):

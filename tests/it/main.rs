@@ -1,5 +1,6 @@
 //! The specifications of Stockade, tried on the real binary.
 
+mod approvals;
 mod bisect;
 mod clients;
 mod conformance;
@@ -16,8 +17,11 @@ mod logins;
 mod mediation;
 mod oracle;
 mod packages;
+mod policy;
 mod profile;
+mod reload;
 mod robust;
 mod support;
 mod tidy;
 mod trials;
+mod why;

@@ -106,6 +106,9 @@ fn row(event: &StoredEvent, colour: bool) -> String {
         }
         "limit.output" => ("limit", "output".to_owned(), limit_why(event)),
         _ if kind.starts_with("login.") => ("login", login_what(event, kind), login_why(event)),
+        "approval.given" | "approval.revoked" => ("approve", approval_what(event, kind), approval_why(event)),
+        "policy.changed" => ("policy", "changed".to_owned(), "from the next message on".to_owned()),
+        "policy.broken" | "approvals.distrusted" => ("alert", kind.to_owned(), event.what("why").to_owned()),
         _ if network::is_one(kind) => network::row(event, kind),
         _ => (event.what("verdict"), decision_what(event, kind), decision_why(event)),
     };
@@ -127,6 +130,23 @@ fn login_why(event: &StoredEvent) -> String {
         Some(key) => format!("not decided: `stockade login list` ({key})"),
         None => event.what("way").to_owned(),
     }
+}
+
+fn approval_what(event: &StoredEvent, kind: &str) -> String {
+    format!("{} {}", kind.trim_start_matches("approval."), event.what("item"))
+}
+
+fn approval_why(event: &StoredEvent) -> String {
+    let told = if event.what("reason").is_empty() { "no reason given" } else { event.what("reason") };
+    format!(
+        "{told} ({} by {}: {}, {}, until {}) decision {}",
+        event.what("id"),
+        event.what("by"),
+        event.what("scope"),
+        event.what("term"),
+        event.what("ends"),
+        event.what("code")
+    )
 }
 
 /// Events carry UTC; people read their own time.
@@ -206,7 +226,7 @@ fn text(value: &Value) -> &str {
 
 fn paint(word: &str, padded: &str) -> String {
     let code = match word {
-        "deny" | "denied" | "block" | "refused" | "ask" => "31",
+        "deny" | "denied" | "block" | "refused" | "ask" | "alert" => "31",
         "redact" | "monitor" => "33",
         "allow" => "32",
         _ => "2",

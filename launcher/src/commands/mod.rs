@@ -1,5 +1,6 @@
 //! A file a verb. Each takes its parsed arguments and returns an exit code; nothing here decides.
 
+mod approve;
 mod bisect;
 mod child_client;
 mod completions;
@@ -9,6 +10,7 @@ mod denied;
 mod doctor;
 mod fetch;
 mod identify;
+mod init;
 mod inspect;
 mod jail;
 mod learn;
@@ -17,16 +19,18 @@ mod login;
 mod pins;
 mod policy;
 mod profile;
+mod request;
 mod run;
 pub(crate) mod screen;
 mod terminal;
+mod why;
 mod wrap;
 
 use std::panic::AssertUnwindSafe;
 
 use stockade_sandbox::Observe;
 
-use crate::cli::{Command, PolicyCommand};
+use crate::cli::Command;
 use crate::error::Failure;
 use crate::exit::Exit;
 
@@ -51,10 +55,16 @@ pub fn dispatch(command: Command) -> Exit {
         Command::Pins(command) => pins::pins(command),
         Command::Login(command) => login::login(&command),
         Command::Log(args) => log::log(args),
+        Command::Why(args) => why::why(&args),
+        Command::Approve(args) => approve::approve(args),
+        Command::Approvals(args) => approve::approvals(&args),
+        Command::Request(args) => request::request(&args),
+        Command::Requests(args) => request::requests(&args),
         Command::Wrap(args) => wrap::wrap(args),
         Command::Unwrap(args) => wrap::unwrap(args),
         Command::Doctor(args) => doctor::doctor(args),
-        Command::Policy(PolicyCommand::Check { file }) => policy::check(&file),
+        Command::Init(args) => init::init(&args),
+        Command::Policy(command) => policy::policy(command),
         Command::Profile(command) => profile::profile(command),
         Command::Completions { shell } => completions::print(shell),
     };

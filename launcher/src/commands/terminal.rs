@@ -1,5 +1,6 @@
-//! The person at the terminal. What widens a jail is asked of nobody else: an agent that may run commands has pipes, or stands in
-//! the background of somebody's terminal. (A program can make itself a terminal; the record says who asked.)
+//! The person at the terminal. What widens a jail is asked of nobody else: an agent that may run commands has pipes, stands in
+//! the background of somebody's terminal, or below the client that it belongs to. (A program can make itself a terminal and
+//! cut itself off from its client; the record says who asked.)
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -7,9 +8,10 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use nix::fcntl::OFlag;
 use nix::sys::termios::{FlushArg, tcflush};
-use nix::unistd::{getpgrp, tcgetpgrp};
+use nix::unistd::{getpgrp, tcgetpgrp, ttyname};
 
 use crate::error::{Failure, Kind};
+use crate::{clients, host};
 
 /// Longest answer that is read.
 const ANSWER_BYTES_MAX: usize = 64;
@@ -26,6 +28,15 @@ impl Terminal {
     /// # Errors
     /// When there is none, or somebody else is in its foreground.
     pub(super) fn open() -> Result<Self, Failure> {
+        let env = std::env::vars_os().collect();
+        if let Some((client, evidence)) = clients::client_above(&host::above(), &env) {
+            return Err(Failure::new(
+                Kind::Permission,
+                "this is decided by a person, and not below an AI client",
+            )
+            .cause(format!("{client} stands above this command: {evidence}"))
+            .hint(format!("open a terminal of your own, outside of {client}, and run it there")));
+        }
         let nobody = |why: &str| {
             Failure::new(Kind::Permission, "this is decided by a person at a terminal, and here is none")
                 .cause(why)
@@ -40,6 +51,14 @@ impl Terminal {
             Ok(_) => Err(nobody("this process is in the background")),
             Err(error) => Err(nobody(error.desc())),
         }
+    }
+
+    /// Its name, for the record.
+    pub(super) fn name(&self) -> String {
+        let streams = [ttyname(io::stdin()), ttyname(io::stdout()), ttyname(io::stderr())];
+        // `/dev/tty` calls itself so and nothing else.
+        let name = streams.into_iter().flatten().next();
+        name.map_or_else(|| "/dev/tty".to_owned(), |name| name.display().to_string())
     }
 
     /// Shows something that a question is about.

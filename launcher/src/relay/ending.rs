@@ -41,6 +41,8 @@ pub(super) enum Cause {
     Signal(&'static str),
     /// Events cannot be written and policy stops traffic then.
     LogStopped(String),
+    /// The policy in force does not allow the server any more.
+    PolicyStopped(String),
     /// The keeper died.
     KeeperLost,
     /// The tree is beyond a limit; the keeper is killing it.
@@ -56,7 +58,7 @@ impl Cause {
             Self::ServerSilent => "the server closed its output".to_owned(),
             Self::ServerEnded => "the server ended".to_owned(),
             Self::Signal(name) => format!("Stockade was sent {name}"),
-            Self::LogStopped(why) => why.clone(),
+            Self::LogStopped(why) | Self::PolicyStopped(why) => why.clone(),
             Self::KeeperLost => "the keeper of the jail died".to_owned(),
             Self::LimitHit(limit) => format!("the server was killed: {}", limit_words(*limit)),
         }
@@ -143,7 +145,10 @@ impl<'s> Ending<'s> {
     /// Begins the end. Only the first cause counts, but a signal hurries any other.
     pub(super) fn begin(&mut self, cause: Cause) {
         let first = self.cause.is_none();
-        let hurry = matches!(cause, Cause::Signal(_) | Cause::LogStopped(_) | Cause::ClientGone);
+        let hurry = matches!(
+            cause,
+            Cause::Signal(_) | Cause::LogStopped(_) | Cause::PolicyStopped(_) | Cause::ClientGone
+        );
         if !first && (!hurry || self.step != Step::Waiting) {
             return;
         }
@@ -151,6 +156,12 @@ impl<'s> Ending<'s> {
             crate::error::Failure::new(crate::error::Kind::Software, "the session was stopped")
                 .cause(why.clone())
                 .hint("make room in the state directory; the policy's `full_disk = \"drop-oldest\"` would let traffic go on")
+                .report();
+        }
+        if let Cause::PolicyStopped(why) = &cause {
+            crate::error::Failure::new(crate::error::Kind::Permission, "the session was stopped")
+                .cause(why.clone())
+                .hint("whoever writes that policy can allow the server again; start it anew then")
                 .report();
         }
         let words = cause.words();
@@ -168,7 +179,7 @@ impl<'s> Ending<'s> {
             }
             // Normally the server's output ends because it ended, which the keeper is about to say.
             Cause::ServerDeaf | Cause::ServerSilent => self.wait(DEAF_MS),
-            Cause::Signal(_) | Cause::LogStopped(_) => {
+            Cause::Signal(_) | Cause::LogStopped(_) | Cause::PolicyStopped(_) => {
                 self.end_session(words);
                 self.terminate();
             }
@@ -245,7 +256,9 @@ impl<'s> Ending<'s> {
     pub(super) fn exit(&self) -> Exit {
         match (self.end, &self.cause) {
             _ if !self.tree_gone => Exit::RunFailed,
-            (_, Some(Cause::LogStopped(_) | Cause::KeeperLost)) | (None, _) => Exit::RunFailed,
+            (_, Some(Cause::LogStopped(_) | Cause::PolicyStopped(_) | Cause::KeeperLost)) | (None, _) => {
+                Exit::RunFailed
+            }
             (Some(End::Exited(code)), _) => Exit::Server(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
             (Some(End::Signalled(signal)), _) => Exit::Server(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
         }

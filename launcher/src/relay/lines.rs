@@ -85,6 +85,11 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         }
     }
 
+    /// From the next line on this is the limit.
+    pub(super) fn set_limit(&mut self, bytes_max: usize) {
+        self.bytes_max = bytes_max;
+    }
+
     /// The line that [`Line::Whole`] announced, with its LF.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.buffer[self.start..self.line_end]

@@ -3,6 +3,7 @@
 mod backlog;
 mod ending;
 mod ends;
+mod in_force;
 mod lines;
 mod pace;
 mod plain;
@@ -33,6 +34,7 @@ use pump::Hub;
 use recorder::Recorder;
 use sink::Sink;
 
+pub(crate) use in_force::{InForce, Source};
 pub use plain::run as run_plain;
 
 /// Where the client is.
@@ -46,6 +48,9 @@ pub enum ClientEnd {
 
 /// An event may wait this long until it is on disk; refusals do not wait.
 const SYNC_AFTER: Duration = Duration::from_millis(200);
+/// How often the policy is looked after while nobody says anything: a server that is no longer allowed must not stay because it is
+/// quiet.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How long what a client wrote before its server ended is still read and answered.
 const LAST_WORDS: Duration = Duration::from_millis(5);
 /// How long the rest of the server's output may take once its tree is gone.
@@ -130,7 +135,12 @@ impl Relay {
         let ends = (to_client, to_server);
         let pace = Pace::new(session.plan.output_bytes_per_second);
         Ok(Self {
-            hub: Rc::new(Hub::new(session.mediator, session.log, ends, Rc::clone(&recorder))),
+            hub: Rc::new(Hub::new(
+                (session.mediator, session.in_force),
+                session.log,
+                ends,
+                Rc::clone(&recorder),
+            )),
             keeper: jailed.keeper,
             from_client,
             from_server: pace.of(ends::server_reader(jailed.stdout)?),
@@ -150,6 +160,7 @@ impl Relay {
     async fn run(self) -> Exit {
         let hub = self.hub;
         let sink = Rc::new(Sink::new(Rc::clone(&hub), Arc::clone(&self.engine), self.notes));
+        hub.tells(sink.notes());
         let watch = ending::Signals::new().and_then(|signals| {
             Ok((signals, keeper_socket(&self.keeper)?, Broker::start(self.network, sink)?))
         });
@@ -172,6 +183,7 @@ impl Relay {
         let pacing = tokio::task::spawn_local(Rc::clone(&self.pace).record(Rc::clone(&hub)));
         let mut ending = Ending::new(Rc::clone(&hub), &self.keeper);
         let mut sync_at: Option<Instant> = None;
+        let mut looks = tokio::time::interval(LOOK_EVERY);
         let (mut reads_client, mut reads_server, mut reads_stderr) = (true, true, true);
         while !ending.tree_gone() || reads_server || reads_stderr {
             let deadline = ending.deadline();
@@ -188,6 +200,7 @@ impl Relay {
                 message = next_message(&self.keeper, &keeper_ready), if !ending.tree_gone() => hear(&mut ending, message, &self.pace),
                 name = signals.next() => ending.begin(Cause::Signal(name)),
                 cause = hub.broken() => ending.begin(cause),
+                _ = looks.tick() => hub.look_meanwhile(),
                 () = hub.wants_sync() => {
                     let due = Instant::now() + if hub.urgent() { Duration::ZERO } else { SYNC_AFTER };
                     sync_at = Some(sync_at.map_or(due, |at| at.min(due)));

@@ -1,6 +1,6 @@
 //! One direction after the other: read a line, ask the mediator, carry its actions out.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::fs::File;
 use std::io;
 use std::rc::Rc;
@@ -8,20 +8,26 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
-use stockade_policy::mediator::{Action, Mediator, Now, Peer, ServerEnd, Waiting};
+use stockade_policy::mediator::{Action, Mediator, Now, Peer, Record, ServerEnd, Waiting};
 use stockade_policy::wire::LineEnds;
 use tokio::io::AsyncWriteExt;
+use tokio::sync::mpsc::Sender;
 use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
 
 use super::backlog::Backlog;
 use super::ending::Cause;
 use super::ends::{Reader, Writer};
+use super::in_force::{InForce, News};
 use super::lines::{Line, LineReader};
 use super::recorder::Recorder;
 use super::syncing::Syncing;
+use crate::approvals::{self, ApprovalsDistrusted};
 use crate::egress::CatchUp;
-use crate::telemetry::{CallLine, CallsInFlight, EventLog, NetworkEvent};
+use crate::policies;
+use crate::telemetry::{
+    CallLine, CallsInFlight, EventLog, NetworkEvent, PolicyBroken, PolicyChanged, layers,
+};
 
 /// More calls in flight than this are only counted.
 const CALLS_SHOWN_MAX: usize = 8;
@@ -29,6 +35,7 @@ const CALLS_SHOWN_MAX: usize = 8;
 /// What both directions share. Nothing of it is held over an await but the writers, whose mutexes keep lines whole.
 pub(super) struct Hub {
     mediator: RefCell<Mediator>,
+    in_force: RefCell<InForce>,
     log: RefCell<EventLog>,
     to_client: Mutex<Option<Writer>>,
     to_server: Mutex<Option<Writer>>,
@@ -46,17 +53,19 @@ pub(super) struct Hub {
     answers_to_server: Backlog,
     recorder: Rc<Recorder>,
     broker: OnceCell<CatchUp>,
+    notes: OnceCell<Sender<String>>,
 }
 
 impl Hub {
     pub(super) fn new(
-        mediator: Mediator,
+        (mediator, in_force): (Mediator, InForce),
         log: EventLog,
         (to_client, to_server): (Writer, Writer),
         recorder: Rc<Recorder>,
     ) -> Self {
         Self {
             mediator: RefCell::new(mediator),
+            in_force: RefCell::new(in_force),
             log: RefCell::new(log),
             to_client: Mutex::new(Some(to_client)),
             to_server: Mutex::new(Some(to_server)),
@@ -73,6 +82,7 @@ impl Hub {
             answers_to_server: Backlog::default(),
             recorder,
             broker: OnceCell::new(),
+            notes: OnceCell::new(),
         }
     }
 
@@ -115,15 +125,21 @@ impl Hub {
 
     /// A side that cannot be read any more has ended.
     async fn pump(&self, from: Peer, source: Reader) {
-        let bytes_max = self.mediator.borrow().frame_bytes_max(from);
-        let mut lines = LineReader::new(source, bytes_max);
+        let bytes_max = || self.mediator.borrow().frame_bytes_max(from);
+        let mut lines = LineReader::new(source, bytes_max());
         let mut actions = Vec::new();
         loop {
+            lines.set_limit(bytes_max());
             let Ok(line) = lines.next().await else { return };
             // What was done before the server wrote this was done while its call was in flight; and what was done before the
             // client asks for something else was not done for that.
             self.catch_up();
-            let now = self.now();
+            self.look().await;
+            // From here to the last action nothing is awaited but writing: what judges is what the record says.
+            let (now, policy) = (self.now(), self.in_force.borrow().hash());
+            if let Some(now) = policies::unix_now() {
+                self.mediator.borrow_mut().set_unix_time(now);
+            }
             let mut whole: &[u8] = &[];
             match &line {
                 Line::Whole => {
@@ -140,7 +156,7 @@ impl Hub {
                 }
                 Line::End => return,
             }
-            self.carry_out(from, whole, &mut actions).await;
+            self.carry_out((from, &policy), whole, &mut actions).await;
             self.progressed.notify_one();
         }
     }
@@ -148,24 +164,35 @@ impl Hub {
     /// The client has said all: what the server asked it is answered, and its stdin is closed.
     pub(super) async fn client_said_all(&self) {
         let mut actions = Vec::new();
+        let policy = self.in_force.borrow().hash();
         self.mediator.borrow_mut().client_said_all(self.now(), &mut actions);
-        self.carry_out(Peer::Client, &[], &mut actions).await;
+        self.carry_out((Peer::Client, &policy), &[], &mut actions).await;
         self.close_server().await;
     }
 
     /// The session is being ended: everything pending is answered on both sides, and the server's stdin is closed.
     pub(super) async fn session_ends(&self, why: &str) {
         let mut actions = Vec::new();
+        let policy = self.in_force.borrow().hash();
         self.mediator.borrow_mut().client_ended(why, self.now(), &mut actions);
-        self.carry_out(Peer::Client, &[], &mut actions).await;
+        self.carry_out((Peer::Client, &policy), &[], &mut actions).await;
         self.close_server().await;
+    }
+
+    /// The policy changed: the client is told of lists that look different now.
+    async fn announce(&self) {
+        let mut actions = Vec::new();
+        let policy = self.in_force.borrow().hash();
+        self.mediator.borrow_mut().announce(self.now(), &mut actions);
+        self.carry_out((Peer::Server, &policy), &[], &mut actions).await;
     }
 
     /// The server is gone: the client gets the answers that it owes.
     pub(super) async fn server_ended(&self, end: &ServerEnd) {
         let mut actions = Vec::new();
+        let policy = self.in_force.borrow().hash();
         self.mediator.borrow_mut().server_ended(end, self.now(), &mut actions);
-        self.carry_out(Peer::Server, &[], &mut actions).await;
+        self.carry_out((Peer::Server, &policy), &[], &mut actions).await;
     }
 
     /// Returns when a line was handled.
@@ -222,7 +249,7 @@ impl Hub {
 
     /// Puts an event of the network on record.
     pub(super) fn network(&self, event: &NetworkEvent) {
-        let appended = event.append_to(&mut self.log.borrow_mut());
+        let appended = event.append_to(&mut self.log_now());
         match appended {
             Ok(()) => self.to_be_synced(event.is_urgent()),
             Err(stopped) => self.breaks(Cause::LogStopped(stopped.to_string())),
@@ -243,7 +270,8 @@ impl Hub {
 
     /// Writes an event that is not a decision.
     pub(super) fn append<T: Serialize>(&self, kind: &'static str, what: &T) {
-        if let Err(stopped) = self.log.borrow_mut().append(kind, what) {
+        let appended = self.log_now().append(kind, what);
+        if let Err(stopped) = appended {
             self.breaks(Cause::LogStopped(stopped.to_string()));
         }
     }
@@ -265,8 +293,8 @@ impl Hub {
         }
     }
 
-    /// `whole` is the line as it came, with its LF.
-    async fn carry_out(&self, from: Peer, whole: &[u8], actions: &mut Vec<Action>) {
+    /// `whole` is the line as it came, with its LF; `policy` names what judged it.
+    async fn carry_out(&self, (from, policy): (Peer, &str), whole: &[u8], actions: &mut Vec<Action>) {
         for action in actions.drain(..) {
             match action {
                 Action::Forward => {
@@ -286,18 +314,37 @@ impl Hub {
                         self.write(to, &bytes).await;
                     }
                 }
-                Action::Record(record) => self.record(&record),
+                Action::Record(record) => self.record(&record, policy),
             }
         }
     }
 
-    fn record(&self, record: &stockade_policy::mediator::Record) {
+    fn record(&self, record: &Record, policy: &str) {
+        self.keep_arguments(record);
         let mut log = self.log.borrow_mut();
+        log.under(policy);
         log.client_says(self.mediator.borrow().claims().0);
         match log.decision(record) {
             Ok(urgent) => self.to_be_synced(urgent),
             Err(stopped) => self.breaks(Cause::LogStopped(stopped.to_string())),
         }
+    }
+
+    /// What a person will want to see who is asked about it.
+    fn keep_arguments(&self, record: &Record) {
+        let arguments = record.petition.as_ref().and_then(|petition| petition.arguments.as_deref());
+        if let (Some(arguments), Some(code)) = (arguments, record.code.as_deref()) {
+            let force = self.in_force.borrow();
+            // Without them the person decides by the hash, and is told so.
+            let _ = approvals::keep_arguments(force.state_dir(), (force.session(), code), arguments);
+        }
+    }
+
+    /// The log, for what is decided now.
+    fn log_now(&self) -> RefMut<'_, EventLog> {
+        let mut log = self.log.borrow_mut();
+        log.under(&self.in_force.borrow().hash());
+        log
     }
 
     fn to_be_synced(&self, urgent: bool) {
@@ -342,6 +389,63 @@ impl Hub {
 
     fn now(&self) -> Now {
         Now(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// What is in force, looked after between two messages.
+impl Hub {
+    /// Where notes for the user go. The first place stays.
+    pub(super) fn tells(&self, notes: Sender<String>) {
+        let _ = self.notes.set(notes);
+    }
+
+    /// While nobody says anything.
+    pub(super) fn look_meanwhile(self: &Rc<Self>) {
+        let hub = Rc::clone(self);
+        tokio::task::spawn_local(async move { hub.look().await });
+    }
+
+    /// Puts into force what has changed. A server that is no longer allowed ends: whoever waits is told first.
+    async fn look(&self) {
+        let news = self.in_force.borrow_mut().look(&mut self.mediator.borrow_mut());
+        for one in news {
+            match one {
+                News::Policy { before, denied } => {
+                    let (layers, full_disk) = {
+                        let force = self.in_force.borrow();
+                        (layers(force.policy()), force.policy().full_disk())
+                    };
+                    self.log.borrow_mut().set_full_disk(full_disk);
+                    self.append("policy.changed", &PolicyChanged { before: before.to_string(), layers });
+                    match denied {
+                        Some(why) => {
+                            self.breaks(Cause::PolicyStopped(why.clone()));
+                            self.session_ends(&why).await;
+                        }
+                        None => self.announce().await,
+                    }
+                }
+                News::Broken(failure) => {
+                    let why = failure.to_string();
+                    self.note(format!(
+                        "stockade: the changed policy is not used, the last good one stays in force\n{why}\n"
+                    ));
+                    self.append("policy.broken", &PolicyBroken { why });
+                }
+                News::Distrusted(why) => {
+                    self.note(format!("stockade: no approval counts: {why}\n"));
+                    self.append("approvals.distrusted", &ApprovalsDistrusted { why });
+                }
+            }
+            self.to_be_synced(true);
+        }
+    }
+
+    fn note(&self, line: String) {
+        if let Some(notes) = self.notes.get() {
+            // Nobody waits for a terminal or a pipe that nobody reads; it is on record as well.
+            let _ = notes.try_send(line);
+        }
     }
 }
 

@@ -33,6 +33,13 @@ impl<B: Book> Sink<B> {
     }
 }
 
+impl<B> Sink<B> {
+    /// Where lines for the user go.
+    pub(super) fn notes(&self) -> Sender<String> {
+        self.notes.clone()
+    }
+}
+
 impl<B: Book> EventSink for Sink<B> {
     fn record(&self, event: &NetworkEvent) {
         self.book.network(event);

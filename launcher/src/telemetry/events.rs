@@ -175,6 +175,12 @@ impl EnforcementLine {
     }
 }
 
+/// The layers of a policy: name, and the beginning of the hash.
+pub fn layers(policy: &Policy) -> Vec<String> {
+    let short = |sha256: &str| sha256.get(..12).unwrap_or(sha256).to_owned();
+    policy.layers().iter().map(|layer| format!("{} sha256:{}", layer.name, short(&layer.sha256))).collect()
+}
+
 impl SessionStart {
     /// The start of a session, from what was planned and what was enforced.
     pub fn new(plan: &Plan, policy: &Policy, enforcement: &Enforcement) -> Self {
@@ -182,13 +188,7 @@ impl SessionStart {
             program: plan.command.program.display().to_string(),
             arguments: plan.command.argv.len().saturating_sub(1),
             profile_why: plan.profile_why.clone(),
-            layers: policy
-                .layers()
-                .iter()
-                .map(|layer| {
-                    format!("{} sha256:{}", layer.name, layer.sha256.get(..12).unwrap_or(&layer.sha256))
-                })
-                .collect(),
+            layers: layers(policy),
             flag_grants: plan.flag_grants.clone(),
             notes: plan.notes.clone(),
             env_names: plan.ruleset.env.iter().map(|(name, _)| name.to_string_lossy().into_owned()).collect(),
@@ -272,6 +272,15 @@ pub struct Decision {
     /// Code that the user can ask about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// What the peer was told: a sentence of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told: Option<String>,
+    /// What a rule asks about, so that a person can answer: hashes, no arguments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<AskedLine>,
+    /// The approval that let it pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
     /// Findings, masked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<FindingLine>,
@@ -297,6 +306,31 @@ fn is_none_found(n: &usize) -> bool {
 
 fn is_nothing_repaired(n: &u32) -> bool {
     *n == 0
+}
+
+/// What a rule asks about, as keyed hashes: from them no argument can be read.
+#[derive(Debug, Serialize)]
+pub struct AskedLine {
+    /// Of method, name and arguments.
+    pub call: String,
+    /// Of method and name.
+    pub item: String,
+}
+
+/// `policy.changed`: other layers are in force from the next message on.
+#[derive(Debug, Serialize)]
+pub struct PolicyChanged {
+    /// Hash of the policy before; the one from now on is that of the event.
+    pub before: String,
+    /// The layers in force, with their hashes.
+    pub layers: Vec<String>,
+}
+
+/// `policy.broken`: the files of the policy were changed and cannot be used; the last good policy stays in force.
+#[derive(Debug, Serialize)]
+pub struct PolicyBroken {
+    /// What is wrong with them: paths, lines, and what `policy check` would say.
+    pub why: String,
 }
 
 /// One finding, masked (decision 25): detector, length class, keyed hash.
@@ -352,6 +386,12 @@ impl Decision {
             would_have: record.verdict.would_have.as_ref().map(|reason: &Reason| reason.rule.to_string()),
             refusal: record.refusal.clone(),
             code: record.code.clone(),
+            told: record.told.clone(),
+            asked: record.petition.as_ref().map(|petition| AskedLine {
+                call: petition.asked.call.clone(),
+                item: petition.asked.item.clone(),
+            }),
+            approval: record.petition.as_ref().and_then(|petition| petition.approval.clone()),
             findings: record.findings.iter().enumerate().map(line).collect(),
             findings_total: record.findings_total,
             bytes: record.bytes,

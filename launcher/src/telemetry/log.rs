@@ -79,6 +79,19 @@ impl EventLog {
         }
     }
 
+    /// The policy by which the next events were decided.
+    pub fn under(&mut self, policy_hash: &str) {
+        if self.common.policy != policy_hash {
+            policy_hash.clone_into(&mut self.common.policy);
+            self.who = None;
+        }
+    }
+
+    /// What a full disk means from now on.
+    pub fn set_full_disk(&mut self, full_disk: FullDisk) {
+        self.full_disk = full_disk;
+    }
+
     /// Writes one decision. Returns whether it should reach the disk at once: refusals do.
     ///
     /// # Errors

@@ -12,7 +12,8 @@ pub use events::{
     NetSummary, NetworkEvent,
 };
 pub use events::{
-    ClientClaim, Common, Denied, DeniedLost, JailEnd, OutputLimited, SessionEnd, SessionRefused, SessionStart,
+    ClientClaim, Common, Denied, DeniedLost, JailEnd, OutputLimited, PolicyBroken, PolicyChanged, SessionEnd,
+    SessionRefused, SessionStart, layers,
 };
 pub use log::{EventLog, Stopped};
 pub use read::{Reader, StoredEvent};

@@ -5,7 +5,7 @@ mod mistake;
 pub mod policy;
 pub mod profile;
 mod reader;
-mod suggest;
+pub(crate) mod suggest;
 mod tree;
 
 pub use mistake::{Mistake, Mistakes};

@@ -1,11 +1,22 @@
 //! Policy files (`policy.toml`): one file is one layer.
 
+mod cases;
 mod detectors;
+mod limit;
 mod parse;
+mod rule;
+mod schema;
+mod times;
+
+use std::collections::BTreeMap;
 
 use super::Mistakes;
 use crate::detect::{Confidence, KeywordList};
+use crate::rules::{Condition, Times};
 use crate::verdict::{Access, Content};
+
+pub use cases::{ASKED, About, Asked, PolicyCase, PolicyCases, moment};
+pub use schema::schema;
 
 /// Whether a layer stops things or only says what it would have stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,10 +67,23 @@ pub enum Directions {
     Both,
 }
 
+/// What a server asks of its client, by the names of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feature {
+    /// An answer of the client's model.
+    Sampling,
+    /// A question to the user, by a form.
+    ElicitationForm,
+    /// A question to the user, by a page that he is sent to.
+    ElicitationUrl,
+    /// The client's roots.
+    Roots,
+}
+
 /// `[defaults]`: what holds where no rule speaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Defaults {
-    /// Servers, tools and prompts that no rule names.
+    /// Servers, and whatever of them no rule names.
     pub server: Access,
     /// Methods nobody knows.
     pub unknown_methods: UnknownMethods,
@@ -82,14 +106,100 @@ pub struct Rule {
     pub effect: Access,
     /// Identity patterns (`*` matches any run of characters); empty means every server.
     pub servers: Vec<String>,
-    /// Tool name patterns; with `tools` and `prompts` both empty the rule is about the server as a whole.
+    /// Tool name patterns; with these and the four lists below empty the rule is about the server as a whole.
     pub tools: Vec<String>,
     /// Prompt name patterns.
     pub prompts: Vec<String>,
+    /// Patterns of resource URIs, in canonical form; compared with URI templates too.
+    pub resources: Vec<String>,
+    /// Patterns of URI templates.
+    pub templates: Vec<String>,
+    /// What the server asks of its client.
+    pub features: Vec<Feature>,
+    /// Patterns of origins that [`Feature::ElicitationUrl`] is narrowed to; empty means pages anywhere.
+    pub origins: Vec<String>,
+    /// What has to be true of the call as well (`when`).
+    pub when: Option<Condition>,
+    /// When it holds (`until`, `days`, `hours`).
+    pub times: Times,
     /// One sentence for people.
     pub reason: String,
     /// Line in its file, from 1.
     pub line: usize,
+}
+
+/// `[[limit]]`: how often and how much in one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitRule {
+    /// Unique in its file.
+    pub id: String,
+    /// Identity patterns; empty means every server.
+    pub servers: Vec<String>,
+    /// Tool name patterns; what they name is counted together.
+    pub tools: Vec<String>,
+    /// Most calls in the time.
+    pub calls: Option<u64>,
+    /// Most bytes of requests and answers in the time.
+    pub bytes: Option<u64>,
+    /// The time.
+    pub per_ms: u64,
+    /// The time as it is written.
+    pub per: String,
+    /// `ask` or `deny`, once it is used up.
+    pub effect: Access,
+    /// One sentence for people.
+    pub reason: String,
+    /// Line in its file, from 1.
+    pub line: usize,
+}
+
+/// What nearer layers may relax.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// Which servers may start.
+    Servers,
+    /// Which tools may be called.
+    Tools,
+    /// Which prompts may be used.
+    Prompts,
+    /// Which resources and templates may be read.
+    Resources,
+    /// What a server may ask of its client.
+    Features,
+    /// What is done about credentials.
+    Secret,
+    /// What is done about personal data.
+    Pii,
+    /// What is done about text that instructs the model.
+    Injection,
+    /// What is done about keywords.
+    Keyword,
+}
+
+impl Class {
+    /// Every class with the word that policies use.
+    pub const WORDS: [(&'static str, Self); 9] = [
+        ("servers", Self::Servers),
+        ("tools", Self::Tools),
+        ("prompts", Self::Prompts),
+        ("resources", Self::Resources),
+        ("features", Self::Features),
+        ("secret", Self::Secret),
+        ("pii", Self::Pii),
+        ("injection", Self::Injection),
+        ("keyword", Self::Keyword),
+    ];
+
+    /// The class of detectors with this name (what stands before the slash).
+    pub(crate) fn of_detector(class: &str) -> Option<Self> {
+        match class {
+            "secret" => Some(Self::Secret),
+            "pii" => Some(Self::Pii),
+            "injection" => Some(Self::Injection),
+            "keyword" => Some(Self::Keyword),
+            _ => None,
+        }
+    }
 }
 
 /// `[[dlp]]`: what is done about findings.
@@ -120,16 +230,22 @@ pub struct DlpRule {
 pub struct PolicyDocument {
     /// Enforce or monitor.
     pub mode: Mode,
+    /// What the group's and the user's files may say otherwise.
+    pub may_relax: Vec<Class>,
     /// Defaults.
     pub defaults: Defaults,
     /// Access rules in file order.
     pub rules: Vec<Rule>,
+    /// Limits in file order.
+    pub limits: Vec<LimitRule>,
     /// DLP rules in file order.
     pub dlp: Vec<DlpRule>,
     /// `[keywords.NAME]`
     pub keywords: Vec<KeywordList>,
     /// `[limits] frame_to_server` / `frame_to_client`, in bytes.
     pub frame_bytes_max: (Option<usize>, Option<usize>),
+    /// Lines of the keys that are no rules: `mode`, `defaults.server`, `limits.frame_to_server`.
+    pub lines: BTreeMap<String, usize>,
 }
 
 impl PolicyDocument {

@@ -11,7 +11,7 @@ mod marks;
 mod network;
 mod parse;
 pub mod places;
-mod schema;
+pub(in crate::document) mod schema;
 mod set;
 mod variables;
 

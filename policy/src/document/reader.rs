@@ -60,6 +60,12 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// The place in the file of byte `offset` of the string that is written at `at`.
+    pub(super) fn within(&self, at: usize, offset: usize) -> usize {
+        let written = self.text.get(at..).unwrap_or("");
+        at + written_offset(written, offset)
+    }
+
     /// Line of an offset, from 1.
     pub(super) fn line(&self, at: usize) -> usize {
         self.line_starts.partition_point(|&start| start <= at)
@@ -353,6 +359,40 @@ fn within(
     number
 }
 
+/// Where byte `offset` of a string's value stands in the string as it is written, quotes, escapes and all.
+fn written_offset(written: &str, offset: usize) -> usize {
+    let quote = if written.starts_with('\'') { "\'\'\'" } else { "\"\"\"" };
+    let (mut at, is_literal) = if let Some(opening) = written.strip_prefix(quote) {
+        // A line end right behind the opening quotes is no part of the value.
+        let skipped = if opening.starts_with("\r\n") { 2 } else { usize::from(opening.starts_with('\n')) };
+        (quote.len() + skipped, quote.starts_with('\''))
+    } else {
+        (1, quote.starts_with('\''))
+    };
+    let mut value_bytes = 0;
+    while value_bytes < offset {
+        let Some(c) = written[at..].chars().next() else { break };
+        if c != '\\' || is_literal {
+            value_bytes += c.len_utf8();
+            at += c.len_utf8();
+            continue;
+        }
+        let digits = match written.as_bytes().get(at + 1) {
+            Some(b'u') => 4,
+            Some(b'U') => 8,
+            Some(b'x') => 2,
+            _ => 0,
+        };
+        let code = written.get(at + 2..at + 2 + digits).and_then(|code| u32::from_str_radix(code, 16).ok());
+        value_bytes += code.and_then(char::from_u32).map_or(1, char::len_utf8);
+        at += 2 + digits;
+        if at > written.len() || !written.is_char_boundary(at) {
+            break;
+        }
+    }
+    at.min(written.len())
+}
+
 /// `512MiB` → 536870912. Decimal units are refused: nobody agrees on what they mean.
 fn size_bytes(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -378,6 +418,23 @@ mod tests {
         assert_eq!(size_bytes("7B"), Some(7));
         for wrong in ["", "MiB", "1MB", "-1MiB", "1.5MiB", "99999999999GiB", "512"] {
             assert_eq!(size_bytes(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_place_within_a_string_is_found_through_its_quotes_and_escapes() {
+        for (written, offset, expected) in [
+            ("'abc'", 2, "c'"),
+            ("\"a\\\"bc\"", 2, "bc\""),
+            ("\"a\\u00e9bc\"", 3, "bc\""),
+            ("\'\'\'\nabc\'\'\'", 1, "bc\'\'\'"),
+            ("\"\"\"ab\ncd\"\"\"", 3, "cd\"\"\""),
+            ("\'\'", 0, "\'"),
+            ("\'ab", 9, ""),
+            ("\"ab\\", 9, ""),
+        ] {
+            let at = written_offset(written, offset);
+            assert_eq!(written.get(at..), Some(expected), "{written} {offset}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! "Did you mean …?"
 
 /// A remedy that names the word of `known` nearest to `written`, if one is near enough to be meant.
-pub(super) fn did_you_mean<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
+pub(crate) fn did_you_mean<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
     // A third of the word's letters, at least one: `serer` is `server`, `x` is nothing.
     let near_enough = (written.chars().count() / 3).clamp(1, 3);
     known
@@ -13,7 +13,7 @@ pub(super) fn did_you_mean<'k>(written: &str, known: impl IntoIterator<Item = &'
 }
 
 /// `a`, `b` or `c`, each in backticks.
-pub(super) fn one_of<'k>(words: impl IntoIterator<Item = &'k str>) -> String {
+pub(crate) fn one_of<'k>(words: impl IntoIterator<Item = &'k str>) -> String {
     let words = words.into_iter().map(|word| format!("`{word}`")).collect::<Vec<_>>();
     match words.split_last() {
         None => String::new(),

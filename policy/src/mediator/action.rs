@@ -8,7 +8,7 @@ use crate::wire::Direction;
 pub struct Now(pub u64);
 
 /// Who stands at one end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Peer {
     /// The AI application.
     Client,
@@ -50,12 +50,23 @@ pub struct Waiting {
 }
 
 /// What is fixed for a session.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct SessionFacts {
     /// Identities of the server: package URL first if known, then `file:sha256:…`.
     pub identities: Vec<String>,
     /// The name people know it by (config name or program).
     pub server_name: String,
+    /// The client by its id, if the one who started us named it; else what it says of itself counts.
+    pub client_name: Option<String>,
+    /// Login name of the user.
+    pub user: Option<String>,
+    /// The user's groups, if they could be found out.
+    pub groups: Option<Vec<String>>,
+    /// Name of the machine.
+    pub device: Option<String>,
+    /// Directories that the server's jail grants, absolute; `None` where no jail bounds them. Roots of the client outside
+    /// of them are taken out of what the server is told.
+    pub roots_within: Option<Vec<String>>,
 }
 
 /// Protections that the demo may take away, one at a time, to show that they matter. `run` always has all.

@@ -1,21 +1,34 @@
 //! Answers: only to requests that wait, once each, searched like everything else.
 
+use super::access::stricter;
 use super::action::{Peer, Turn};
-use super::catalogue::claim;
-use super::content::{Judged, Scan, named};
+use super::catalogue::{ItemKind, claim};
+use super::content::{Judged, named};
+use super::edit::Edit;
 use super::lists::{List, ListKind, ambiguous};
-use super::pending::{Entry, Owner};
+use super::pending::{Entry, Owner, Use};
 use super::record::{Record, RecordKind, built_in, shown_id};
 use super::reply::{self, About};
 use super::session::Mediator;
 use super::tally::Dropped;
-use crate::verdict::{Access, Content, Verdict};
-use crate::wire::{Frame, Id, IdKey, Node, Outcome, Parser};
+use super::tasks::Work;
+use crate::rules::Ruling;
+use crate::verdict::{Access, Verdict};
+use crate::wire::{Frame, Id, IdKey, Node, Outcome};
 
 const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
 
 /// A list that cannot be filtered for sure.
 const LIST_RULE: &str = "list/form";
+
+/// What becomes of an answer beside the content axis.
+#[derive(Default)]
+struct Changes {
+    edits: Vec<Edit>,
+    /// What the record says of the edits.
+    noted: Option<Verdict>,
+    ruling: Option<Ruling<Access>>,
+}
 
 impl Mediator {
     pub(super) fn response(&mut self, frame: &Frame<'_>, id: Id<'_>, outcome: Outcome, turn: &mut Turn<'_>) {
@@ -32,31 +45,50 @@ impl Mediator {
             }
             _ => None,
         };
-        if let Some(why) = list.and_then(|list| ambiguous(frame, list)) {
-            let text = format!("the list of the server was refused: {why}");
-            turn.send(waiting, reply::error(id.raw, reply::BAD_SERVER, &text, &[("rule", LIST_RULE)]));
-            record.verdict = built_in(LIST_RULE, text.clone());
-            record.refusal = Some(text);
-            return turn.record(record);
-        }
+        let changes = match self.changes(frame, (list, &entry), (turn.from, outcome)) {
+            Ok(changes) => changes,
+            Err(why) => {
+                let text = format!("the list of the {} was refused: {why}", turn.from.word());
+                turn.send(waiting, reply::error(id.raw, reply::BAD_SERVER, &text, &[("rule", LIST_RULE)]));
+                record.verdict = built_in(LIST_RULE, text.clone());
+                record.refusal = Some(text);
+                return turn.record(record);
+            }
+        };
         let mut scan = self.scan(frame, turn.direction());
-        let filtered = list.and_then(|list| self.filter(frame, list, &mut scan, turn));
-        let judged = match &filtered {
-            Some(bytes) => self.judge_filtered(frame, bytes, scan, turn),
-            None => self.judge(frame, scan, None),
+        let mut edits = list.and_then(|list| self.filter(frame, list, &mut scan, turn)).unwrap_or_default();
+        edits.extend(changes.edits);
+        let state = match outcome {
+            Outcome::Result(result) => frame.get(result, "requestState").map(|state| frame.span(state)),
+            Outcome::Error(_) => None,
+        };
+        let judged = match edits.is_empty() {
+            true => self.judge(frame, scan, state.as_slice()),
+            false => self.judge_edited(frame, edits, scan, (state.as_slice(), turn.direction())),
         };
         let Judged { content, reason, would_have, rewritten, findings } = judged;
-        let verdict = Verdict { access: Access::Allow, content, reason, would_have };
+        let mut verdict = Verdict { access: Access::Allow, content, reason, would_have };
+        if let Some(noted) = changes.noted.filter(|noted| noted.content > verdict.content) {
+            verdict = Verdict { would_have: verdict.would_have, ..noted };
+        }
+        if let Some(ruling) = changes.ruling
+            && (ruling.verdict != Access::Allow || verdict.reason.is_none())
+        {
+            verdict.access = ruling.verdict;
+            verdict.reason = ruling.reason;
+        }
         if verdict.refuses() {
             let code = self.mint.code();
-            let line = withheld(id, &entry, &verdict, (&named(&findings), &code), turn.from);
+            let line = self.withheld((id, &entry), &verdict, (&named(&findings), &code), turn.from);
             // A client's answer that is held back is answered to the server that asked, and the other way round.
             turn.send(waiting, line);
             record.code = Some(code);
         } else {
-            let rewritten = rewritten.or(filtered);
             record.rewritten |= rewritten.is_some();
             turn.forward(frame, rewritten);
+            if let Outcome::Result(result) = outcome {
+                self.remember_use(frame, result, &entry, waiting);
+            }
         }
         record.note(frame, &self.engine, findings);
         record.verdict = verdict;
@@ -79,27 +111,65 @@ impl Mediator {
         self.record_dropped(Dropped::Unexpected, record, turn);
     }
 
-    /// A list from which something was removed, where more is to be done: findings have other places now, so what
-    /// is left is read and searched again.
-    fn judge_filtered(&mut self, frame: &Frame<'_>, bytes: &[u8], scan: Scan, turn: &Turn<'_>) -> Judged {
-        let strictest = scan.ruled.iter().map(|(_, ruling)| ruling.verdict).max();
-        if strictest != Some(Content::Redact) {
-            return self.judge(frame, scan, None);
+    /// What the access axis and the grants of the jail say about an answer.
+    fn changes(
+        &self,
+        frame: &Frame<'_>,
+        (list, entry): (Option<List>, &Entry),
+        (from, outcome): (Peer, Outcome),
+    ) -> Result<Changes, &'static str> {
+        let mut changes = Changes::default();
+        if let Some(why) = list.and_then(|list| ambiguous(frame, list)) {
+            return Err(why);
         }
-        let mut parser = Parser::default();
-        let limits = *self.limits(turn.from);
-        let judged = match parser.parse(bytes, turn.direction(), &limits) {
-            Ok(filtered) => {
-                let scan = self.scan(&filtered, turn.direction());
-                self.judge(&filtered, scan, None)
+        let result = match outcome {
+            Outcome::Result(result) => result,
+            Outcome::Error(error) => {
+                changes.ruling = if from == Peer::Server { self.may_point_to(frame, error) } else { None };
+                return Ok(changes);
             }
-            Err(refused) => Judged::blocked(
-                "wire/filtered",
-                format!("without what is hidden the list would be refused: {}", refused.reason),
-            ),
         };
-        // On record findings have the places that they had in the line as it came.
-        Judged { findings: scan.ruled.into_iter().map(|(finding, _)| finding).collect(), ..judged }
+        match (from, &*entry.method) {
+            (Peer::Client, "roots/list") => {
+                let roots = self.bound_roots(frame, result);
+                changes.noted = roots.verdict();
+                changes.edits = roots.edits;
+            }
+            (_, "tasks/list") => changes.edits = self.filter_tasks(frame, result, from.other())?,
+            (
+                Peer::Server,
+                "tools/call" | "prompts/get" | "resources/read" | "tasks/get" | "tasks/result",
+            ) => {
+                let target = match &entry.is_for {
+                    Use::Call(target) => Some(&**target),
+                    Use::Nothing | Use::Feature(_) | Use::Task(_) | Use::Listening(_) => None,
+                };
+                changes.ruling = self.may_continue(frame, result, target);
+            }
+            _ => {}
+        }
+        if let Use::Task(id) = &entry.is_for {
+            // The policy may have changed since the answer was asked for, which may be long ago.
+            let ruling = self.may_follow_task(from.other(), id);
+            changes.ruling = Some(match changes.ruling.take() {
+                Some(known) => stricter(known, ruling),
+                None => ruling,
+            });
+        }
+        Ok(changes)
+    }
+
+    /// What later messages will refer to.
+    fn remember_use(&mut self, frame: &Frame<'_>, result: Node, entry: &Entry, owner: Peer) {
+        match &entry.is_for {
+            Use::Call(target) => {
+                self.await_round(frame, result, target);
+                let work = Work::Item(target.kind, target.name.clone());
+                self.note_task(frame, result, owner, work);
+            }
+            Use::Feature(feature) => self.note_task(frame, result, owner, Work::Feature(feature.clone())),
+            Use::Nothing | Use::Task(_) | Use::Listening(_) => {}
+        }
     }
 
     fn answer_record(&self, frame: &Frame<'_>, key: &IdKey, entry: &Entry, turn: &Turn<'_>) -> Record {
@@ -124,24 +194,31 @@ impl Mediator {
             self.claims.server = Some(claim);
         }
     }
-}
 
-/// What the one who asked gets in the place of an answer that is held back.
-fn withheld(
-    id: Id<'_>,
-    entry: &Entry,
-    verdict: &Verdict,
-    (found, code): (&str, &str),
-    from: Peer,
-) -> Vec<u8> {
-    let what = match &entry.item {
-        Some(item) => item,
-        None => &*entry.method,
-    };
-    let text = reply::sentence(verdict, About { what, answer: true, found, code });
-    if from == Peer::Server && entry.method == "tools/call" {
-        reply::tool_denial(id.raw, entry.era, verdict, &text, code)
-    } else {
-        reply::denial(id.raw, verdict, &text, code)
+    /// What the one who asked gets in the place of an answer that is held back.
+    fn withheld(
+        &self,
+        (id, entry): (Id<'_>, &Entry),
+        verdict: &Verdict,
+        (found, code): (&str, &str),
+        from: Peer,
+    ) -> Vec<u8> {
+        let what = match &entry.item {
+            Some(item) => item,
+            None => &*entry.method,
+        };
+        let text = reply::sentence(verdict, About { what, answer: true, found, code });
+        let is_tools = match (&*entry.method, &entry.is_for) {
+            ("tools/call", _) => true,
+            ("tasks/result", Use::Task(id)) => {
+                matches!(self.tasks.get(from.other(), id), Some(Work::Item(ItemKind::Tool, _)))
+            }
+            _ => false,
+        };
+        if from == Peer::Server && is_tools {
+            reply::tool_denial(id.raw, entry.era, verdict, &text, code)
+        } else {
+            reply::denial(id.raw, verdict, &text, code)
+        }
     }
 }

@@ -3,20 +3,27 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::access::{AccessRuling, stricter};
 use super::action::{Peer, Turn};
+use super::announce::opted;
+use super::asked::Petition;
 use super::catalogue::{ItemKind, claim};
+use super::clamp::Narrowed;
 use super::content::{Judged, contains, named};
-use super::pending::{Entry, Era, Owner};
+use super::denial::{Refused, Said, refusal};
+use super::pending::{Entry, Era, Owner, Use};
 use super::record::{Record, RecordKind, built_in, shown, shown_id};
-use super::reply::{self, About};
+use super::reply;
+use super::rounds::{Continued, Mark, Target, mark_of_arguments};
 use super::session::{Mediator, brief};
+use super::subject::{ClientFeature, Named, Subject};
 use super::tally::Dropped;
 use crate::detect::Finding;
 use crate::document::policy::UnknownMethods;
 use crate::rules::{Item, Ruling};
 use crate::verdict::{Access, Content, Verdict};
 use crate::wire::methods::{self, MethodKind};
-use crate::wire::{Frame, Id, IdKey, Node, NodeKind};
+use crate::wire::{Frame, Id, IdKey, Node};
 
 /// Where the stateless revisions name themselves in each request's `_meta`.
 const REVISION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
@@ -29,30 +36,32 @@ struct Call<'f> {
     method: Cow<'static, str>,
     subject: Subject<'f>,
     era: Era,
-}
-
-/// What a request is about.
-enum Subject<'f> {
-    /// Nothing that a rule could name.
-    None,
-    /// A tool or a prompt: access rules are asked.
-    Item { kind: ItemKind, name: Cow<'f, str>, node: Node },
-    /// A resource.
-    Resource(Cow<'f, str>),
+    /// The round that it continues.
+    continued: Option<Continued>,
 }
 
 /// Why a request is not even judged.
-struct Obstacle {
-    rule: &'static str,
+pub(super) struct Obstacle {
+    pub(super) rule: &'static str,
     /// The code to answer with; `None` where an answer would be taken for another one's.
-    code: Option<i32>,
-    text: Cow<'static, str>,
+    pub(super) code: Option<i32>,
+    pub(super) text: Cow<'static, str>,
 }
 
-/// The access axis, and whether the item is there at all for this client.
-struct AccessRuling {
+/// Whether the call uses up something of a limit, and what stands against it already.
+#[derive(Clone, Copy)]
+enum Spending<'r> {
+    Nothing(Option<&'r Ruling<Access>>),
+    Call(Option<&'r Ruling<Access>>),
+}
+
+/// What the access axis says about a call.
+struct Permission {
     ruling: Ruling<Access>,
     hidden: bool,
+    petition: Option<Petition>,
+    /// Mark of the arguments, if a person approved the call, now or in an earlier round.
+    approved: Option<Mark>,
 }
 
 impl Mediator {
@@ -74,6 +83,7 @@ impl Mediator {
             method: brief(&self.engine, method, known),
             subject: Subject::None,
             era,
+            continued: None,
         };
         if self.pending.get(turn.from.into(), &call.key).is_some() {
             let text = "a request with this id is still waiting for its answer".into();
@@ -92,31 +102,102 @@ impl Mediator {
             let obstacle = Obstacle { rule: "method/unknown", code: Some(reply::NO_METHOD), text };
             return self.turn_away(frame, &call, obstacle, turn);
         }
-        if turn.from == Peer::Client {
-            match subject(frame, &call.method, params) {
-                Ok(found) => call.subject = found,
-                Err(text) => {
-                    let obstacle =
-                        Obstacle { rule: "method/params", code: Some(reply::PARAMS), text: text.into() };
-                    return self.turn_away(frame, &call, obstacle, turn);
-                }
-            }
-            self.learn_client(frame, &call.method, params, meta);
+        if turn.from == Peer::Server && self.spoken.stateless && !self.spoken.handshake {
+            let text = "in the stateless revisions servers send no requests".into();
+            let obstacle = Obstacle { rule: "era/server-request", code: Some(reply::SHAPE), text };
+            return self.turn_away(frame, &call, obstacle, turn);
         }
-        self.decide_call(frame, call, turn);
+        match self.understand(frame, &mut call, (turn.from, params, meta)) {
+            Ok(narrowed) => {
+                if turn.from == Peer::Client {
+                    self.spoken.stateless |= era == Era::Stateless;
+                    self.learn_client(frame, &call.method, params, meta);
+                }
+                self.decide_call(frame, call, (params, narrowed), turn);
+            }
+            Err(obstacle) => self.turn_away(frame, &call, obstacle, turn),
+        }
+    }
+
+    /// What the request is about and what it continues, or why that cannot be said.
+    fn understand<'f>(
+        &self,
+        frame: &Frame<'f>,
+        call: &mut Call<'f>,
+        (from, params, meta): (Peer, Option<Node>, Option<Node>),
+    ) -> Result<Narrowed, Obstacle> {
+        let form = |text: &'static str| Obstacle {
+            rule: "method/params",
+            code: Some(reply::PARAMS),
+            text: text.into(),
+        };
+        call.subject = Subject::read(frame, (from, &call.method), params).map_err(form)?;
+        if let Subject::Task(id) = &call.subject
+            && self.tasks.get(from, id).is_none()
+        {
+            let text = "Unknown task: no call of this session made it".into();
+            return Err(Obstacle { rule: "task/unknown", code: Some(reply::PARAMS), text });
+        }
+        if let (true, Subject::Item(item)) = (may_have_rounds(&call.method), &call.subject) {
+            call.continued = self.continued(frame, (item.kind, &item.name), params)?;
+        }
+        self.narrowed(frame, (from, &call.method), params, meta).map_err(form)
+    }
+
+    /// What has to go from a request of the client before the server may hear of it.
+    fn narrowed(
+        &self,
+        frame: &Frame<'_>,
+        (from, method): (Peer, &str),
+        params: Option<Node>,
+        meta: Option<Node>,
+    ) -> Result<Narrowed, &'static str> {
+        match (from, method) {
+            (Peer::Server, _) => Ok(Narrowed::default()),
+            (Peer::Client, "subscriptions/listen") => {
+                let mut narrowed = self.narrow_listen(frame, params)?;
+                narrowed.edits.extend(self.clamp(frame, method, params, meta).edits);
+                Ok(narrowed)
+            }
+            (Peer::Client, _) => {
+                let mut narrowed = self.clamp(frame, method, params, meta);
+                narrowed.edits.extend(self.narrow_responses(frame, params)?);
+                Ok(narrowed)
+            }
+        }
     }
 
     /// Both axes; then the request goes on or is answered here.
-    fn decide_call(&mut self, frame: &Frame<'_>, call: Call<'_>, turn: &mut Turn<'_>) {
-        let AccessRuling { ruling, hidden } = self.may_use(&call.subject);
-        let fixed = match &call.subject {
-            Subject::Item { node, .. } => Some(frame.span(*node)),
-            Subject::None | Subject::Resource(_) => None,
-        };
+    fn decide_call(
+        &mut self,
+        frame: &Frame<'_>,
+        call: Call<'_>,
+        (params, narrowed): (Option<Node>, Narrowed),
+        turn: &mut Turn<'_>,
+    ) {
+        let Narrowed { edits, ruling: narrower, is_empty } = narrowed;
+        let is_listen = call.method == "subscriptions/listen";
+        let refused = narrower.as_ref().filter(|_| is_listen && is_empty);
+        let mut fixed = call.subject.fixed(frame);
+        // A server takes its own state as it gave it, or not at all.
+        fixed.extend(
+            params.and_then(|params| frame.get(params, "requestState")).map(|state| frame.span(state)),
+        );
         let scan = self.scan(frame, turn.direction());
-        let Judged { content, reason, would_have, rewritten, findings } =
-            self.judge(frame, scan, fixed.clone());
-        let verdict = Verdict {
+        let is_narrowed = !edits.is_empty();
+        let Judged { content, reason, would_have, rewritten, findings } = if is_narrowed {
+            self.judge_edited(frame, edits, scan, (&fixed, turn.direction()))
+        } else {
+            self.judge(frame, scan, &fixed)
+        };
+        let refused = match content {
+            // What is not sent uses up nothing.
+            Content::Block => Spending::Nothing(refused),
+            _ => Spending::Call(refused),
+        };
+        let Permission { ruling, hidden, petition, approved } =
+            self.permission(frame, (&call, params), refused, turn);
+        let mut verdict = Verdict {
             access: ruling.verdict,
             content,
             reason: if ruling.verdict == Access::Allow && content > Content::Pass {
@@ -126,13 +207,27 @@ impl Mediator {
             },
             would_have: ruling.would_have.map(|(_, reason)| reason).or(would_have),
         };
+        // Capabilities of the stateless era stand in every request; they are told of once, in the first.
+        let tells = is_listen || matches!(&*call.method, "initialize" | "server/discover");
+        let narrower = narrower.and_then(|ruling| ruling.reason).filter(|_| is_narrowed && tells);
+        if narrower.is_some() && verdict.word() == "allow" {
+            verdict.content = Content::Redact;
+            verdict.reason = narrower;
+        }
         let mut record = self.call_record(frame, &call, turn);
         if verdict.refuses() {
             let code = self.mint.code();
             let found = named(&findings);
-            let what = self.shown_subject(&call, fixed, &findings);
-            let answer = refusal(&call, &verdict, (&what, hidden), (&found, &code), turn.from);
-            turn.answer(answer);
+            let what = self.shown_subject(&call, &fixed, &findings);
+            let refused = Refused {
+                id: call.id.raw,
+                method: &call.method,
+                era: call.era,
+                from: turn.from,
+                subject: &call.subject,
+            };
+            let said = Said { what: &what, hidden, found: &found, code: &code };
+            turn.answer(refusal(&refused, &verdict, &said));
             record.code = Some(code);
         } else {
             record.rewritten |= rewritten.is_some();
@@ -140,15 +235,90 @@ impl Mediator {
         }
         record.note(frame, &self.engine, findings);
         let refuses = verdict.refuses();
+        if let Some(approval) = petition.as_ref().and_then(|one| one.approval.as_deref()).filter(|_| !refuses)
+        {
+            self.approvals.spend(approval);
+        }
+        record.petition = petition;
         record.verdict = verdict;
         let item = record.item.as_deref().map(Box::from);
         turn.record(record);
         if !refuses {
-            let entry = Entry { method: call.method, item, at: turn.now, era: call.era };
-            let owner = Owner::from(turn.from);
-            if let Some((key, entry)) = self.pending.insert(owner, call.key, entry) {
-                self.gave_up(owner, &key, &entry, turn);
+            self.await_answer((frame, params), call, (item, approved), turn);
+        }
+    }
+
+    /// The access axis: the policy, its limits, and the people who approve.
+    fn permission(
+        &mut self,
+        frame: &Frame<'_>,
+        (call, params): (&Call<'_>, Option<Node>),
+        spending: Spending<'_>,
+        turn: &Turn<'_>,
+    ) -> Permission {
+        // What is not to run may always be stopped.
+        let subject = if call.method == "tasks/cancel" { &Subject::None } else { &call.subject };
+        let AccessRuling { mut ruling, hidden } = self.may_use(frame, (turn.from, subject), params);
+        let (Spending::Nothing(refused) | Spending::Call(refused)) = spending;
+        if let Some(refused) = refused {
+            ruling = stricter(ruling, refused.clone());
+        }
+        let arguments = || mark_of_arguments(frame, params);
+        let continued = call.continued.and_then(|it| it.approved).filter(|mark| *mark == arguments());
+        if ruling.verdict == Access::Ask && continued.is_some() {
+            // The same call goes on: whoever approved it is not asked again.
+            ruling.verdict = Access::Allow;
+        }
+        let about = (turn.direction(), &*call.method);
+        let item = call.subject.items().next();
+        let name = item.map(|item| &*item.name);
+        let mut petition = self.petition(frame, about, name, &mut ruling);
+        // A later round is the same call.
+        let counts = matches!(spending, Spending::Call(_)) && call.continued.is_none();
+        if let Some(Named { kind: ItemKind::Tool, name: tool, .. }) = item
+            && counts
+            && ruling.verdict == Access::Allow
+            && turn.from == Peer::Client
+        {
+            let about_tool = (&*self.facts.identities, Item::Tool(tool));
+            let bytes = u64::try_from(turn.bytes).unwrap_or(u64::MAX);
+            let limit = self.limits.charge(&self.policy, about_tool, bytes, turn.now.0);
+            ruling = stricter(ruling, limit);
+            petition = self.petition(frame, about, name, &mut ruling).or(petition);
+        }
+        let by_approval = petition.as_ref().is_some_and(|petition| petition.approval.is_some());
+        let approved = if by_approval { Some(arguments()) } else { continued };
+        Permission { ruling, hidden, petition, approved }
+    }
+
+    /// The request went on: its answer is waited for.
+    fn await_answer(
+        &mut self,
+        (frame, params): (&Frame<'_>, Option<Node>),
+        call: Call<'_>,
+        (item, approved): (Option<Box<str>>, Option<Mark>),
+        turn: &mut Turn<'_>,
+    ) {
+        self.spoken.handshake |= turn.from == Peer::Client && call.method == "initialize";
+        if let Some(continued) = &call.continued {
+            self.rounds.close(continued);
+        }
+        let has_task = params.is_some_and(|params| frame.get(params, "task").is_some());
+        let can_go_on = call.era == Era::Stateless || has_task;
+        let is_for = match call.subject {
+            Subject::Item(Named { kind, name, .. }) if can_go_on && may_have_rounds(&call.method) => {
+                let round = call.continued.map_or(0, |continued| continued.round);
+                Use::Call(Box::new(Target { kind, name: name.into(), round, approved }))
             }
+            Subject::Feature(feature) => Use::Feature(feature),
+            Subject::Task(id) => Use::Task(id.into()),
+            Subject::None if call.method == "subscriptions/listen" => Use::Listening(opted(frame, params)),
+            Subject::Item(_) | Subject::None | Subject::Reference { .. } => Use::Nothing,
+        };
+        let entry = Entry { method: call.method, item, at: turn.now, era: call.era, is_for };
+        let owner = Owner::from(turn.from);
+        if let Some((key, entry)) = self.pending.insert(owner, call.key, entry) {
+            self.gave_up(owner, &key, &entry, turn);
         }
     }
 
@@ -156,39 +326,19 @@ impl Mediator {
     fn shown_subject<'c>(
         &self,
         call: &'c Call<'_>,
-        fixed: Option<Range<usize>>,
+        fixed: &[Range<usize>],
         findings: &[Finding],
     ) -> Cow<'c, str> {
-        let Subject::Item { name, .. } = &call.subject else { return Cow::Borrowed(&*call.method) };
+        let Some(Named { name, .. }) = call.subject.items().next() else {
+            return Cow::Borrowed(&*call.method);
+        };
         let masked = shown(&self.engine, name);
-        let holds_one = findings.iter().any(|found| fixed.as_ref().is_some_and(|f| contains(f, &found.raw)));
+        let holds_one = findings.iter().any(|found| fixed.iter().any(|fixed| contains(fixed, &found.raw)));
         // Not everything that a rule can name is masked: e-mail addresses and hidden text are not.
         if holds_one && name.starts_with(&masked) {
             return Cow::Borrowed("(a name that is not shown)");
         }
         Cow::Owned(masked)
-    }
-
-    /// The policy's answer, and what was hidden for its definition.
-    fn may_use(&self, subject: &Subject<'_>) -> AccessRuling {
-        let Subject::Item { kind, name, .. } = subject else {
-            let ruling = Ruling { verdict: Access::Allow, reason: None, would_have: None };
-            return AccessRuling { ruling, hidden: false };
-        };
-        let item = match kind {
-            ItemKind::Tool => Item::Tool(name),
-            ItemKind::Prompt => Item::Prompt(name),
-        };
-        let mut ruling = self.policy.access(&self.facts.identities, item);
-        if ruling.verdict != Access::Allow {
-            return AccessRuling { ruling, hidden: self.catalogue.is_filtered(*kind) };
-        }
-        if let Some(reason) = self.catalogue.why_hidden(*kind, name) {
-            ruling.verdict = Access::Deny;
-            ruling.reason = Some(reason.clone());
-            return AccessRuling { ruling, hidden: true };
-        }
-        AccessRuling { ruling, hidden: false }
     }
 
     fn turn_away(&mut self, frame: &Frame<'_>, call: &Call<'_>, obstacle: Obstacle, turn: &mut Turn<'_>) {
@@ -227,8 +377,11 @@ impl Mediator {
         let mut record = Record::new(RecordKind::Call, turn.direction(), turn.bytes);
         record.method = Some(call.method.clone().into_owned());
         record.item = match &call.subject {
-            Subject::None => None,
-            Subject::Item { name, .. } | Subject::Resource(name) => Some(shown(&self.engine, name)),
+            Subject::Feature(ClientFeature::Page(origin)) => {
+                origin.as_deref().map(|it| shown(&self.engine, it))
+            }
+            Subject::Task(id) => Some(shown(&self.engine, id)),
+            subject => subject.items().next().map(|item| shown(&self.engine, &item.name)),
         };
         record.request_id = Some(shown_id(&self.engine, &call.key));
         record.note_repairs(frame);
@@ -244,76 +397,13 @@ impl Mediator {
         };
         if let Some(claim) = info.and_then(|info| claim(frame, info, &self.engine)) {
             self.claims.client = Some(claim);
+            let name = info.and_then(|info| frame.get(info, "name")).and_then(|name| frame.text(name));
+            self.claims.client_name = name.map(|name| shown(&self.engine, &name).into());
         }
     }
 }
 
-/// What a request of the client is about, or why that cannot be said. A name that is not a string would be read one
-/// way by one server and another way by the next.
-fn subject<'f>(frame: &Frame<'f>, method: &str, params: Option<Node>) -> Result<Subject<'f>, &'static str> {
-    let member = |key| params.and_then(|params| frame.get(params, key));
-    let named = |kind, holder: Option<Node>| {
-        let node = holder.and_then(|holder| frame.get(holder, "name"))?;
-        frame.text(node).map(|name| Subject::Item { kind, name, node })
-    };
-    let arguments_fit = match member("arguments").map(|arguments| frame.kind(arguments)) {
-        None | Some(NodeKind::Object | NodeKind::Null) => true,
-        Some(_) => false,
-    };
-    match method {
-        "tools/call" | "prompts/get" if !arguments_fit => Err("`params.arguments` has to be an object"),
-        "tools/call" => {
-            named(ItemKind::Tool, params).ok_or("`params.name` has to be the tool's name, a string")
-        }
-        "prompts/get" => {
-            named(ItemKind::Prompt, params).ok_or("`params.name` has to be the prompt's name, a string")
-        }
-        "completion/complete" => {
-            let reference = member("ref");
-            let kind = reference.and_then(|reference| frame.get(reference, "type"));
-            let kind =
-                kind.and_then(|kind| frame.text(kind)).ok_or("`params.ref.type` has to be a string")?;
-            // Whatever type it says: a reference with a name may be read as that of a prompt.
-            match named(ItemKind::Prompt, reference) {
-                None if kind == "ref/prompt" => {
-                    Err("`params.ref.name` has to be the prompt's name, a string")
-                }
-                prompt => Ok(prompt.unwrap_or(Subject::None)),
-            }
-        }
-        "resources/read" | "resources/subscribe" | "resources/unsubscribe" | "resources/directory/read" => {
-            let uri = member("uri").and_then(|uri| frame.text(uri));
-            Ok(uri.map_or(Subject::None, Subject::Resource))
-        }
-        _ => Ok(Subject::None),
-    }
-}
-
-/// How a refusal looks to the one who asked.
-fn refusal(
-    call: &Call<'_>,
-    verdict: &Verdict,
-    (what, hidden): (&str, bool),
-    (found, code): (&str, &str),
-    from: Peer,
-) -> Vec<u8> {
-    let id = call.id.raw;
-    if from == Peer::Server && call.method == "elicitation/create" {
-        return reply::decline(id);
-    }
-    if let (true, Subject::Item { kind, .. }) = (hidden && verdict.access != Access::Allow, &call.subject) {
-        let kind = match kind {
-            ItemKind::Tool => "tool",
-            ItemKind::Prompt => "prompt",
-        };
-        let rule = verdict.reason.as_ref().map_or("built-in", |reason| &reason.rule);
-        let message = format!("Unknown {kind}: {what}");
-        return reply::error(id, reply::PARAMS, &message, &[("rule", rule), ("code", code)]);
-    }
-    let text = reply::sentence(verdict, About { what, answer: false, found, code });
-    if from == Peer::Client && call.method == "tools/call" {
-        reply::tool_denial(id, call.era, verdict, &text, code)
-    } else {
-        reply::denial(id, verdict, &text, code)
-    }
+/// Calls that a server may answer with questions, or with a task.
+fn may_have_rounds(method: &str) -> bool {
+    matches!(method, "tools/call" | "prompts/get" | "resources/read")
 }

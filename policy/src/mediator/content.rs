@@ -5,12 +5,13 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::action::Without;
+use super::edit::{Edit, splice};
 use super::session::Mediator;
 use crate::detect::{Finding, ScanEnd};
 use crate::redact;
 use crate::rules::Ruling;
 use crate::verdict::{Content, Reason};
-use crate::wire::{Direction, Frame};
+use crate::wire::{Direction, Frame, Parser};
 
 /// Most detectors named in a sentence.
 const NAMED_MAX: usize = 4;
@@ -82,7 +83,7 @@ impl Mediator {
     /// The strictest ruling, carried out: findings to be redacted are replaced in a copy of the frame. A finding in
     /// a part that decided something (`fixed`), or outside of the body, cannot be replaced: what the receiver reads
     /// must be what was judged.
-    pub(super) fn judge(&self, frame: &Frame<'_>, scan: Scan, fixed: Option<Range<usize>>) -> Judged {
+    pub(super) fn judge(&self, frame: &Frame<'_>, scan: Scan, fixed: &[Range<usize>]) -> Judged {
         let Scan { ruled, unsearched } = scan;
         let mut judged = Judged::clear();
         let mut would_have = Content::Pass;
@@ -111,11 +112,47 @@ impl Mediator {
         judged
     }
 
+    /// As [`Mediator::judge`], for a frame of which something is taken out: the edited bytes are what goes on. Where
+    /// findings are replaced as well they have other places now, so what is left is read and searched again.
+    pub(super) fn judge_edited(
+        &mut self,
+        frame: &Frame<'_>,
+        edits: Vec<Edit>,
+        scan: Scan,
+        (fixed, direction): (&[Range<usize>], Direction),
+    ) -> Judged {
+        let moved: Vec<Range<usize>> = fixed.iter().map(|range| moved(range, &edits)).collect();
+        let bytes = splice(frame.bytes, edits);
+        let strictest = scan.ruled.iter().map(|(_, ruling)| ruling.verdict).max();
+        if strictest != Some(Content::Redact) {
+            return Judged { rewritten: Some(bytes), ..self.judge(frame, scan, fixed) };
+        }
+        let mut parser = Parser::default();
+        let limits = match direction {
+            Direction::ToServer => self.to_server,
+            Direction::ToClient => self.to_client,
+        };
+        let judged = match parser.parse(&bytes, direction, &limits) {
+            Ok(edited) => {
+                let scan = self.scan(&edited, direction);
+                let judged = self.judge(&edited, scan, &moved);
+                let rewritten = judged.rewritten.unwrap_or_else(|| edited.bytes.to_vec());
+                Judged { rewritten: Some(rewritten), ..judged }
+            }
+            Err(refused) => Judged::blocked(
+                "wire/filtered",
+                format!("without what is taken out the message would be refused: {}", refused.reason),
+            ),
+        };
+        // On record findings have the places that they had in the line as it came.
+        Judged { findings: scan.ruled.into_iter().map(|(finding, _)| finding).collect(), ..judged }
+    }
+
     fn redacted(
         &self,
         frame: &Frame<'_>,
         ruled: &[Ruled],
-        fixed: Option<Range<usize>>,
+        fixed: &[Range<usize>],
     ) -> Result<Vec<u8>, String> {
         let named: Vec<&Finding> = ruled
             .iter()
@@ -126,7 +163,7 @@ impl Mediator {
         if named.iter().any(|finding| !contains(&body, &finding.raw)) {
             return Err("the finding stands in the id or the method".to_owned());
         }
-        if fixed.is_some_and(|fixed| named.iter().any(|finding| contains(&fixed, &finding.raw))) {
+        if fixed.iter().any(|fixed| named.iter().any(|finding| contains(fixed, &finding.raw))) {
             return Err("the finding stands in the name of what is called".to_owned());
         }
         redact::redact(frame, &named, &self.engine).map_err(|error| error.to_string())
@@ -143,6 +180,15 @@ pub(super) fn named(findings: &[Finding]) -> String {
 
 pub(super) fn contains(outer: &Range<usize>, inner: &Range<usize>) -> bool {
     outer.start <= inner.start && inner.end <= outer.end
+}
+
+/// Where a part that no edit touches stands afterwards.
+fn moved(range: &Range<usize>, edits: &[Edit]) -> Range<usize> {
+    let before = edits.iter().filter(|(edited, _)| edited.end <= range.start);
+    let (gone, come) =
+        before.fold((0, 0), |(gone, come), (edited, text)| (gone + edited.len(), come + text.len()));
+    let move_ = |at: usize| (at + come).saturating_sub(gone);
+    move_(range.start)..move_(range.end)
 }
 
 fn not_redactable(reason: Reason, why: &str) -> Reason {

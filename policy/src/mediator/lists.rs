@@ -1,4 +1,4 @@
-//! Lists of tools and prompts: what may not be used, and what tries to instruct the model, is not shown.
+//! Lists of a server's items: what may not be used, and what tries to instruct the model, is not shown.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,22 +7,29 @@ use std::ops::Range;
 use super::action::Turn;
 use super::catalogue::ItemKind;
 use super::content::{Ruled, Scan, contains};
+use super::edit::{Edit, removals};
 use super::pending::Era;
 use super::record::{Record, RecordKind, built_in, shown};
 use super::session::Mediator;
 use crate::detect::Finding;
-use crate::rules::Item;
+use crate::rules::Annotations;
 use crate::verdict::{Access, Content, Verdict};
 use crate::wire::{self, Frame, Node, NodeKind};
 
 /// Most records about definitions that one list may cause.
 const DEFINITIONS_MAX: usize = 64;
 
-/// Which list an answer holds. (Resources are searched like everything else, and not filtered yet.)
+/// Which list an answer holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ListKind {
     Tools,
     Prompts,
+    Resources,
+    Templates,
+    /// Children of a resource that is a directory (an extension).
+    Directory,
+    /// Skills, which are resources under another name (an extension).
+    Skills,
 }
 
 /// An answer with a list.
@@ -37,6 +44,7 @@ pub(super) struct List {
 struct Definition<'f> {
     span: Range<usize>,
     name: Option<Cow<'f, str>>,
+    annotations: Option<Annotations>,
 }
 
 /// Records about definitions: the first ones one by one, the rest as a number.
@@ -46,15 +54,16 @@ struct Definitions {
     beyond: usize,
 }
 
-/// A replacement of a part of the line; an insertion has an empty range.
-type Edit = (Range<usize>, &'static str);
-
 impl ListKind {
     /// The list that a method's answer holds.
     pub(super) fn of(method: &str) -> Option<Self> {
         match method {
             "tools/list" => Some(Self::Tools),
             "prompts/list" => Some(Self::Prompts),
+            "resources/list" => Some(Self::Resources),
+            "resources/templates/list" => Some(Self::Templates),
+            "resources/directory/read" => Some(Self::Directory),
+            "skills/list" => Some(Self::Skills),
             _ => None,
         }
     }
@@ -63,6 +72,18 @@ impl ListKind {
         match self {
             Self::Tools => "tools",
             Self::Prompts => "prompts",
+            Self::Resources | Self::Directory => "resources",
+            Self::Templates => "resourceTemplates",
+            Self::Skills => "skills",
+        }
+    }
+
+    /// The member of a definition that names it.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Tools | Self::Prompts => "name",
+            Self::Templates => "uriTemplate",
+            Self::Resources | Self::Directory | Self::Skills => "uri",
         }
     }
 
@@ -70,6 +91,10 @@ impl ListKind {
         match self {
             Self::Tools => "tools/list",
             Self::Prompts => "prompts/list",
+            Self::Resources => "resources/list",
+            Self::Templates => "resources/templates/list",
+            Self::Directory => "resources/directory/read",
+            Self::Skills => "skills/list",
         }
     }
 
@@ -77,14 +102,14 @@ impl ListKind {
         match self {
             Self::Tools => ItemKind::Tool,
             Self::Prompts => ItemKind::Prompt,
+            Self::Resources | Self::Directory | Self::Skills => ItemKind::Resource,
+            Self::Templates => ItemKind::Template,
         }
     }
 
-    fn item(self, name: &str) -> Item<'_> {
-        match self {
-            Self::Tools => Item::Tool(name),
-            Self::Prompts => Item::Prompt(name),
-        }
+    /// Whether clients pick an item by its name alone, so that a second one of the same name may take its place.
+    fn is_called_by_name(self) -> bool {
+        matches!(self, Self::Tools | Self::Prompts)
     }
 }
 
@@ -102,8 +127,8 @@ pub(super) fn ambiguous(frame: &Frame<'_>, list: List) -> Option<&'static str> {
     }
     frame
         .elements(array)
-        .any(|element| looks_like(element, "name"))
-        .then_some("a member of a definition differs from `name` only in case")
+        .any(|element| looks_like(element, list.kind.key()))
+        .then_some("a member of a definition differs from its name only in case")
 }
 
 impl Mediator {
@@ -115,13 +140,17 @@ impl Mediator {
         list: List,
         scan: &mut Scan,
         turn: &mut Turn<'_>,
-    ) -> Option<Vec<u8>> {
+    ) -> Option<Vec<Edit>> {
         let array = frame.get(list.result, list.kind.member())?;
         let definitions: Vec<Definition<'_>> = frame
             .elements(array)
             .map(|element| Definition {
                 span: frame.span(element),
-                name: frame.get(element, "name").and_then(|name| frame.text(name)),
+                name: frame.get(element, list.kind.key()).and_then(|name| frame.text(name)),
+                annotations: match list.kind {
+                    ListKind::Tools => Some(annotations(frame, element)),
+                    _ => None,
+                },
             })
             .collect();
         let repeated = repeated(&definitions);
@@ -148,12 +177,13 @@ impl Mediator {
             !of.is_some_and(|(_, hidden)| *hidden || is_instruction(finding))
         });
         records.finish(list.kind, turn);
-        let removed = removals(&definitions, &keep);
+        let spans: Vec<_> = definitions.iter().map(|definition| definition.span.clone()).collect();
+        let removed = removals(&spans, &keep);
         if removed.is_empty() {
             return None;
         }
         self.catalogue.filtered(list.kind.item_kind());
-        Some(splice(frame.bytes, edits(frame, list, removed)))
+        Some(edits(frame, list, removed))
     }
 
     /// Whether a definition may be shown. Instructions in it hide it where a rule would block or redact them: to
@@ -171,15 +201,16 @@ impl Mediator {
                 "the definition has no name that could be judged".to_owned(),
             );
         };
-        if repeated.get(name).is_some_and(|times| *times > 1) {
+        if kind.is_called_by_name() && repeated.get(name).is_some_and(|times| *times > 1) {
             let text = "the list holds this name more than once, and clients differ on which one is called";
             return built_in("definition/repeated-name", text.to_owned());
         }
-        let access = self.policy.access(&self.facts.identities, kind.item(name));
-        let mut verdict = Verdict { access: access.verdict, reason: access.reason, ..Verdict::CLEAR };
-        if access.verdict != Access::Allow {
-            return verdict;
+        let access = self.may_list(kind.item_kind(), name, definition.annotations);
+        if access.verdict == Access::Deny {
+            return Verdict { access: access.verdict, reason: access.reason, ..Verdict::CLEAR };
         }
+        // What is asked about is shown: of what it does not see a model cannot ask anything.
+        let mut verdict = Verdict { access: Access::Allow, reason: access.reason, ..Verdict::CLEAR };
         for (_, ruling) in inside.iter().filter(|(finding, _)| is_instruction(finding)) {
             let content = if ruling.verdict == Content::Redact { Content::Block } else { ruling.verdict };
             if content > verdict.content {
@@ -196,6 +227,11 @@ impl Mediator {
     /// A definition that was hidden for what it says, not by an access rule, cannot be called either.
     fn remember(&mut self, kind: ListKind, definition: &Definition<'_>, verdict: &Verdict) {
         let Some(name) = definition.name.as_deref() else { return };
+        if let Some(annotations) = definition.annotations {
+            self.catalogue.annotate(name, annotations);
+        }
+        self.catalogue.see(kind.item_kind(), name, verdict.access == Access::Allow);
+        let name = &*self.catalogue_name(kind.item_kind(), name);
         match &verdict.reason {
             Some(reason) if verdict.content == Content::Block || reason.rule.starts_with("definition/") => {
                 self.catalogue.hide(kind.item_kind(), name, reason);
@@ -266,33 +302,6 @@ fn within<'r>(ruled: &'r [Ruled], span: &Range<usize>) -> &'r [Ruled] {
     &ruled[start..end.max(start)]
 }
 
-/// What has to go so that exactly the kept definitions stay, each with what stood before it: a removed definition
-/// takes the comma behind it along, and those behind the last kept one the comma before them.
-fn removals(definitions: &[Definition<'_>], keep: &[bool]) -> Vec<Edit> {
-    let Some(last) = definitions.last() else { return Vec::new() };
-    let last_kept = keep.iter().rposition(|kept| *kept);
-    let mut edits: Vec<Edit> = Vec::new();
-    for (at, definition) in definitions.iter().enumerate() {
-        if keep[at] {
-            continue;
-        }
-        match definitions.get(at + 1) {
-            Some(next) if last_kept.is_some_and(|kept| at < kept) => {
-                edits.push((definition.span.start..next.span.start, ""));
-            }
-            _ => break,
-        }
-    }
-    match last_kept {
-        Some(kept) if kept + 1 < definitions.len() => {
-            edits.push((definitions[kept].span.end..last.span.end, ""));
-        }
-        Some(_) => {}
-        None => edits.push((definitions[0].span.start..last.span.end, "")),
-    }
-    edits
-}
-
 /// The removals, and for the stateless revisions what keeps a filtered list out of shared caches.
 fn edits(frame: &Frame<'_>, list: List, mut edits: Vec<Edit>) -> Vec<Edit> {
     let members =
@@ -303,22 +312,21 @@ fn edits(frame: &Frame<'_>, list: List, mut edits: Vec<Edit>) -> Vec<Edit> {
         let first = frame.span(list.result).start + 1;
         for (key, value, member) in members {
             // The list itself is a member of the result, so the comma behind a new first member is never the last.
-            edits.push(stands(key).map_or((first..first, member), |node| (frame.span(node), value)));
+            let edit = stands(key).map_or((first..first, member), |node| (frame.span(node), value));
+            edits.push((edit.0, Cow::Borrowed(edit.1)));
         }
     }
-    edits.sort_by_key(|(range, _)| (range.start, range.end));
     edits
 }
 
-/// `bytes` with edits that are in order and do not overlap.
-fn splice(bytes: &[u8], edits: Vec<Edit>) -> Vec<u8> {
-    let mut spliced = Vec::with_capacity(bytes.len() + 64);
-    let mut from = 0;
-    for (range, text) in edits {
-        spliced.extend_from_slice(&bytes[from..range.start]);
-        spliced.extend_from_slice(text.as_bytes());
-        from = range.end;
+/// What a tool's definition says about it. Only a boolean counts: anything else is no statement.
+fn annotations(frame: &Frame<'_>, definition: Node) -> Annotations {
+    let Some(said) = frame.get(definition, "annotations") else { return Annotations::default() };
+    let hint = |key| frame.get(said, key).and_then(|hint| frame.boolean(hint));
+    Annotations {
+        read_only: hint("readOnlyHint"),
+        destructive: hint("destructiveHint"),
+        idempotent: hint("idempotentHint"),
+        open_world: hint("openWorldHint"),
     }
-    spliced.extend_from_slice(&bytes[from..]);
-    spliced
 }

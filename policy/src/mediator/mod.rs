@@ -4,11 +4,17 @@
 //! and says what the relay has to do. Every verdict is about one message: both eras of the protocol, the one with a
 //! handshake and the stateless one, may be spoken in one session, so nothing waits for an `initialize`.
 
+mod access;
 mod action;
+mod announce;
 mod answers;
+mod asked;
 mod calls;
 mod catalogue;
+mod clamp;
 mod content;
+mod denial;
+mod edit;
 mod ending;
 mod lists;
 mod mint;
@@ -17,10 +23,15 @@ mod pending;
 mod record;
 mod refused;
 mod reply;
+mod roots;
+mod rounds;
 mod session;
+mod subject;
 mod tally;
+mod tasks;
 
 pub use action::{Action, Now, Peer, ServerEnd, SessionFacts, Waiting, Without};
+pub use asked::Petition;
 pub use pending::PENDING_MAX;
 pub use record::{Record, RecordKind};
 pub use session::Mediator;

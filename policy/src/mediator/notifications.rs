@@ -1,11 +1,15 @@
 //! Notifications: judged like requests, but nobody can be answered.
 
+use super::access::{When, stricter};
 use super::action::{Peer, Turn};
+use super::catalogue::ItemKind;
 use super::pending::Owner;
 use super::record::{Record, RecordKind, built_in, shown_id};
 use super::session::{Mediator, brief};
+use super::subject::ClientFeature;
 use super::tally::Dropped;
 use crate::document::policy::UnknownMethods;
+use crate::rules::Arguments;
 use crate::verdict::{Access, Verdict};
 use crate::wire::methods::{self, MethodKind};
 use crate::wire::{Frame, IdKey, Node};
@@ -37,6 +41,9 @@ impl Mediator {
             let text = "no revision of the protocol knows this notification".to_owned();
             return self.drop_with(record, "method/unknown", text, turn);
         }
+        if let Some((rule, why)) = self.unwelcome(frame, (turn.from, known), params) {
+            return self.drop_with(record, rule, why, turn);
+        }
         let mut cancels = None;
         if known == Some(CANCELLED) {
             match self.cancellation(frame, params, turn.from) {
@@ -48,7 +55,7 @@ impl Mediator {
             }
         }
         let scan = self.scan(frame, turn.direction());
-        let judged = self.judge(frame, scan, None);
+        let judged = self.judge(frame, scan, &[]);
         record.verdict = Verdict {
             access: Access::Allow,
             content: judged.content,
@@ -67,6 +74,39 @@ impl Mediator {
             turn.forward(frame, judged.rewritten);
         }
         turn.record(record);
+    }
+
+    /// Why the policy lets nobody hear of this.
+    fn unwelcome(
+        &self,
+        frame: &Frame<'_>,
+        (from, known): (Peer, Option<&'static str>),
+        params: Option<Node>,
+    ) -> Option<(&'static str, String)> {
+        let ruling = match known? {
+            "notifications/tasks" | "notifications/tasks/status" => {
+                let id = params.and_then(|params| frame.get(params, "taskId")).and_then(|id| frame.text(id));
+                // News of a task go to whoever asked for it.
+                let task = id.map(|id| self.may_follow_task(from.other(), &id));
+                let Some(task) = task else { return Some(("method/params", "it names no task".to_owned())) };
+                let asked = params.and_then(|params| self.may_continue(frame, params, None));
+                asked.into_iter().fold(task, stricter)
+            }
+            "notifications/roots/list_changed" => self.may_ask(&ClientFeature::Roots, When::Now),
+            "notifications/resources/updated" => {
+                let uri = params.and_then(|params| frame.get(params, "uri"));
+                let Some(uri) = uri.and_then(|uri| frame.text(uri)) else {
+                    return Some(("method/params", "it names no resource".to_owned()));
+                };
+                self.may_use_item(ItemKind::Resource, &uri, Arguments::Unknown).ruling
+            }
+            _ => return None,
+        };
+        if ruling.verdict == Access::Allow {
+            return None;
+        }
+        let why = ruling.reason.map(|reason| format!("rule `{}`: {}", reason.rule, reason.text));
+        Some(("access/notification", why.unwrap_or_else(|| "the policy does not allow it".to_owned())))
     }
 
     fn drop_with(&mut self, mut record: Record, rule: &'static str, why: String, turn: &mut Turn<'_>) {

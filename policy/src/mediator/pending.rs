@@ -4,6 +4,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::action::{Now, Peer};
+use super::announce::Opted;
+use super::rounds::Target;
+use super::subject::ClientFeature;
 use crate::wire::IdKey;
 
 /// Most requests of one owner that may wait. Over that the oldest is given up, so an id that nobody ever answers
@@ -44,6 +47,22 @@ pub(super) struct Entry {
     /// When the request was forwarded.
     pub(super) at: Now,
     pub(super) era: Era,
+    pub(super) is_for: Use,
+}
+
+/// What a request was about, as far as its answer is judged by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Nothing that matters for the answer.
+    Nothing,
+    /// A call of an item that may have rounds, or become a task.
+    Call(Box<Target>),
+    /// Something that the server asked of its client.
+    Feature(ClientFeature),
+    /// A task, by its id.
+    Task(Box<str>),
+    /// A subscription that stays open.
+    Listening(Opted),
 }
 
 /// The tables of a session.
@@ -181,7 +200,7 @@ mod tests {
     use super::*;
 
     fn entry(method: &'static str) -> Entry {
-        Entry { method: method.into(), item: None, at: Now(0), era: Era::Handshake }
+        Entry { method: method.into(), item: None, at: Now(0), era: Era::Handshake, is_for: Use::Nothing }
     }
 
     fn full(first: &'static str) -> Pending {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::action::Turn;
+use super::asked::Petition;
 use crate::detect::{Engine, Finding, Place};
 use crate::verdict::{Access, Reason, Verdict};
 use crate::wire::{Direction, Frame, IdKey, TokenKind};
@@ -58,6 +59,10 @@ pub struct Record {
     pub duration_ms: Option<u64>,
     /// Refusals: the short code that the user can ask about (`4F2K`).
     pub code: Option<String>,
+    /// A rule asks about it: by which approval it passed, if it did.
+    pub petition: Option<Petition>,
+    /// Refusals: the very text that the peer got, which holds nothing that is not masked.
+    pub told: Option<String>,
 }
 
 /// Longest name on record, in characters.
@@ -88,6 +93,8 @@ impl Record {
             repaired: 0,
             duration_ms: None,
             code: None,
+            petition: None,
+            told: None,
         }
     }
 

@@ -17,6 +17,8 @@ pub(super) const NO_METHOD: i32 = -32_601;
 pub(super) const PARAMS: i32 = -32_602;
 // Codes of ours stand outside of −32768…−32000, which JSON-RPC and MCP keep for themselves: 1000 and the HTTP status
 // that says the same.
+/// The user does not want it: what the specification's own example of a refused sampling has.
+pub(super) const REJECTED: i32 = -1;
 /// Denied or blocked by policy.
 pub(super) const DENIED: i32 = 1403;
 /// Given up because too many requests wait.
@@ -60,10 +62,7 @@ pub(super) fn denial(id: &[u8], verdict: &Verdict, text: &str, code: &str) -> Ve
 /// A denial of a tool call: a result, since models get to read results and clients often keep errors to themselves.
 /// No `structuredContent`: clients do not check a result with `isError` against the tool's output schema.
 pub(super) fn tool_denial(id: &[u8], era: Era, verdict: &Verdict, text: &str, code: &str) -> Vec<u8> {
-    let result_type = match era {
-        Era::Handshake => "",
-        Era::Stateless => r#","resultType":"complete""#,
-    };
+    let result_type = result_type(era);
     let mut line = start(id);
     let result = format!(
         r#""result":{{"content":[{{"type":"text","text":{}}}],"isError":true{result_type},"_meta":{{"dev.stockade/decision":{}}}}}}}"#,
@@ -81,6 +80,21 @@ pub(super) fn decline(id: &[u8]) -> Vec<u8> {
     line
 }
 
+/// The client has no roots.
+pub(super) fn no_roots(id: &[u8]) -> Vec<u8> {
+    let mut line = start(id);
+    line.extend_from_slice(br#""result":{"roots":[]}}"#);
+    line
+}
+
+/// Nothing to complete with.
+pub(super) fn no_completion(id: &[u8], era: Era) -> Vec<u8> {
+    let mut line = start(id);
+    let completion = r#""result":{"completion":{"values":[],"total":0,"hasMore":false}"#;
+    line.extend_from_slice(format!("{completion}{}}}}}", result_type(era)).as_bytes());
+    line
+}
+
 /// The sentence for a refusal.
 pub(super) fn sentence(verdict: &Verdict, about: About<'_>) -> String {
     let built_in =
@@ -89,6 +103,11 @@ pub(super) fn sentence(verdict: &Verdict, about: About<'_>) -> String {
     let About { what, answer, found, code } = about;
     let found = if found.is_empty() { String::new() } else { format!(" (found: {found})") };
     match (verdict.access, verdict.content) {
+        (Access::Deny | Access::Ask, _) if answer => format!(
+            "Stockade policy rule `{rule}` withheld the answer of `{what}`: {text}. \
+             The request itself may have been carried out. \
+             Repeating or rephrasing will not help; the user can ask about decision {code}."
+        ),
         (Access::Deny, _) => format!(
             "Stockade policy rule `{rule}` does not let `{what}` run: {text}. \
              Repeating or rephrasing will not help; the user can ask about decision {code}."
@@ -138,6 +157,13 @@ pub(super) fn json_string(text: &str) -> String {
     json
 }
 
+fn result_type(era: Era) -> &'static str {
+    match era {
+        Era::Handshake => "",
+        Era::Stateless => r#","resultType":"complete""#,
+    }
+}
+
 fn start(id: &[u8]) -> Vec<u8> {
     let mut line = Vec::with_capacity(512);
     line.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
@@ -146,7 +172,8 @@ fn start(id: &[u8]) -> Vec<u8> {
     line
 }
 
-fn decision<'a>(verdict: &'a Verdict, code: &'a str) -> [(&'a str, &'a str); 3] {
+/// Rule, verdict and code, for the machine.
+pub(super) fn decision<'a>(verdict: &'a Verdict, code: &'a str) -> [(&'a str, &'a str); 3] {
     let rule = verdict.reason.as_ref().map_or("built-in", |reason| &reason.rule);
     [("rule", rule), ("verdict", verdict.word()), ("code", code)]
 }

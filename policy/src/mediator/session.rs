@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use super::action::{Action, Now, Peer, SessionFacts, Turn, Waiting, Without};
+use super::asked::note_told;
 use super::catalogue::{Catalogue, Claims};
 use super::ending::Endings;
 use super::mint::Mint;
-use super::pending::{Entry, Era, Owner, Pending};
+use super::pending::{Entry, Era, Owner, Pending, Use};
 use super::record::{Record, RecordKind};
+use super::rounds::Rounds;
 use super::tally::Tally;
-use crate::detect::{Engine, Finding, Wanted};
-use crate::rules::Policy;
+use super::tasks::Tasks;
+use crate::approvals::Approvals;
+use crate::detect::{Engine, Finding, HashKey, Wanted};
+use crate::rules::{self, Policy, UnixTime};
 use crate::wire::{Direction, Frame, IdKey, Limits, Parser, Refusal, Shape};
 
 /// After a frame of more than this the parser's buffers are given back.
@@ -37,6 +41,22 @@ pub struct Mediator {
     pub(super) endings: Endings,
     pub(super) tally: Tally,
     pub(super) refusals: Vec<(Refusal, u64)>,
+    pub(super) approvals: Approvals,
+    /// The time on the clock that people read, if somebody says it.
+    pub(super) unix_time: Option<UnixTime>,
+    pub(super) spoken: Spoken,
+    pub(super) limits: rules::Limits,
+    pub(super) rounds: Rounds,
+    pub(super) tasks: Tasks,
+}
+
+/// Which eras the client has spoken in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spoken {
+    /// It sent `initialize`, and the server got it.
+    pub(super) handshake: bool,
+    /// It sent a request of the stateless era.
+    pub(super) stateless: bool,
 }
 
 impl Mediator {
@@ -61,6 +81,13 @@ impl Mediator {
             endings: Endings::default(),
             tally: Tally::default(),
             refusals: Vec::new(),
+            // Of no session yet, and so without effect: the launcher says which one this is.
+            approvals: Approvals::new(String::new(), HashKey([0; 32])),
+            unix_time: None,
+            spoken: Spoken::default(),
+            limits: rules::Limits::default(),
+            rounds: Rounds::default(),
+            tasks: Tasks::default(),
         };
         mediator.ask_about();
         mediator
@@ -70,6 +97,11 @@ impl Mediator {
     pub fn dangerously_without(&mut self, without: Without) {
         self.without = without;
         self.ask_about();
+    }
+
+    /// The time on the clock that people read: rules about times of day look at it. Without it they cannot be evaluated.
+    pub fn set_unix_time(&mut self, now: UnixTime) {
+        self.unix_time = Some(now);
     }
 
     /// The policy in force changed: from the next line on this one judges.
@@ -103,6 +135,7 @@ impl Mediator {
             parser.shrink();
         }
         self.parser = parser;
+        note_told(actions);
     }
 
     /// A request of our own to the server: `params` is JSON. Sends it and returns its id; the answer ends here, on
@@ -117,7 +150,8 @@ impl Mediator {
         actions.clear();
         let id = self.mint.id();
         let line = format!(r#"{{"jsonrpc":"2.0","id":"{id}","method":"{method}","params":{params}}}"#);
-        let entry = Entry { method: method.into(), item: None, at: now, era: Era::Handshake };
+        let entry =
+            Entry { method: method.into(), item: None, at: now, era: Era::Handshake, is_for: Use::Nothing };
         let mut turn = Turn { from: Peer::Client, bytes: line.len(), now, actions };
         turn.send(Peer::Server, line.into_bytes());
         let key = IdKey::Text(id.as_str().into());

@@ -33,6 +33,14 @@ impl<'a> Identities<'a> {
     pub(crate) fn new(identities: &'a [String]) -> Self {
         Self(identities.iter().map(|identity| Identity::new(identity)).collect())
     }
+
+    /// What patterns without a star are compared with: versions are left out.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|identity| match identity {
+            Identity::Package { name, .. } => name.as_ref(),
+            Identity::Other(text) => text.as_ref(),
+        })
+    }
 }
 
 impl IdentityPattern {
@@ -55,6 +63,15 @@ impl IdentityPattern {
     /// Does any of the server's identities fit?
     pub(crate) fn matches(&self, identities: &Identities<'_>) -> bool {
         identities.0.iter().any(|identity| self.matches_one(identity)) || matches!(self, Self::Every)
+    }
+
+    /// The one name that it is about, whatever its version; `None` if it has a star there.
+    pub(super) fn literal(&self) -> Option<&str> {
+        match self {
+            Self::Every => None,
+            Self::Package { name, .. } => name.literal(),
+            Self::Whole(whole) => whole.literal(),
+        }
     }
 
     /// How specific the pattern is: a version, then the number of literal characters.

@@ -2,11 +2,16 @@
 
 use std::borrow::Cow;
 
+use super::access::{AccessRule, Fit, Question};
+use super::content::ContentRule;
 use super::identity::{Identities, IdentityPattern};
+use super::index::Index;
+use super::item::Item;
+use super::limits::CompiledLimit;
 use super::pattern::Pattern;
-use super::{Item, Layer, Origin};
-use crate::detect::{Confidence, Finding};
-use crate::document::policy::{Directions, DlpRule, Mode, Rule};
+use super::{Layer, Origin};
+use crate::detect::Finding;
+use crate::document::policy::{Class, Mode};
 use crate::verdict::{Access, Content, Reason};
 use crate::wire::Direction;
 
@@ -16,6 +21,27 @@ pub(super) struct Answer<'p, V> {
     pub(super) mode: Mode,
     pub(super) verdict: V,
     pub(super) reason: Option<Cow<'p, Reason>>,
+    pub(super) speaker: Speaker,
+}
+
+/// Who speaks for a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speaker {
+    /// A rule that is about the very thing, and holds.
+    Rule,
+    /// The layer's default, or a rule of which nobody can say whether it holds.
+    Default,
+}
+
+impl<'p, V> Answer<'p, V> {
+    pub(super) fn by_rule(mode: Mode, verdict: V, reason: Cow<'p, Reason>) -> Self {
+        Self { mode, verdict, reason: Some(reason), speaker: Speaker::Rule }
+    }
+
+    /// Of a layer that has nothing to say.
+    pub(super) fn silent(mode: Mode, verdict: V) -> Self {
+        Self { mode, verdict, reason: None, speaker: Speaker::Default }
+    }
 }
 
 /// The rules of one layer with their patterns compiled and their reasons made up.
@@ -23,72 +49,92 @@ pub(super) struct Answer<'p, V> {
 pub(super) struct CompiledLayer {
     pub(super) origin: Origin,
     pub(super) mode: Mode,
+    pub(super) may_relax: Vec<Class>,
+    pub(super) limits: Vec<CompiledLimit>,
     unnamed: Access,
     rules: Vec<AccessRule>,
+    index: Index,
     dlp: Vec<ContentRule>,
 }
 
-#[derive(Clone, Debug)]
-struct AccessRule {
-    effect: Access,
-    /// Empty: every server.
-    servers: Vec<IdentityPattern>,
-    tools: Vec<Pattern>,
-    prompts: Vec<Pattern>,
-    reason: Reason,
-}
-
-#[derive(Clone, Debug)]
-struct ContentRule {
-    action: Content,
-    detect: Vec<Pattern>,
-    direction: Directions,
-    confidence: Confidence,
-    servers: Vec<IdentityPattern>,
-    except: Vec<IdentityPattern>,
-    reason: Reason,
+/// The rules that are about one item, as far as the layer's answer needs them.
+#[derive(Default)]
+struct Speaking<'p> {
+    /// The strictest one that holds, and what was wrong with its condition.
+    strictest: Option<(&'p AccessRule, Option<Cow<'static, str>>)>,
+    /// The laxest one that may turn out to hold.
+    possible: Option<&'p AccessRule>,
+    /// The first one that would allow, but cannot be evaluated.
+    failed: Option<(&'p AccessRule, Cow<'static, str>)>,
 }
 
 impl CompiledLayer {
     pub(super) fn new(layer: &Layer) -> Self {
         let document = &layer.document;
+        let rules = document.rules.iter().map(|rule| AccessRule::new(rule, layer.origin)).collect::<Vec<_>>();
         Self {
             origin: layer.origin,
             mode: document.mode,
+            may_relax: document.may_relax.clone(),
+            limits: document.limits.iter().map(|limit| CompiledLimit::new(limit, layer.origin)).collect(),
             unnamed: document.defaults.server,
-            rules: document.rules.iter().map(|rule| AccessRule::new(rule, layer.origin)).collect(),
+            index: Index::new(&rules),
+            rules,
             dlp: document.dlp.iter().map(|rule| ContentRule::new(rule, layer.origin)).collect(),
         }
     }
 
-    /// The strictest rule that names the item; where none does, the layer's default.
-    pub(super) fn access(&self, identities: &Identities<'_>, item: Item<'_>) -> Answer<'_, Access> {
-        let strictest = self
-            .rules
-            .iter()
-            .filter(|rule| rule.is_about(item) && any(&rule.servers, identities))
-            .reduce(|best, rule| if rule.effect > best.effect { rule } else { best });
-        if let Some(rule) = strictest {
-            return self.answer(rule.effect, Cow::Borrowed(&rule.reason));
+    /// The strictest rule that holds; where none does, the layer's default. Ahead of a call it is the laxest answer
+    /// that any call could get: the strictest rule that holds for every call; where there is none, the default, or the
+    /// laxest of the rules that may turn out to hold, if that is laxer still.
+    pub(super) fn access(&self, identities: &Identities<'_>, question: &Question<'_>) -> Answer<'_, Access> {
+        let speaking = self.speaking(identities, question);
+        // A rule that may turn out to hold may also take the place of what a layer above says: the laxest answer then.
+        let speaker = if speaking.possible.is_some() { Speaker::Rule } else { Speaker::Default };
+        if let Some((rule, broken)) = speaking.strictest {
+            let Some(why) = broken else { return self.answer(rule.effect, Cow::Borrowed(&rule.reason)) };
+            let reason = with_note(&rule.reason, "the condition of this rule", &why);
+            return Answer { speaker, ..self.answer(rule.effect, Cow::Owned(reason)) };
         }
-        if item == Item::Server
-            && let Some(rule) = self.rules.iter().find(|rule| rule.opens_server(identities))
+        let opening = || self.rules.iter().find(|rule| rule.opens_server(identities, question));
+        if question.item == Item::Server
+            && let Some(rule) = opening()
         {
             return self.answer(Access::Allow, Cow::Borrowed(&rule.reason));
         }
-        match self.unnamed {
-            Access::Allow => Answer { mode: self.mode, verdict: Access::Allow, reason: None },
-            verdict => self.answer(verdict, Cow::Owned(self.unnamed_reason(item))),
+        if let Some(rule) = speaking.possible.filter(|rule| rule.effect < self.unnamed) {
+            return self.answer(rule.effect, Cow::Borrowed(&rule.reason));
         }
+        if self.unnamed == Access::Allow {
+            return Answer { speaker, ..Answer::silent(self.mode, Access::Allow) };
+        }
+        let reason = self.unnamed_reason(question.item);
+        let reason = match speaking.failed {
+            None => reason,
+            Some((rule, why)) => {
+                with_note(&reason, &format!("the condition of `{}`", rule.reason.rule), &why)
+            }
+        };
+        Answer { speaker, ..self.answer(self.unnamed, Cow::Owned(reason)) }
+    }
+
+    /// Whether each rule, in file order, holds; `None` for those about something else.
+    pub(super) fn fits(
+        &self,
+        identities: &Identities<'_>,
+        question: &Question<'_>,
+    ) -> impl Iterator<Item = Option<Fit>> {
+        self.rules.iter().map(|rule| rule.names(identities, question).then(|| rule.fit(identities, question)))
+    }
+
+    /// Whether some rule tells this server's resources apart.
+    pub(super) fn names_resources(&self, identities: &Identities<'_>) -> bool {
+        self.rules.iter().any(|rule| rule.names_resources(identities))
     }
 
     /// Whether an allow rule names this very tool, without a wildcard.
     pub(super) fn names_tool(&self, identities: &Identities<'_>, name: &str) -> bool {
-        self.rules.iter().any(|rule| {
-            rule.effect == Access::Allow
-                && rule.tools.iter().any(|tool| tool.literal() == Some(name))
-                && any(&rule.servers, identities)
-        })
+        self.rules.iter().any(|rule| rule.effect == Access::Allow && rule.names_tool(identities, name))
     }
 
     /// The strictest DLP rule that names the finding.
@@ -98,9 +144,7 @@ impl CompiledLayer {
         direction: Direction,
         finding: &Finding,
     ) -> Option<Answer<'_, Content>> {
-        self.strictest(identities, direction, |rule| {
-            finding.confidence >= rule.confidence && rule.detect.iter().any(|d| d.matches(&finding.detector))
-        })
+        self.strictest_of(identities, direction, |rule| rule.names(finding))
     }
 
     /// Whether some DLP rule asks about findings of this detector in this direction.
@@ -110,8 +154,7 @@ impl CompiledLayer {
         direction: Direction,
         detector: &str,
     ) -> bool {
-        self.strictest(identities, direction, |rule| rule.detect.iter().any(|d| d.matches(detector)))
-            .is_some()
+        self.strictest_of(identities, direction, |rule| rule.names_detector(detector)).is_some()
     }
 
     /// The strictest DLP rule that could speak in this direction.
@@ -120,10 +163,37 @@ impl CompiledLayer {
         identities: &Identities<'_>,
         direction: Direction,
     ) -> Option<Answer<'_, Content>> {
-        self.strictest(identities, direction, |_| true)
+        self.strictest_of(identities, direction, |_| true)
     }
 
-    fn strictest(
+    fn speaking(&self, identities: &Identities<'_>, question: &Question<'_>) -> Speaking<'_> {
+        let mut speaking = Speaking::default();
+        let places = self.index.places(identities, question.item);
+        for rule in places.into_iter().filter_map(|place| self.rules.get(usize::try_from(place).ok()?)) {
+            let broken = match rule.fit(identities, question) {
+                Fit::No => continue,
+                Fit::Maybe => {
+                    if speaking.possible.is_none_or(|laxest| rule.effect < laxest.effect) {
+                        speaking.possible = Some(rule);
+                    }
+                    continue;
+                }
+                // Whether it holds cannot be found out: what it forbids stays forbidden, what it allows is not allowed.
+                Fit::Broken(why) if rule.effect == Access::Allow => {
+                    speaking.failed.get_or_insert((rule, why));
+                    continue;
+                }
+                Fit::Broken(why) => Some(why),
+                Fit::Yes => None,
+            };
+            if speaking.strictest.as_ref().is_none_or(|(best, _)| rule.effect > best.effect) {
+                speaking.strictest = Some((rule, broken));
+            }
+        }
+        speaking
+    }
+
+    fn strictest_of(
         &self,
         identities: &Identities<'_>,
         direction: Direction,
@@ -131,107 +201,42 @@ impl CompiledLayer {
     ) -> Option<Answer<'_, Content>> {
         self.dlp
             .iter()
-            .filter(|rule| rule.looks(direction) && names(rule))
-            .filter(|rule| any(&rule.servers, identities))
-            .filter(|rule| !rule.except.iter().any(|pattern| pattern.matches(identities)))
+            .filter(|rule| names(rule) && rule.looks(identities, direction))
             .reduce(|best, rule| if rule.action > best.action { rule } else { best })
             .map(|rule| self.answer(rule.action, Cow::Borrowed(&rule.reason)))
     }
 
     fn answer<'p, V>(&self, verdict: V, reason: Cow<'p, Reason>) -> Answer<'p, V> {
-        Answer { mode: self.mode, verdict, reason: Some(reason) }
+        Answer::by_rule(self.mode, verdict, reason)
     }
 
     fn unnamed_reason(&self, item: Item<'_>) -> Reason {
         let text = match (item, self.unnamed) {
-            (Item::Server, Access::Deny) => {
+            (Item::Server, Access::Deny) => Cow::Borrowed(
                 "only servers that a rule of this policy allows may start; to approve one, a person adds a [[rule]] \
-                 with `effect = \"allow\"` and its identity under `servers` to the same policy file"
-            }
-            (Item::Server, _) => "no rule names this server, so a person has to agree first",
-            (Item::Tool(_), Access::Deny) => "no rule allows this tool",
-            (Item::Tool(_), _) => "no rule names this tool, so a person has to agree first",
-            (Item::Prompt(_), Access::Deny) => "no rule allows this prompt",
-            (Item::Prompt(_), _) => "no rule names this prompt, so a person has to agree first",
+                 with `effect = \"allow\"` and its identity under `servers` to the same policy file",
+            ),
+            (_, Access::Deny) => Cow::Owned(format!("no rule allows {}", item.words())),
+            _ => Cow::Owned(format!("no rule names {}, so a person has to agree first", item.words())),
         };
-        Reason {
-            rule: Cow::Borrowed("default"),
-            text: Cow::Borrowed(text),
-            layer: Cow::Borrowed(self.origin.word()),
-        }
-    }
-}
-
-impl AccessRule {
-    fn new(rule: &Rule, origin: Origin) -> Self {
-        Self {
-            effect: rule.effect,
-            servers: identities(&rule.servers),
-            tools: patterns(&rule.tools),
-            prompts: patterns(&rule.prompts),
-            reason: reason(&rule.id, &rule.reason, origin),
-        }
-    }
-
-    /// A rule without tools and prompts is about the server and everything in it.
-    fn is_about(&self, item: Item<'_>) -> bool {
-        self.is_about_server()
-            || match item {
-                Item::Server => false,
-                Item::Tool(name) => self.tools.iter().any(|tool| tool.matches(name)),
-                Item::Prompt(name) => self.prompts.iter().any(|prompt| prompt.matches(name)),
-            }
-    }
-
-    fn is_about_server(&self) -> bool {
-        self.tools.is_empty() && self.prompts.is_empty()
-    }
-
-    /// A rule that lets some tools of *named* servers be used lets those servers start, for nothing could be used
-    /// otherwise. One that names no servers does not: it would let any server start.
-    fn opens_server(&self, identities: &Identities<'_>) -> bool {
-        self.effect != Access::Deny
-            && !self.is_about_server()
-            && self.servers.iter().any(|p| !matches!(p, IdentityPattern::Every) && p.matches(identities))
-    }
-}
-
-impl ContentRule {
-    fn new(rule: &DlpRule, origin: Origin) -> Self {
-        Self {
-            action: rule.action,
-            detect: patterns(&rule.detect),
-            direction: rule.direction,
-            confidence: rule.confidence,
-            servers: identities(&rule.servers),
-            except: identities(&rule.except_servers),
-            reason: reason(&rule.id, &rule.reason, origin),
-        }
-    }
-
-    fn looks(&self, direction: Direction) -> bool {
-        match self.direction {
-            Directions::Both => true,
-            Directions::ToServer => direction == Direction::ToServer,
-            Directions::ToClient => direction == Direction::ToClient,
-        }
+        Reason { rule: Cow::Borrowed("default"), text, layer: Cow::Borrowed(self.origin.word()) }
     }
 }
 
 /// Whether a list of server patterns is about this server; an empty list is about every server.
-fn any(servers: &[IdentityPattern], identities: &Identities<'_>) -> bool {
+pub(super) fn any(servers: &[IdentityPattern], identities: &Identities<'_>) -> bool {
     servers.is_empty() || servers.iter().any(|pattern| pattern.matches(identities))
 }
 
-fn identities(patterns: &[String]) -> Vec<IdentityPattern> {
+pub(super) fn identities(patterns: &[String]) -> Vec<IdentityPattern> {
     patterns.iter().map(|pattern| IdentityPattern::new(pattern)).collect()
 }
 
-fn patterns(patterns: &[String]) -> Vec<Pattern> {
+pub(super) fn patterns(patterns: &[String]) -> Vec<Pattern> {
     patterns.iter().map(|pattern| Pattern::new(pattern)).collect()
 }
 
-fn reason(id: &str, text: &str, origin: Origin) -> Reason {
+pub(super) fn reason(id: &str, text: &str, origin: Origin) -> Reason {
     // A reason becomes part of a sentence: the full stop that people like to write would stand in its middle.
     let text = text.trim().trim_end_matches('.');
     Reason {
@@ -239,4 +244,9 @@ fn reason(id: &str, text: &str, origin: Origin) -> Reason {
         text: Cow::Owned(text.to_owned()),
         layer: Cow::Borrowed(origin.word()),
     }
+}
+
+fn with_note(reason: &Reason, what: &str, why: &str) -> Reason {
+    let text = format!("{} ({what} cannot be evaluated: {why})", reason.text);
+    Reason { text: Cow::Owned(text), ..reason.clone() }
 }

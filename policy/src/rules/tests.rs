@@ -103,6 +103,53 @@ fn one_enforcing_layer_is_enough_to_refuse_unknown_methods_and_to_stop_on_a_full
     assert_eq!((nothing.unknown_methods(), nothing.full_disk()), (UnknownMethods::Deny, FullDisk::Stop));
 }
 
+/// A rule narrowed to an origin, before there is a page and after.
+fn pages(effect: &str, server: &str) -> (Policy, Item<'static>) {
+    let text = format!(
+        "version = 1\n[defaults]\nserver = \"{server}\"\n[[rule]]\nid = \"pages\"\neffect = \"{effect}\"\n\
+         features = [\"elicitation-url\"]\norigins = [\"https://a.example\"]\nreason = \"pages of a\"\n"
+    );
+    (compose(&[(Origin::User, &text)]), Item::Elicitation(Elicited::Url { origin: None }))
+}
+
+#[test]
+fn what_may_be_denied_is_not_hidden_and_what_may_be_allowed_stays_visible() {
+    for (effect, server) in [("deny", "allow"), ("ask", "allow"), ("allow", "deny")] {
+        let (policy, anywhere) = pages(effect, server);
+        assert_eq!(policy.access(&[], anywhere).verdict, Access::Allow, "{effect} under {server}");
+    }
+    let (policy, anywhere) = pages("ask", "deny");
+    assert_eq!(policy.access(&[], anywhere).verdict, Access::Ask);
+    let (policy, anywhere) = pages("deny", "deny");
+    assert_eq!(policy.access(&[], anywhere).verdict, Access::Deny);
+}
+
+#[test]
+fn what_cannot_be_told_about_a_call_is_refused() {
+    let nothing = Circumstances::default();
+    for (effect, server, expected) in
+        [("deny", "allow", Access::Deny), ("ask", "allow", Access::Ask), ("allow", "deny", Access::Deny)]
+    {
+        let (policy, no_origin) = pages(effect, server);
+        let ruling = policy.decide(&[], no_origin, &nothing);
+        assert_eq!(ruling.verdict, expected, "{effect} under {server}");
+        let reason = ruling.reason.expect("a reason").text;
+        assert!(reason.contains("cannot be evaluated: the page has no address with an origin"), "{reason}");
+        let there = Item::Elicitation(Elicited::Url { origin: Some("https://a.example") });
+        let elsewhere = Item::Elicitation(Elicited::Url { origin: Some("https://b.example") });
+        assert_eq!(policy.decide(&[], there, &nothing).verdict.word(), effect);
+        assert_eq!(policy.decide(&[], elsewhere, &nothing).verdict.word(), server);
+    }
+}
+
+#[test]
+fn a_layer_that_only_watches_hides_nothing_before_a_call_and_says_what_it_would_do() {
+    let strict = "version = 1\nmode = \"monitor\"\n[defaults]\nserver = \"deny\"";
+    let ruling = compose(&[(Origin::User, strict)]).access(&[], Item::Roots);
+    assert_eq!(ruling.verdict, Access::Allow);
+    assert_eq!(ruling.would_have.expect("a verdict").0, Access::Deny);
+}
+
 #[test]
 fn a_reason_fits_into_a_sentence() {
     let text = "version = 1\n[[rule]]\nid = \"a\"\neffect = \"deny\"\nreason = \"Merges go through review.\"";

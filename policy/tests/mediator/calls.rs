@@ -120,13 +120,19 @@ fn a_completion_is_judged_like_the_prompt_that_it_is_for() {
     };
     let mut session = Session::new();
     let outcome = session.client(complete(1, r#"{"type":"ref/prompt","name":"merge-now"}"#));
-    assert_eq!(outcome.answer()["error"]["code"], 1403);
+    let nothing = serde_json::json!({"completion": {"values": [], "total": 0, "hasMore": false}});
+    assert_eq!(outcome.answer()["result"], nothing);
     assert_eq!(outcome.record(RecordKind::Call).item.as_deref(), Some("merge-now"));
+    assert_eq!(outcome.rule(), "no-merge");
     // A sloppy server looks at the name alone.
-    assert_eq!(
-        session.client(complete(2, r#"{"type":"ref/x","name":"merge-now"}"#)).answer()["error"]["code"],
-        1403
-    );
+    for reference in [
+        r#"{"type":"ref/x","name":"merge-now"}"#,
+        r#"{"type":"ref/resource","uri":"memo://a","name":"merge-now"}"#,
+    ] {
+        assert_eq!(session.client(complete(2, reference)).answer()["result"], nothing);
+    }
+    let modern = complete(2, &format!(r#"{{"type":"ref/prompt","name":"merge-now"}},{MODERN_META}"#));
+    assert_eq!(session.client(modern).answer()["result"]["resultType"], "complete");
     assert!(session.client(complete(3, r#"{"type":"ref/prompt","name":"other"}"#)).untouched);
     assert!(session.client(complete(4, r#"{"type":"ref/resource","uri":"file:///a"}"#)).untouched);
 }
@@ -147,6 +153,15 @@ fn params_that_servers_would_read_differently_are_refused() {
         ("completion/complete", r#"{"ref":"ref/prompt"}"#),
         ("completion/complete", r#"{"ref":{"name":"x"}}"#),
         ("completion/complete", r#"{"ref":{"type":"ref/prompt","name":3}}"#),
+        ("completion/complete", r#"{"ref":{"type":"ref/resource","name":"a"}}"#),
+        ("resources/read", r#"{}"#),
+        ("resources/read", r#"{"uri":["memo://a"]}"#),
+        ("resources/subscribe", r#"{"uri":7}"#),
+        ("skills/get", r#"{"uri":null}"#),
+        ("subscriptions/listen", r#"{"notifications":{"resourceSubscriptions":"memo://a"}}"#),
+        ("subscriptions/listen", r#"{"notifications":{"resourceSubscriptions":[7]}}"#),
+        ("subscriptions/listen", r#"{"notifications":{"ResourceSubscriptions":["memo://a"]}}"#),
+        ("tasks/get", r#"{"taskId":1}"#),
     ];
     for (method, params) in cases {
         let mut session = Session::new();
@@ -186,12 +201,15 @@ fn every_method_of_every_revision_passes_a_policy_that_refuses_unknown_ones() {
         resources/read resources/subscribe resources/unsubscribe resources/directory/read subscriptions/listen \
         prompts/list logging/setLevel tasks/get tasks/result tasks/list tasks/cancel tasks/update skills/list skills/get";
     for (id, method) in (1..).zip(methods.split_whitespace()) {
-        session.asks(id, method);
+        let line = request(id, method, r#"{"uri":"memo://a","taskId":"t"}"#);
+        let outcome = session.client(line);
+        let is_stray = method.starts_with("tasks/") && method != "tasks/list";
+        assert!(outcome.untouched || (is_stray && outcome.rule() == "task/unknown"), "{method}: {outcome:?}");
     }
     for (id, method) in
-        (1..).zip("ping sampling/createMessage roots/list elicitation/create tasks/get".split(' '))
+        (1..).zip("ping sampling/createMessage roots/list elicitation/create tasks/list".split(' '))
     {
-        assert!(session.server(request(id, method, "{}")).untouched, "{method}");
+        assert!(session.server(request(id, method, r#"{"taskId":"t"}"#)).untouched, "{method}");
     }
 }
 
@@ -288,4 +306,19 @@ fn what_waits_is_told_as_its_record_tells_it() {
     session.server(r#"{"jsonrpc":"2.0","id":2,"result":{}}"#);
     assert_eq!(session.mediator.waiting(Peer::Client, 2).1, 2);
     assert_eq!(session.mediator.waiting(Peer::Server, 2), (Vec::new(), 0));
+}
+
+#[test]
+fn a_tool_is_called_as_often_as_its_limit_allows_and_refused_calls_use_up_nothing() {
+    let limit = "[[limit]]\nid = \"few\"\ntools = [\"read\"]\ncalls = 2\nper = \"1m\"\nreason = \"few\"\n";
+    let mut session = Session::with(&format!("{}\n{limit}", crate::session::POLICY));
+    let blocked = session.client(crate::session::call_with(1, "read", "Nightfall"));
+    assert_eq!(blocked.rule(), "stop-projects");
+    session.calls(2, "read");
+    session.calls(3, "read");
+    let outcome = session.client(call(4, "read"));
+    assert_eq!((&outcome.answer()["result"]["isError"], outcome.rule()), (&true.into(), "few"));
+    session.calls(5, "other");
+    session.now_ms += 120_000;
+    session.calls(6, "read");
 }

@@ -118,7 +118,7 @@ fn a_blocked_answer_of_the_stateless_era_says_that_it_is_complete() {
 #[test]
 fn a_blocked_answer_that_is_no_tools_gets_an_error() {
     let mut session = Session::new();
-    session.asks(1, "resources/read");
+    session.client(request(1, "resources/read", r#"{"uri":"memo://a"}"#));
     let outcome = session.server(result(1, r#"{"contents":[{"uri":"a","text":"Nightfall"}]}"#));
     assert_eq!(outcome.answer()["error"]["code"], 1403);
     session.asks(2, "ping");
@@ -149,7 +149,8 @@ fn a_blocked_notification_is_dropped_with_a_record() {
 fn a_blocked_request_of_the_server_is_answered_to_the_server() {
     let mut session = Session::new();
     let outcome = session.server(request(1, "sampling/createMessage", r#"{"systemPrompt":"Nightfall"}"#));
-    assert_eq!(outcome.answer_to_server()["error"]["code"], 1403);
+    assert_eq!(outcome.answer_to_server()["error"]["code"], -1);
+    assert_eq!(outcome.answer_to_server()["error"]["data"]["verdict"], "block");
     let outcome = session.server(request(2, "elicitation/create", r#"{"message":"Nightfall?"}"#));
     assert_eq!(outcome.answer_to_server()["result"], serde_json::json!({"action": "decline"}));
     assert_eq!(session.mediator.pending(Peer::Server), 0);

@@ -55,10 +55,10 @@ fn prompts_are_filtered_by_their_own_rules() {
 }
 
 #[test]
-fn a_tool_that_needs_the_user_is_hidden_as_well() {
+fn a_tool_that_a_rule_asks_about_is_shown_or_nobody_could_ask() {
     assert_eq!(
-        listed("tools/list", r#"{"tools":[{"name":"deploy"},{"name":"b"}]}"#),
-        result(1, r#"{"tools":[{"name":"b"}]}"#)
+        listed("tools/list", r#"{"tools":[{"name":"deploy"},{"name":"merge_a"},{"name":"b"}]}"#),
+        result(1, r#"{"tools":[{"name":"deploy"},{"name":"b"}]}"#)
     );
 }
 

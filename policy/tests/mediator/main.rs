@@ -1,13 +1,19 @@
 //! The mediator as its peers see it: lines in, lines and records out.
 
+mod announce;
 mod answers;
+mod approvals;
 mod calls;
 mod content;
 mod endings;
+mod features;
 mod hostile;
 mod lists;
 mod notifications;
 mod refusals;
+mod resources;
+mod rounds;
 mod session;
 mod table;
+mod tasks;
 mod texts;

@@ -85,10 +85,21 @@ impl Session {
     }
 
     pub(crate) fn with(policy: &str) -> Self {
+        Self::with_facts(policy, SessionFacts::default())
+    }
+
+    /// A session whose server's jail grants these directories.
+    pub(crate) fn with_roots(policy: &str, within: &[&str]) -> Self {
+        let within = within.iter().map(|&directory| directory.to_owned()).collect();
+        Self::with_facts(policy, SessionFacts { roots_within: Some(within), ..SessionFacts::default() })
+    }
+
+    pub(crate) fn with_facts(policy: &str, facts: SessionFacts) -> Self {
         let (policy, engine) = judges(policy);
         let facts = SessionFacts {
             identities: vec!["pkg:npm/example-server@1.0.0".to_owned()],
             server_name: "example".to_owned(),
+            ..facts
         };
         Self { mediator: Mediator::new(policy, engine, facts, *b"sixteen bytes ok"), now_ms: 1_000 }
     }
@@ -112,6 +123,15 @@ impl Session {
         let mut actions = Vec::new();
         let end = ServerEnd { how: how.to_owned(), stderr_tail: stderr_tail.to_owned() };
         self.mediator.server_ended(&end, Now(self.now_ms), &mut actions);
+        Outcome::read(b"", actions)
+    }
+
+    /// Another policy is in force, and the client hears what that means for it.
+    pub(crate) fn policy_changes(&mut self, policy: &str) -> Outcome {
+        let (policy, engine) = judges(policy);
+        self.mediator.set_policy(policy, engine);
+        let mut actions = Vec::new();
+        self.mediator.announce(Now(self.now_ms), &mut actions);
         Outcome::read(b"", actions)
     }
 

@@ -1,21 +1,39 @@
 //! The text of a policy file → [`PolicyDocument`].
 
 use super::detectors::KnownDetectors;
-use super::{Defaults, Directions, DlpRule, FullDisk, Mode, Packages, PolicyDocument, Rule, UnknownMethods};
+use std::collections::BTreeMap;
+
+use super::limit::limit;
+use super::rule::rule;
+use super::{Class, Defaults, Directions, DlpRule, FullDisk, Mode, Packages, PolicyDocument, UnknownMethods};
 use crate::detect::{Confidence, KeywordList};
 use crate::document::Mistakes;
 use crate::document::identity::identity_patterns;
 use crate::document::reader::{Reader, Section, Text, shown};
-use crate::document::tree::Kind;
+use crate::document::suggest::{did_you_mean, one_of};
+use crate::document::tree::{Kind, Member};
 use crate::verdict::{Access, Content};
 
-const ACCESS: &[(&str, Access)] = &[("allow", Access::Allow), ("ask", Access::Ask), ("deny", Access::Deny)];
-const ACTIONS: &[(&str, Content)] =
+pub(super) const ACCESS: &[(&str, Access)] =
+    &[("allow", Access::Allow), ("ask", Access::Ask), ("deny", Access::Deny)];
+pub(super) const ACTIONS: &[(&str, Content)] =
     &[("monitor", Content::Monitor), ("redact", Content::Redact), ("block", Content::Block)];
-const DIRECTIONS: &[(&str, Directions)] =
+pub(super) const DIRECTIONS: &[(&str, Directions)] =
     &[("to-server", Directions::ToServer), ("to-client", Directions::ToClient), ("both", Directions::Both)];
-const CONFIDENCES: &[(&str, Confidence)] =
+pub(super) const CONFIDENCES: &[(&str, Confidence)] =
     &[("low", Confidence::Low), ("medium", Confidence::Medium), ("high", Confidence::High)];
+
+pub(super) const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("monitor", Mode::Monitor)];
+pub(super) const METHODS: &[(&str, UnknownMethods)] =
+    &[("forward", UnknownMethods::Forward), ("deny", UnknownMethods::Deny)];
+pub(super) const GRANTS: &[(&str, Access)] = &[("allow", Access::Allow), ("deny", Access::Deny)];
+pub(super) const DISKS: &[(&str, FullDisk)] =
+    &[("drop-oldest", FullDisk::DropOldest), ("stop", FullDisk::Stop)];
+pub(super) const PACKAGES: &[(&str, Packages)] =
+    &[("follow", Packages::Follow), ("ask", Packages::Ask), ("freeze", Packages::Freeze)];
+pub(super) const MATCHES: &[(&str, bool)] = &[("word", true), ("substring", false)];
+/// What [`name`] takes, for the schema.
+pub(super) const NAME_PATTERN: &str = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$";
 
 /// Ids under which built-in decisions are recorded: a rule of the same name could not be told from them.
 const BUILT_IN_IDS: [&str; 4] = ["default", "grants-by-flag", "no-policy", "tool-name"];
@@ -23,38 +41,19 @@ const BUILT_IN_IDS: [&str; 4] = ["default", "grants-by-flag", "no-policy", "tool
 // Keys that the design knows and this version does not: each is refused by name, because a condition or a limit that
 // is silently passed over makes a rule wider than its author wrote it.
 const TOP_NOT_YET: &[&str] =
-    &["pins", "net", "egress", "suppress", "detector", "detectors", "fingerprints", "may_relax", "approvals"];
-const RULE_NOT_YET: &[&str] = &[
-    "when",
-    "resources",
-    "resource_templates",
-    "templates",
-    "completions",
-    "sampling",
-    "elicitation",
-    "roots",
-    "methods",
-    "clients",
-    "users",
-    "groups",
-    "devices",
-    "until",
-    "expires",
-    "may_relax",
-    "except",
-];
+    &["pins", "net", "egress", "suppress", "detector", "detectors", "fingerprints", "approvals"];
 const DLP_NOT_YET: &[&str] = &["when", "tools", "prompts", "masking", "restore", "until", "may_relax"];
 const DEFAULTS_NOT_YET: &[&str] = &["pins", "network", "approvals", "may_relax", "upload"];
 
 /// Sizes of frames: a handshake must fit, and offsets are 32 bits wide.
-const FRAME_BYTES: std::ops::RangeInclusive<u64> = (4 << 10)..=(1 << 30);
+pub(super) const FRAME_BYTES: std::ops::RangeInclusive<u64> = (4 << 10)..=(1 << 30);
 
 pub(super) fn parse(file: &str, text: &str) -> Result<PolicyDocument, Mistakes> {
     let (mut reader, members) = Reader::open(text);
     let r = &mut reader;
     let mut top = Section::whole(&members);
     version(r, &mut top);
-    let mode = top.word(r, "mode", &[("enforce", Mode::Enforce), ("monitor", Mode::Monitor)]);
+    let mode = top.word(r, "mode", MODES);
     let defaults = defaults(r, &mut top);
     let keywords = keywords(r, &mut top);
     let mut ids = Ids::default();
@@ -64,11 +63,46 @@ pub(super) fn parse(file: &str, text: &str) -> Result<PolicyDocument, Mistakes> 
     for section in top.tables(r, "dlp") {
         dlp.extend(dlp_rule(r, section, &mut ids, &known));
     }
-    let frame_bytes_max = limits(r, &mut top);
+    let limits = top.tables(r, "limit").into_iter().filter_map(|s| limit(r, s, &mut ids)).collect();
+    let may_relax = may_relax(r, &mut top);
+    let frame_bytes_max = frame_sizes(r, &mut top);
+    let lines = lines(r, &members);
     top.close(r, TOP_NOT_YET);
     let mode = mode.unwrap_or(Mode::Enforce);
     let keywords = keywords.into_iter().filter_map(|list| list.ok()).collect();
-    reader.finish(file, Some(PolicyDocument { mode, defaults, rules, dlp, keywords, frame_bytes_max }))
+    let document =
+        PolicyDocument { mode, may_relax, defaults, rules, limits, dlp, keywords, frame_bytes_max, lines };
+    reader.finish(file, Some(document))
+}
+
+/// Where everything stands that has no line of its own.
+fn lines(r: &Reader<'_>, members: &[Member]) -> BTreeMap<String, usize> {
+    let mut lines = BTreeMap::new();
+    for member in members {
+        match &member.value.kind {
+            Kind::Table(inner) => {
+                let key = |inner: &Member| format!("{}.{}", member.key, inner.key);
+                lines.extend(inner.iter().map(|inner| (key(inner), r.line(inner.key_at))));
+            }
+            _ => drop(lines.insert(member.key.clone(), r.line(member.key_at))),
+        }
+    }
+    lines
+}
+
+fn may_relax(r: &mut Reader<'_>, top: &mut Section<'_>) -> Vec<Class> {
+    let known = Class::WORDS.map(|(word, _)| word);
+    let mut classes = Vec::new();
+    for Text { text, at } in top.strings(r, "may_relax") {
+        match Class::WORDS.iter().find(|(word, _)| *word == text) {
+            Some((_, class)) => classes.push(*class),
+            None => {
+                let remedy = did_you_mean(text, known).unwrap_or_else(|| format!("use {}", one_of(known)));
+                r.wrong(at, format!("there is no class `{}`", shown(text)), Some(remedy));
+            }
+        }
+    }
+    classes
 }
 
 fn version(r: &mut Reader<'_>, top: &mut Section<'_>) {
@@ -102,38 +136,19 @@ fn defaults(r: &mut Reader<'_>, top: &mut Section<'_>) -> Defaults {
     if let Some(server) = section.word(r, "server", ACCESS) {
         defaults.server = server;
     }
-    let methods = [("forward", UnknownMethods::Forward), ("deny", UnknownMethods::Deny)];
-    if let Some(methods) = section.word(r, "unknown_methods", &methods) {
+    if let Some(methods) = section.word(r, "unknown_methods", METHODS) {
         defaults.unknown_methods = methods;
     }
     defaults.profile = section.string(r, "profile").and_then(|text| name(r, "profile", text));
-    let grants = [("allow", Access::Allow), ("deny", Access::Deny)];
-    if let Some(grants) = section.word(r, "grants_by_flag", &grants) {
+    if let Some(grants) = section.word(r, "grants_by_flag", GRANTS) {
         defaults.grants_by_flag = grants;
     }
-    let disk = [("drop-oldest", FullDisk::DropOldest), ("stop", FullDisk::Stop)];
-    if let Some(disk) = section.word(r, "full_disk", &disk) {
+    if let Some(disk) = section.word(r, "full_disk", DISKS) {
         defaults.full_disk = disk;
     }
-    let packages = [("follow", Packages::Follow), ("ask", Packages::Ask), ("freeze", Packages::Freeze)];
-    defaults.packages = section.word(r, "packages", &packages);
+    defaults.packages = section.word(r, "packages", PACKAGES);
     section.close(r, DEFAULTS_NOT_YET);
     defaults
-}
-
-fn rule(r: &mut Reader<'_>, mut s: Section<'_>, ids: &mut Ids) -> Option<Rule> {
-    let line = r.line(s.at);
-    let id = ids.read(r, &mut s);
-    let effect = s.required(r, "effect", "write `effect = \"deny\"`, \"ask\" or \"allow\"").is_some();
-    let effect = if effect { s.word(r, "effect", ACCESS) } else { None };
-    let servers = s.names(r, "servers");
-    let servers = identity_patterns(r, &servers);
-    let tools = owned(s.names(r, "tools"));
-    let prompts = owned(s.names(r, "prompts"));
-    let reason = s.required(r, "reason", "say in one sentence why: users and models will read it");
-    let reason = reason.and_then(|text| sentence(r, text));
-    s.close(r, RULE_NOT_YET);
-    Some(Rule { id: id?, effect: effect?, servers, tools, prompts, reason: reason?, line })
 }
 
 fn dlp_rule(
@@ -209,7 +224,7 @@ fn keywords(r: &mut Reader<'_>, top: &mut Section<'_>) -> Vec<Result<KeywordList
             for word in words.iter().filter(|word| word.text.trim().is_empty()) {
                 r.wrong(word.at, "a keyword of nothing but space is found everywhere", None);
             }
-            let whole_word = s.word(r, "match", &[("word", true), ("substring", false)]).unwrap_or(true);
+            let whole_word = s.word(r, "match", MATCHES).unwrap_or(true);
             s.close(r, &["file", "fingerprint", "regex", "case"]);
             named.then(|| KeywordList { name: member.key.clone(), words: owned(words), whole_word })
         });
@@ -218,7 +233,7 @@ fn keywords(r: &mut Reader<'_>, top: &mut Section<'_>) -> Vec<Result<KeywordList
     keywords
 }
 
-fn limits(r: &mut Reader<'_>, top: &mut Section<'_>) -> (Option<usize>, Option<usize>) {
+fn frame_sizes(r: &mut Reader<'_>, top: &mut Section<'_>) -> (Option<usize>, Option<usize>) {
     let Some(mut limits) = top.table(r, "limits") else {
         return (None, None);
     };
@@ -228,12 +243,12 @@ fn limits(r: &mut Reader<'_>, top: &mut Section<'_>) -> (Option<usize>, Option<u
     sizes
 }
 
-fn owned(texts: Vec<Text<'_>>) -> Vec<String> {
+pub(super) fn owned(texts: Vec<Text<'_>>) -> Vec<String> {
     texts.into_iter().map(|text| text.text.to_owned()).collect()
 }
 
 /// A reason: one line that fits into a message.
-fn sentence(r: &mut Reader<'_>, text: Text<'_>) -> Option<String> {
+pub(super) fn sentence(r: &mut Reader<'_>, text: Text<'_>) -> Option<String> {
     const LONGEST: usize = 300;
     if text.text.chars().any(char::is_control) {
         r.wrong(text.at, "a reason is one line of plain text", None);
@@ -257,10 +272,10 @@ fn name(r: &mut Reader<'_>, what: &str, text: Text<'_>) -> Option<String> {
 
 /// Ids already used, with their lines: rules and DLP rules share one space, since events name both alike.
 #[derive(Debug, Default)]
-struct Ids(Vec<(String, usize)>);
+pub(super) struct Ids(Vec<(String, usize)>);
 
 impl Ids {
-    fn read(&mut self, r: &mut Reader<'_>, s: &mut Section<'_>) -> Option<String> {
+    pub(super) fn read(&mut self, r: &mut Reader<'_>, s: &mut Section<'_>) -> Option<String> {
         let text = s.required(r, "id", "name the rule: `id = \"no-merge\"`")?;
         let id = name(r, "`id`", text)?;
         if BUILT_IN_IDS.contains(&id.as_str()) {

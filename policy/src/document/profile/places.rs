@@ -136,8 +136,17 @@ pub const OBEYED_IN_HOME: &[&str] = &[
 ];
 
 /// Places in a project that other programs run or obey, in the same way.
-pub const OBEYED_IN_PROJECTS: &[&str] =
-    &[".git/hooks", ".git/config", ".husky", ".vscode", ".idea", ".mcp.json", ".cursor", ".claude"];
+pub const OBEYED_IN_PROJECTS: &[&str] = &[
+    ".git/hooks",
+    ".git/config",
+    ".husky",
+    ".vscode",
+    ".idea",
+    ".mcp.json",
+    ".cursor",
+    ".claude",
+    ".stockade",
+];
 
 /// Names that secrets of a project often get: closed at its root even before they exist.
 pub const USUAL_ENV_FILES: &[&str] = &[

@@ -8,7 +8,7 @@ use super::parse::{BYTES, CPU_SECONDS, MEMORY_BYTES, OPEN_FILES, PROCESSES, REQU
 use super::{AddressClass, variables};
 
 /// One key of a table.
-struct Key {
+pub(in crate::document) struct Key {
     name: &'static str,
     form: Form,
     need: Need,
@@ -16,13 +16,13 @@ struct Key {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Need {
+pub(in crate::document) enum Need {
     Required,
     Optional,
 }
 
 /// What may stand behind a key.
-enum Form {
+pub(in crate::document) enum Form {
     /// A string with something in it; the pattern says more.
     Text(Option<String>),
     /// A list of strings.
@@ -53,7 +53,7 @@ pub fn schema() -> Value {
     schema
 }
 
-fn key(name: &'static str, need: Need, form: Form, says: &'static str) -> Key {
+pub(in crate::document) fn key(name: &'static str, need: Need, form: Form, says: &'static str) -> Key {
     Key { name, form, need, says }
 }
 
@@ -285,7 +285,7 @@ fn test() -> Vec<Key> {
     ]
 }
 
-fn table(keys: &[Key]) -> Value {
+pub(in crate::document) fn table(keys: &[Key]) -> Value {
     let properties: Map<String, Value> =
         keys.iter().map(|key| (key.name.to_owned(), described(value(&key.form), key.says))).collect();
     let required: Vec<&str> =

@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::host;
 
 /// Checks a policy file and reports every mistake in it.
-pub fn check(file: &Path) -> Result<Exit, Failure> {
+pub(super) fn check(file: &Path) -> Result<Exit, Failure> {
     let text = host::read_text(file)?;
     match PolicyDocument::parse(&file.display().to_string(), &text) {
         Ok(document) => {

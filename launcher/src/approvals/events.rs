@@ -1,0 +1,41 @@
+//! Events about approvals: who let what pass, for how long.
+
+use serde::Serialize;
+
+/// `approval.given`, `approval.revoked`: what a person decided. Whose processes asked stands in `who`.
+#[derive(Debug, Serialize)]
+pub(crate) struct ApprovalDecided<'a> {
+    /// Its id.
+    pub(crate) id: &'a str,
+    /// The code of the refusal that it answers.
+    pub(crate) code: &'a str,
+    /// Id of that event.
+    pub(crate) event: &'a str,
+    /// The session that asked.
+    pub(crate) session: &'a str,
+    /// Who decided: the user of the operating system.
+    pub(crate) by: &'a str,
+    /// The terminal at which that was.
+    pub(crate) terminal: &'a str,
+    /// `call` or `item`.
+    pub(crate) scope: &'a str,
+    /// `once`, `session` or `time`.
+    pub(crate) term: &'a str,
+    /// When it ends at the latest.
+    pub(crate) ends: &'a str,
+    /// What the person said.
+    pub(crate) reason: &'a str,
+    /// Method of the request.
+    pub(crate) method: &'a str,
+    /// Tool, prompt or resource, masked.
+    pub(crate) item: &'a str,
+    /// Keyed hash of what it covers.
+    pub(crate) mark: &'a str,
+}
+
+/// `approvals.distrusted`: the file of approvals is not as it was written, so none of them counts.
+#[derive(Debug, Serialize)]
+pub(crate) struct ApprovalsDistrusted {
+    /// What is wrong with it.
+    pub(crate) why: String,
+}

@@ -1,0 +1,257 @@
+//! `stockade policy show`: what is in force, with the layer, file and line of everything.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use stockade_policy::document::policy::{Class, DlpRule, Feature, Mode, PolicyDocument, Rule};
+use stockade_policy::rules::{Layer, Policy, Times};
+
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::host::Facts;
+use crate::policies;
+
+/// Keys that are no rules: name, the value of a document as it is written, and how strict that is.
+type Setting = (&'static str, fn(&PolicyDocument) -> String);
+
+const SETTINGS: &[Setting] = &[
+    ("mode", |document| mode(document).to_owned()),
+    ("may_relax", |document| classes(&document.may_relax)),
+    ("defaults.server", |document| document.defaults.server.word().to_owned()),
+    ("defaults.unknown_methods", |document| word(&document.defaults.unknown_methods)),
+    ("defaults.profile", |document| document.defaults.profile.clone().unwrap_or_default()),
+    ("defaults.grants_by_flag", |document| document.defaults.grants_by_flag.word().to_owned()),
+    ("defaults.full_disk", |document| word(&document.defaults.full_disk)),
+    ("defaults.packages", |document| {
+        document.defaults.packages.map_or(String::new(), |packages| word(&packages))
+    }),
+    ("limits.frame_to_server", |document| bytes(document.frame_bytes_max.0)),
+    ("limits.frame_to_client", |document| bytes(document.frame_bytes_max.1)),
+];
+
+pub(super) fn show(flag: Option<&Path>, json: bool) -> Result<Exit, Failure> {
+    let policy = policies::load(&Facts::gather()?, flag)?;
+    if json { super::print_json(&as_json(&policy)) } else { super::print(&text(&policy)) }
+}
+
+fn mode(document: &PolicyDocument) -> &'static str {
+    match document.mode {
+        Mode::Enforce => "enforce",
+        Mode::Monitor => "monitor",
+    }
+}
+
+/// `DropOldest` → `drop-oldest`: as policies write it.
+fn word(value: &impl std::fmt::Debug) -> String {
+    let mut word = String::new();
+    for c in format!("{value:?}").chars() {
+        if c.is_ascii_uppercase() && !word.is_empty() {
+            word.push('-');
+        }
+        word.push(c.to_ascii_lowercase());
+    }
+    word
+}
+
+fn bytes(bytes: Option<usize>) -> String {
+    bytes.map_or(String::new(), |bytes| format!("{bytes}B"))
+}
+
+fn classes(classes: &[Class]) -> String {
+    let word =
+        |class: &Class| Class::WORDS.iter().find(|(_, known)| known == class).map_or("", |(word, _)| *word);
+    classes.iter().map(word).collect::<Vec<_>>().join(", ")
+}
+
+fn text(policy: &Policy) -> String {
+    let mut text = format!("Policy {}\n\nLayers, the furthest first\n", policy.hash());
+    for layer in policy.layers() {
+        let sha256 = layer.sha256.get(..12).unwrap_or(&layer.sha256);
+        let _ = writeln!(
+            text,
+            "  {:<13} {}  ({}, {sha256})",
+            layer.origin.word(),
+            layer.name,
+            mode(&layer.document)
+        );
+    }
+    let settings = SETTINGS.iter().flat_map(|(key, value)| {
+        lines_of(policy, key).map(move |(layer, line)| {
+            let setting = format!("{key} = {}", value(&layer.document));
+            format!("  {setting:<42} {}\n", place(layer, line))
+        })
+    });
+    section(&mut text, "Settings: of each the strictest that acts holds", settings);
+    let rules = each(policy, |document| &document.rules).map(|(layer, rule)| {
+        let head = format!("  {:<7} {}  {}\n", rule.effect.word(), rule.id, about(rule));
+        format!("{head}          {}: {}\n", place(layer, rule.line), rule.reason)
+    });
+    section(&mut text, "Rules: of those that hold the strictest decides", rules);
+    let limits = each(policy, |document| &document.limits).map(|(layer, limit)| {
+        let (tools, servers) = (limit.tools.join(", "), of(&limit.servers));
+        let head =
+            format!("  {:<7} {}  {} of {tools}{servers}\n", limit.effect.word(), limit.id, limit.words());
+        format!("{head}          {}: {}\n", place(layer, limit.line), limit.reason)
+    });
+    section(&mut text, "Limits, each for one session", limits);
+    let findings = each(policy, |document| &document.dlp).map(|(layer, rule)| {
+        let head = format!("  {:<7} {}  {}\n", rule.action.word(), rule.id, about_finding(rule));
+        format!("{head}          {}: {}\n", place(layer, rule.line), rule.reason)
+    });
+    section(&mut text, "Findings: of the rules about one the strictest decides", findings);
+    let keywords = each(policy, |document| &document.keywords).map(|(layer, list)| {
+        let line = line_of_list(layer, &list.name);
+        format!("  keyword/{}  {} words  {}\n", list.name, list.words.len(), place(layer, line))
+    });
+    section(&mut text, "Keywords", keywords);
+    text
+}
+
+fn section(text: &mut String, title: &str, lines: impl Iterator<Item = String>) {
+    let lines = lines.collect::<String>();
+    if !lines.is_empty() {
+        let _ = write!(text, "\n{title}\n{lines}");
+    }
+}
+
+fn line_of_list(layer: &Layer, name: &str) -> usize {
+    // A list is a table of tables, and every one of them has a line.
+    layer.document.lines.get(&format!("keywords.{name}")).copied().unwrap_or(1)
+}
+
+/// The layers that write this key, with its line.
+fn lines_of<'p>(policy: &'p Policy, key: &'static str) -> impl Iterator<Item = (&'p Layer, usize)> {
+    policy.layers().iter().filter_map(move |layer| Some((layer, *layer.document.lines.get(key)?)))
+}
+
+fn each<'p, T: 'p>(
+    policy: &'p Policy,
+    list: fn(&PolicyDocument) -> &Vec<T>,
+) -> impl Iterator<Item = (&'p Layer, &'p T)> {
+    policy.layers().iter().flat_map(move |layer| list(&layer.document).iter().map(move |item| (layer, item)))
+}
+
+fn place(layer: &Layer, line: usize) -> String {
+    format!("{} {}:{line}", layer.origin.word(), layer.name)
+}
+
+fn of(servers: &[String]) -> String {
+    if servers.is_empty() { String::new() } else { format!(" of {}", servers.join(", ")) }
+}
+
+fn features(rule: &Rule) -> Vec<&'static str> {
+    let word = |feature: &Feature| match feature {
+        Feature::Sampling => "sampling",
+        Feature::ElicitationForm => "elicitation-form",
+        Feature::ElicitationUrl => "elicitation-url",
+        Feature::Roots => "roots",
+    };
+    rule.features.iter().map(word).collect()
+}
+
+fn about(rule: &Rule) -> String {
+    let lists = [
+        ("tools", rule.tools.join(", ")),
+        ("prompts", rule.prompts.join(", ")),
+        ("resources", rule.resources.join(", ")),
+        ("templates", rule.templates.join(", ")),
+        ("features", features(rule).join(", ")),
+        ("origins", rule.origins.join(", ")),
+    ];
+    let named =
+        lists.iter().filter(|(_, names)| !names.is_empty()).map(|(kind, names)| format!("{kind} {names}"));
+    let named = named.collect::<Vec<_>>().join("; ");
+    let named = if named.is_empty() { "everything".to_owned() } else { named };
+    let servers = if rule.servers.is_empty() { " of every server".to_owned() } else { of(&rule.servers) };
+    let when = rule.when.as_ref().map_or(String::new(), |when| format!(" when {}", when.source()));
+    let times = times(&rule.times);
+    format!("{named}{servers}{when}{times}")
+}
+
+/// ` until 2026-12-31T00:00:00Z on mon, fri from 08:00 to 18:00 (UTC+02:00)`
+fn times(times: &Times) -> String {
+    const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let until =
+        times.until.and_then(|until| jiff::Timestamp::from_millisecond(i64::try_from(until.0).ok()?).ok());
+    let mut text = until.map_or(String::new(), |until| format!(" until {until}"));
+    let days =
+        DAYS.iter().zip(1..).filter(|(_, number)| times.weekdays.contains(number)).map(|(day, _)| *day);
+    let days = days.collect::<Vec<_>>().join(", ");
+    if !days.is_empty() {
+        let _ = write!(text, " on {days}");
+    }
+    if let Some((from, to)) = times.hours {
+        let _ = write!(text, " from {:02}:{:02} to {:02}:{:02}", from / 60, from % 60, to / 60, to % 60);
+    }
+    if times.hours.is_some() || !days.is_empty() {
+        let (sign, offset) =
+            (if times.utc_offset_minutes < 0 { '-' } else { '+' }, times.utc_offset_minutes.abs());
+        let _ = write!(text, " (UTC{sign}{:02}:{:02})", offset / 60, offset % 60);
+    }
+    text
+}
+
+fn about_finding(rule: &DlpRule) -> String {
+    let direction = word(&rule.direction);
+    let but = if rule.except_servers.is_empty() {
+        String::new()
+    } else {
+        format!(" but{}", of(&rule.except_servers))
+    };
+    format!(
+        "{} {direction}, {} confidence{}{but}",
+        rule.detect.join(", "),
+        word(&rule.confidence),
+        of(&rule.servers)
+    )
+}
+
+fn as_json(policy: &Policy) -> Value {
+    let at = |layer: &Layer, line: usize| json!({ "layer": layer.origin.word(), "file": layer.name, "line": line });
+    let layers = policy.layers().iter().map(|layer| {
+        json!({ "layer": layer.origin.word(), "file": layer.name, "mode": mode(&layer.document), "sha256": layer.sha256 })
+    });
+    let settings = SETTINGS.iter().flat_map(|(key, value)| {
+        lines_of(policy, key)
+            .map(move |(layer, line)| json!({ "key": key, "value": value(&layer.document), "at": at(layer, line) }))
+    });
+    let rules = each(policy, |document| &document.rules).map(|(layer, rule)| {
+        json!({
+            "id": rule.id, "effect": rule.effect.word(), "servers": rule.servers, "tools": rule.tools,
+            "prompts": rule.prompts, "resources": rule.resources, "templates": rule.templates,
+            "features": features(rule), "origins": rule.origins,
+            "when": rule.when.as_ref().map(|when| when.source()),
+            "until_unix_ms": rule.times.until.map(|until| until.0), "weekdays": rule.times.weekdays,
+            "hours_minutes": rule.times.hours, "utc_offset_minutes": rule.times.utc_offset_minutes,
+            "reason": rule.reason, "at": at(layer, rule.line),
+        })
+    });
+    let limits = each(policy, |document| &document.limits).map(|(layer, limit)| {
+        json!({
+            "id": limit.id, "effect": limit.effect.word(), "servers": limit.servers, "tools": limit.tools,
+            "calls": limit.calls, "bytes": limit.bytes, "per_ms": limit.per_ms, "reason": limit.reason,
+            "at": at(layer, limit.line),
+        })
+    });
+    let findings = each(policy, |document| &document.dlp).map(|(layer, rule)| {
+        json!({
+            "id": rule.id, "action": rule.action.word(), "detect": rule.detect, "direction": word(&rule.direction),
+            "confidence": word(&rule.confidence), "servers": rule.servers, "except_servers": rule.except_servers,
+            "reason": rule.reason, "at": at(layer, rule.line),
+        })
+    });
+    let keywords = each(policy, |document| &document.keywords).map(|(layer, list)| {
+        let line = line_of_list(layer, &list.name);
+        json!({ "name": list.name, "words": list.words.len(), "whole_word": list.whole_word, "at": at(layer, line) })
+    });
+    json!({
+        "hash": policy.hash(),
+        "layers": layers.collect::<Vec<_>>(),
+        "settings": settings.collect::<Vec<_>>(),
+        "rules": rules.collect::<Vec<_>>(),
+        "limits": limits.collect::<Vec<_>>(),
+        "dlp": findings.collect::<Vec<_>>(),
+        "keywords": keywords.collect::<Vec<_>>(),
+    })
+}

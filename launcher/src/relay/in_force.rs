@@ -1,0 +1,202 @@
+//! What the next message is judged by: the policy, looked after by a `stat` of its files, and the approvals of this user.
+//!
+//! A change is loaded and composed whole before it counts, between two messages; what cannot be used leaves the last good policy in
+//! force. Only what is said about messages changes in a running session: its jail was made at its start.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use stockade_policy::approvals::{Approval, Approvals};
+use stockade_policy::detect::{Engine, HashKey};
+use stockade_policy::mediator::Mediator;
+use stockade_policy::rules::{Item, Policy};
+use stockade_policy::verdict::Access;
+
+use crate::approvals::{self, Standing};
+use crate::error::{Failure, Kind};
+use crate::host::Facts;
+use crate::watch::FileWatch;
+use crate::{policies, state};
+
+/// What is in force in one session.
+#[derive(Debug)]
+pub(crate) struct InForce {
+    policy: Arc<Policy>,
+    hash: Rc<str>,
+    engine: Arc<Engine>,
+    /// `None`: the policy comes from no file.
+    files: Option<Files>,
+    standing: Standing,
+    session: String,
+}
+
+/// Where a session's policy comes from.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// From the files of this machine, and of `--policy`.
+    Files(Option<PathBuf>),
+    /// It was made for this session (`demo`, `bisect`), and stays.
+    Fixed,
+}
+
+/// The files of a policy.
+#[derive(Debug)]
+struct Files {
+    facts: Facts,
+    flag: Option<PathBuf>,
+    key: HashKey,
+    watch: FileWatch,
+}
+
+/// What changed since the last look.
+#[derive(Debug)]
+pub(super) enum News {
+    /// Another policy is in force.
+    Policy {
+        /// The hash of the one before.
+        before: Rc<str>,
+        /// Why the server may run no longer, if so.
+        denied: Option<String>,
+    },
+    /// The files were changed and cannot be used.
+    Broken(Box<Failure>),
+    /// The approvals are not to be trusted, and why.
+    Distrusted(String),
+}
+
+impl InForce {
+    /// What a session begins with. The mediator learns whose approvals count in it.
+    ///
+    /// # Errors
+    /// When the key of this installation cannot be read.
+    pub(crate) fn begin(
+        mediator: &mut Mediator,
+        (policy, engine): (Arc<Policy>, Arc<Engine>),
+        (session, source): (&str, Source),
+        facts: &Facts,
+    ) -> Result<Self, Failure> {
+        let key = HashKey(state::open(&facts.state_dir)?);
+        *mediator.approvals() = Approvals::new(session.to_owned(), key.clone());
+        mediator.approvals().set_switch(approvals::switch(&policy));
+        let files = match source {
+            Source::Fixed => None,
+            Source::Files(flag) => {
+                let watch = FileWatch::new(policies::places(facts, flag.as_deref()));
+                Some(Files { facts: facts.clone(), flag, key, watch })
+            }
+        };
+        let hash = policy.hash().into();
+        let standing = Standing::new(&facts.state_dir);
+        Ok(Self { policy, hash, engine, files, standing, session: session.to_owned() })
+    }
+
+    /// Names the policy in force.
+    pub(super) fn hash(&self) -> Rc<str> {
+        Rc::clone(&self.hash)
+    }
+
+    /// The policy in force.
+    pub(super) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The session's id.
+    pub(super) fn session(&self) -> &str {
+        &self.session
+    }
+
+    /// Where Stockade keeps its own files.
+    pub(super) fn state_dir(&self) -> &Path {
+        self.standing.state_dir()
+    }
+
+    /// Looks, and puts into force what is new. Nothing is awaited in between, so that no message is judged by half of it.
+    pub(super) fn look(&mut self, mediator: &mut Mediator) -> Vec<News> {
+        let mut news = Vec::new();
+        news.extend(self.look_at_policy(mediator));
+        news.extend(self.look_at_approvals(mediator));
+        news
+    }
+
+    fn look_at_policy(&mut self, mediator: &mut Mediator) -> Option<News> {
+        let source = self.files.as_mut()?;
+        if !source.watch.changed() {
+            return None;
+        }
+        // Where it is looked for may have changed as well: another group's file, a project that is one now.
+        source.watch.follow(policies::places(&source.facts, source.flag.as_deref()));
+        let loaded = policies::load(&source.facts, source.flag.as_deref())
+            .and_then(|policy| Ok((source.engine_for(&policy, (&self.policy, &self.engine))?, policy)));
+        let (engine, policy) = match loaded {
+            Ok(loaded) => loaded,
+            Err(failure) => return Some(News::Broken(Box::new(failure))),
+        };
+        let hash: Rc<str> = policy.hash().into();
+        if hash == self.hash {
+            return None;
+        }
+        let before = std::mem::replace(&mut self.hash, hash);
+        self.policy = Arc::new(policy);
+        self.engine = engine;
+        mediator.set_policy(Arc::clone(&self.policy), Arc::clone(&self.engine));
+        mediator.approvals().set_switch(approvals::switch(&self.policy));
+        Some(News::Policy { before, denied: denied(&self.policy, mediator.identities()) })
+    }
+
+    fn look_at_approvals(&mut self, mediator: &mut Mediator) -> Option<News> {
+        let mut news = None;
+        if let Some(looked) = self.standing.look() {
+            let all: Vec<Approval> = looked.unwrap_or_else(|why| {
+                news = Some(News::Distrusted(why));
+                Vec::new()
+            });
+            mediator.approvals().replace(all);
+        }
+        if !mediator.approvals().is_empty() {
+            match approvals::moment() {
+                Ok(now) => mediator.approvals().set_now(now),
+                // Without a clock nothing could end, so nothing counts.
+                Err(error) => {
+                    mediator.approvals().replace(Vec::new());
+                    news = Some(News::Distrusted(format!("what time it is cannot be told: {error}")));
+                }
+            }
+        }
+        news
+    }
+}
+
+impl Files {
+    /// The detectors change with the keywords alone; to build them anew takes longer than all the rest.
+    fn engine_for(
+        &self,
+        policy: &Policy,
+        (before, engine): (&Policy, &Arc<Engine>),
+    ) -> Result<Arc<Engine>, Failure> {
+        let keywords = policy.keywords();
+        if keywords == before.keywords() {
+            return Ok(Arc::clone(engine));
+        }
+        let built = Engine::new(&keywords, self.key.clone());
+        built.map(Arc::new).map_err(|error| {
+            Failure::new(Kind::Config, "the keyword lists of the policy cannot be used").because(&error)
+        })
+    }
+}
+
+/// Why a policy does not let a server run.
+fn denied(policy: &Policy, identities: &[String]) -> Option<String> {
+    let ruling = policy.access(identities, Item::Server);
+    if ruling.verdict == Access::Allow {
+        return None;
+    }
+    let no_longer = "the policy in force no longer lets this server run";
+    Some(match ruling.reason {
+        Some(reason) => format!("{no_longer}: {} (rule `{}`, {})", reason.text, reason.rule, reason.layer),
+        None => no_longer.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

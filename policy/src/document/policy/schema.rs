@@ -1,0 +1,192 @@
+//! The JSON Schema of policies, for editors. A test holds it against what the parser knows.
+
+use serde_json::{Value, json};
+
+use super::limit::{BYTES, CALLS, EFFECTS};
+use super::parse::{
+    ACCESS, ACTIONS, CONFIDENCES, DIRECTIONS, DISKS, FRAME_BYTES, GRANTS, MATCHES, METHODS, MODES, PACKAGES,
+};
+use super::rule::FEATURES;
+use super::times::DAYS;
+use super::{Class, parse::NAME_PATTERN};
+use crate::document::profile::schema::{Form, Key, Need, key, table};
+
+/// The schema (draft 7, which editors for TOML know).
+#[must_use]
+pub fn schema() -> Value {
+    let mut schema = table(&policy());
+    schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
+    schema["title"] = json!("Stockade policy");
+    schema["description"] = json!("Who may use what, and what is done about what is found");
+    let mut list = table(&keywords());
+    list["description"] = json!("A list of words; rules name it `keyword/NAME`");
+    schema["properties"]["keywords"] =
+        json!({ "type": "object", "additionalProperties": list, "description": "Lists of words" });
+    schema
+}
+
+fn words<T>(words: &[(&'static str, T)]) -> Form {
+    Form::Word(words.iter().map(|(word, _)| *word).collect())
+}
+
+fn text(pattern: &str) -> Form {
+    Form::Text(Some(pattern.to_owned()))
+}
+
+fn policy() -> Vec<Key> {
+    use Need::{Optional, Required};
+    vec![
+        key("version", Required, Form::Number(1, 1), "Version of this format"),
+        key(
+            "mode",
+            Optional,
+            words(MODES),
+            "Whether this file acts, or only records what it would have done",
+        ),
+        key(
+            "may_relax",
+            Optional,
+            Form::Words(Class::WORDS.map(|(word, _)| word).to_vec()),
+            "What rules of the group's and the user's file may say otherwise; only what is named here",
+        ),
+        key("defaults", Optional, Form::Table(defaults()), "What holds where no rule speaks"),
+        key("rule", Optional, Form::Tables(rule()), "Who may use what"),
+        key("limit", Optional, Form::Tables(limit()), "How often and how much in one session"),
+        key("dlp", Optional, Form::Tables(dlp()), "What is done about what is found in messages"),
+        key("limits", Optional, Form::Table(limits()), "Sizes of messages"),
+    ]
+}
+
+fn defaults() -> Vec<Key> {
+    let optional = |name, form, says| key(name, Need::Optional, form, says);
+    vec![
+        optional(
+            "server",
+            words(ACCESS),
+            "Servers that no rule names, and whatever of a server no rule names",
+        ),
+        optional("unknown_methods", words(METHODS), "Methods that no revision of MCP knows"),
+        optional("profile", text(NAME_PATTERN), "Profile of servers that nobody wrote one for"),
+        optional(
+            "grants_by_flag",
+            words(GRANTS),
+            "Whether `--grant-*`, `--env`, `--profile` and `--backend` are honoured",
+        ),
+        optional("full_disk", words(DISKS), "What happens when nothing can be recorded"),
+        optional("packages", words(PACKAGES), "What becomes of newer packages"),
+    ]
+}
+
+fn id() -> Key {
+    key("id", Need::Required, text(NAME_PATTERN), "Its name in events and messages, unique in the file")
+}
+
+fn servers() -> Key {
+    let says = "Servers by identity, with `*`: `pkg:npm/NAME@1.*`, `file:sha256:…`; every server unless said";
+    key("servers", Need::Optional, Form::Texts, says)
+}
+
+fn reason() -> Key {
+    key("reason", Need::Required, Form::Text(None), "One sentence for users and models")
+}
+
+fn rule() -> Vec<Key> {
+    use Need::{Optional, Required};
+    let named = |name, says| key(name, Optional, Form::Texts, says);
+    vec![
+        id(),
+        key("effect", Required, words(ACCESS), "What is done; of all rules that hold the strictest decides"),
+        servers(),
+        named("tools", "Tools by name, with `*`; a rule that names no items is about the whole server"),
+        named("prompts", "Prompts by name, with `*`"),
+        named("resources", "Resources by canonical URI, with `*`; URI templates too, as text"),
+        named("templates", "URI templates by their text, with `*`"),
+        key(
+            "features",
+            Optional,
+            Form::Words(FEATURES.iter().map(|(word, _)| *word).collect()),
+            "What the server asks of its client",
+        ),
+        named("origins", "Pages that `elicitation-url` is narrowed to: `https://login.example.org`"),
+        key(
+            "when",
+            Optional,
+            Form::Text(None),
+            "A condition in CEL over args, tool, annotations, client, user, groups, device, now",
+        ),
+        key(
+            "until",
+            Optional,
+            text(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}Z)?$"),
+            "Last day of the rule (UTC), or the moment at which it ends",
+        ),
+        key("days", Optional, Form::Words(DAYS.to_vec()), "Days of the week"),
+        key("hours", Optional, text(r"^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$"), "From and to: `08:00-18:00`"),
+        key(
+            "utc_offset",
+            Optional,
+            text(r"^[+-][0-9]{2}:[0-9]{2}$"),
+            "Clock of `days` and `hours`; UTC unless said",
+        ),
+        reason(),
+    ]
+}
+
+fn limit() -> Vec<Key> {
+    use Need::{Optional, Required};
+    vec![
+        id(),
+        servers(),
+        key("tools", Required, Form::Texts, "Tools by name, with `*`; all of them are counted together"),
+        key("calls", Optional, Form::Number(*CALLS.start(), *CALLS.end()), "Most calls in the time"),
+        key(
+            "bytes",
+            Optional,
+            Form::Size(*BYTES.start(), *BYTES.end()),
+            "Most bytes of requests and answers in the time",
+        ),
+        key("per", Required, text("^[0-9]+[smhd]$"), "The time: `1m`, `12h`; at most 31 days"),
+        key("effect", Optional, words(EFFECTS), "What is done with the calls beyond it; `deny` unless said"),
+        reason(),
+    ]
+}
+
+fn dlp() -> Vec<Key> {
+    use Need::{Optional, Required};
+    let except = vec![key("servers", Optional, Form::Texts, "Servers by identity")];
+    vec![
+        id(),
+        key(
+            "detect",
+            Required,
+            Form::Texts,
+            "Detectors, with `*`: `secret/*`, `pii/payment-card`, `keyword/NAME`",
+        ),
+        key("direction", Optional, words(DIRECTIONS), "Which way the message goes; both unless said"),
+        key("action", Required, words(ACTIONS), "What is done"),
+        key("confidence", Optional, words(CONFIDENCES), "Weaker findings are not this rule's"),
+        servers(),
+        key("except", Optional, Form::Table(except), "Whom it is not about"),
+        key("reason", Optional, Form::Text(None), "One sentence for users and models"),
+    ]
+}
+
+fn limits() -> Vec<Key> {
+    let size = || Form::Size(*FRAME_BYTES.start(), *FRAME_BYTES.end());
+    vec![
+        key("frame_to_server", Need::Optional, size(), "Largest message to the server"),
+        key("frame_to_client", Need::Optional, size(), "Largest message to the client"),
+    ]
+}
+
+fn keywords() -> Vec<Key> {
+    vec![
+        key("words", Need::Required, Form::Texts, "The words; case makes no difference"),
+        key(
+            "match",
+            Need::Optional,
+            words(MATCHES),
+            "Whole words, or parts of words too; whole words unless said",
+        ),
+    ]
+}

@@ -1,0 +1,350 @@
+//! What a rule asks about, answered by a person at a terminal and by nobody else.
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Finished, World, drive, driver, finish, fixture, fixture_command, python, raw_driver, stockade_bin,
+};
+
+const DEADLINE: Duration = Duration::from_secs(120);
+const BACKENDS: [&str; 3] = ["namespaces", "notify", "static"];
+
+const POLICY: &str = r#"
+version = 1
+
+[[rule]]
+id = "ask-variables"
+effect = "ask"
+tools = ["variables"]
+reason = "a person looks at this first"
+
+[[rule]]
+id = "ask-names"
+effect = "ask"
+tools = ["names"]
+reason = "a person looks at this first"
+
+[[rule]]
+id = "no-flood"
+effect = "deny"
+tools = ["flood"]
+reason = "nobody needs that"
+"#;
+
+/// A home with a policy that asks.
+fn world() -> World {
+    let world = World::new();
+    world.user_policy(POLICY);
+    world
+}
+
+/// A call of a tool, and the wait for its answer.
+fn call(id: u32, tool: &str, arguments: Value) -> [Value; 2] {
+    let params = json!({ "name": tool, "arguments": arguments });
+    let message = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params });
+    [json!({ "send": message }), json!({ "await": id, "within": 60 })]
+}
+
+/// `stockade WORDS…` on a terminal of its own, while the session goes on. `yes` is what is typed at the question.
+fn on_a_terminal(yes: &str, words: &[&str]) -> Value {
+    let terminal = driver("terminal.py").display().to_string();
+    let mut run = vec![python().display().to_string(), "-B".to_owned(), terminal];
+    run.extend(words.iter().map(|word| (*word).to_owned()));
+    json!({ "run": run, "env": { "STOCKADE": stockade_bin(), "TYPED": yes, "AWAIT": "[y/N]" } })
+}
+
+fn approve(words: &[&str]) -> Value {
+    on_a_terminal("y", &[&["approve", "$CODE"], words].concat())
+}
+
+/// What came of a session with a server under this script.
+fn session_of(world: &World, server: &[std::ffi::OsString], flags: &[&str], steps: Vec<Value>) -> Value {
+    let all: Vec<Value> = [json!({ "handshake": true })].into_iter().chain(steps).collect();
+    let script = world.write("script.json", &Value::from(all).to_string());
+    let mut command = raw_driver("converse.py");
+    command.arg(script).arg("--").arg(stockade_bin()).arg("run").args(flags).arg("--").args(server);
+    let outcome = drive(world, command, Vec::<String>::new(), DEADLINE);
+    assert!(outcome["late"].is_null(), "{outcome:#}");
+    outcome
+}
+
+fn session(world: &World, steps: Vec<Value>) -> Value {
+    session_of(world, &fixture_command("learner.py", &[]), &[], steps)
+}
+
+/// Whether the server answered this call; else the model was told to ask its user.
+#[track_caller]
+fn passed(outcome: &Value, id: u32) -> bool {
+    let result = &outcome["answers"][id.to_string()][0]["result"];
+    let text = result["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no answer {id}: {outcome:#}"));
+    let refused = text.contains("only after the user has approved it");
+    assert!(!refused || result["isError"] == true, "{outcome:#}");
+    assert!(!text.contains("stockade approve"), "a command for a model: {text}");
+    !refused
+}
+
+/// All events of a kind.
+fn events(world: &World, kind: &str) -> Vec<Value> {
+    let text = finish(world.stockade(["log", "--json"]).spawn().expect("it starts"), DEADLINE).stdout_text();
+    let events = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("an event"));
+    events.filter(|event| event["kind"] == kind).collect()
+}
+
+/// The code of the latest refusal.
+fn code(world: &World) -> String {
+    let calls = events(world, "call");
+    let codes = calls.iter().rev().find_map(|event| event["what"]["code"].as_str());
+    codes.expect("a refusal").to_owned()
+}
+
+/// `stockade WORDS…` on a terminal, afterwards.
+fn typed(world: &World, program: PathBuf, typed: &str, words: &[&str]) -> Finished {
+    let mut command = raw_driver("terminal.py");
+    command.args(words);
+    world.dress(&mut command);
+    command.env("STOCKADE", program).env("TYPED", typed).env("AWAIT", "[y/N]");
+    finish(command.spawn().expect("the driver starts"), DEADLINE)
+}
+
+fn file(world: &World) -> PathBuf {
+    world.state().join("stockade/approvals/approvals.json")
+}
+
+#[test]
+fn an_approved_call_passes_once_and_its_event_names_the_approval() {
+    let world = world();
+    let mut steps = Vec::new();
+    steps.extend(call(10, "names", json!({ "path": "/" })));
+    steps.push(approve(&["--reason", "release\u{1b}[2J week"]));
+    // Other arguments do not pass, and do not use it up.
+    steps.extend(call(11, "names", json!({ "path": "/usr" })));
+    steps.extend(call(12, "names", json!({ "path": "/" })));
+    steps.extend(call(13, "names", json!({ "path": "/" })));
+    let outcome = session(&world, steps);
+    assert_eq!(outcome["runs"][0]["code"], 0, "{outcome:#}");
+    let said = outcome["runs"][0]["said"].as_str().expect("text");
+    assert!(said.contains(r#"{"path":"/"}"#) && said.contains("file:sha256:"), "what it is about: {said}");
+    assert_eq!([10, 11, 12, 13].map(|id| passed(&outcome, id)), [false, false, true, false], "{outcome:#}");
+    let given = events(&world, "approval.given");
+    assert_eq!((given.len(), &given[0]["what"]["reason"]), (1, &json!("release [2J week")));
+    let id = given[0]["what"]["id"].as_str().expect("an id");
+    let calls = events(&world, "call");
+    let named = calls.iter().filter(|event| event["what"]["item"] == "names");
+    let by: Vec<Value> = named.map(|event| event["what"]["approval"].clone()).collect();
+    assert_eq!(by, [Value::Null, Value::Null, json!(id), Value::Null]);
+    // Neither log nor file hold the arguments that were not approved by their text.
+    let mode = std::fs::metadata(file(&world)).expect("the file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let listed = finish(world.stockade(["approvals", "--json"]).spawn().expect("it starts"), DEADLINE);
+    let listed: Value = serde_json::from_slice(&listed.stdout).expect("JSON");
+    assert_eq!((&listed[0]["uses"], &listed[0]["holds"]), (&json!(1), &json!(false)), "{listed:#}");
+}
+
+#[test]
+fn a_tool_is_approved_for_a_session_and_revoked_in_its_midst() {
+    let world = world();
+    let mut steps = Vec::new();
+    steps.extend(call(10, "names", json!({ "path": "/" })));
+    steps.push(approve(&["--tool", "--for", "session"]));
+    steps.extend(call(11, "names", json!({ "path": "/usr" })));
+    // Another tool that a rule asks about is another question.
+    steps.extend(call(12, "variables", json!({})));
+    let revoke = format!(
+        "id=$({0} approvals --json | sed -n 's/.*\"id\": \"\\(.*\\)\",/\\1/p'); {0} approvals revoke $id",
+        stockade_bin().display()
+    );
+    steps.push(json!({ "run": ["/bin/sh", "-c", revoke] }));
+    steps.extend(call(13, "names", json!({ "path": "/usr" })));
+    let outcome = session(&world, steps);
+    assert_eq!([10, 11, 12, 13].map(|id| passed(&outcome, id)), [false, true, false, false], "{outcome:#}");
+    assert_eq!(events(&world, "approval.revoked").len(), 1, "{outcome:#}");
+}
+
+#[test]
+fn an_approval_is_for_one_server_and_ends() {
+    let world = world();
+    let other = world.write(
+        "project/learner.py",
+        &(std::fs::read_to_string(fixture("learner.py")).expect("text") + "# other\n"),
+    );
+    let other = vec![python().into_os_string(), other.into_os_string()];
+    let again = || call(10, "variables", json!({})).to_vec();
+    let mut first = again();
+    first.push(approve(&["--tool", "--for", "1h"]));
+    first.extend(call(11, "variables", json!({})));
+    assert!(passed(&session(&world, first), 11), "the control");
+    assert!(passed(&session(&world, again()), 10), "in the next session too");
+    assert!(!passed(&session_of(&world, &other, &[], again()), 10), "a server with another hash");
+    // The clock set back to before it was given; the machine booted anew; its time over.
+    let whole = std::fs::read_to_string(file(&world)).expect("the file");
+    let edited: Value = serde_json::from_str(&whole).expect("JSON");
+    let change = |key: &str, value: Value| {
+        let mut edited = edited.clone();
+        edited["approvals"][0][key] = value;
+        std::fs::write(file(&world), edited.to_string()).expect("the file can be written");
+    };
+    for (key, value) in [
+        ("given_unix_ms", json!(i64::MAX / 2)),
+        ("boot", json!("another")),
+        ("for_ms", json!(1)),
+        ("given_boot_ms", json!(u64::MAX)),
+        ("identity", json!(["file:sha256:00"])),
+        ("mark", json!("00000000000000000000000000000000")),
+    ] {
+        change(key, value);
+        assert!(!passed(&session(&world, again()), 10), "{key} was changed");
+    }
+    change("by", json!("somebody"));
+    assert!(passed(&session(&world, again()), 10), "the control");
+    for mode in [0o644, 0o602] {
+        std::fs::set_permissions(file(&world), PermissionsExt::from_mode(mode)).expect("the mode");
+        let outcome = session(&world, again());
+        assert!(!passed(&outcome, 10), "mode {mode:o}");
+        assert!(outcome["stderr"].as_str().expect("text").contains("no approval counts"), "{outcome:#}");
+    }
+    assert_eq!(events(&world, "approvals.distrusted").len(), 2);
+}
+
+#[test]
+fn nobody_but_a_person_at_a_terminal_of_his_own_approves() {
+    let world = world();
+    session(&world, call(10, "names", json!({ "path": "/" })).to_vec());
+    let code = code(&world);
+    let words = ["approve", &code, "--for", "1h"];
+    let alone = "import os, sys; os.setsid(); os.execv(sys.argv[1], sys.argv[1:])";
+    let mut command = std::process::Command::new(python());
+    command.args(["-c", alone]).arg(stockade_bin()).args(words);
+    world.dress(&mut command);
+    let refused = finish(command.spawn().expect("it starts"), DEADLINE);
+    assert!(refused.code() == 77 && refused.stderr.contains("a person at a terminal"), "{refused:#?}");
+    let line = format!("'{}' approve {code} --for 1h", stockade_bin().display());
+    let behind = format!("set -m; {line} & wait $!");
+    let refused = typed(&world, "/bin/sh".into(), "y", &["-c", &behind]);
+    assert!(refused.code() == 77 && refused.stdout_text().contains("in the background"), "{refused:#?}");
+    // Below a process that calls itself a client, on a terminal and in its foreground.
+    let below = format!("{line}; exit $?");
+    for (name, by) in [("claude", "Claude Code"), ("cursor", "Cursor"), ("stockade", "a session of Stockade")]
+    {
+        let client = world.root().join(name);
+        symlink("/bin/sh", &client).expect("a link");
+        let refused = typed(&world, client, "y", &["-c", &below]);
+        assert!(refused.code() == 77 && refused.stdout_text().contains(by), "{name}: {refused:#?}");
+    }
+    let marked = format!("CLAUDECODE=1 {line}; exit $?");
+    let refused = typed(&world, "/bin/sh".into(), "y", &["-c", &marked]);
+    assert!(refused.code() == 77 && refused.stdout_text().contains("CLAUDECODE"), "{refused:#?}");
+    for answer in ["n", "", "no y"] {
+        let declined = typed(&world, stockade_bin(), answer, &words);
+        assert_eq!(declined.code(), 77, "{declined:#?}");
+    }
+    assert!(!file(&world).exists() && events(&world, "approval.given").is_empty());
+    // The control: the very same below a shell that is no client.
+    let given = typed(&world, "/bin/sh".into(), "y", &["-c", &below]);
+    assert_eq!(given.code(), 0, "{given:#?}");
+    assert!(file(&world).exists());
+}
+
+#[test]
+fn only_what_a_rule_asked_about_can_be_approved() {
+    let world = world();
+    let mut steps = call(10, "flood", json!({})).to_vec();
+    steps.extend(call(11, "names", json!({ "path": "/" })));
+    session(&world, steps);
+    let calls = events(&world, "call");
+    let flood = calls.iter().find(|event| event["what"]["item"] == "flood").expect("the call");
+    let denied = flood["what"]["code"].as_str().expect("a code").to_owned();
+    let refused = typed(&world, stockade_bin(), "y", &["approve", &denied]);
+    assert!(refused.code() == 64 && refused.stdout_text().contains("never lifts a deny"), "{refused:#?}");
+    let forged = typed(&world, stockade_bin(), "y", &["approve", "ZZZZ"]);
+    assert!(forged.code() == 64 && forged.stdout_text().contains("no event on record"), "{forged:#?}");
+    let allowed = events(&world, "session.start")[0]["id"].as_str().expect("an id").to_owned();
+    let refused = typed(&world, stockade_bin(), "y", &["approve", &allowed]);
+    assert!(refused.code() == 64 && refused.stdout_text().contains("asks nobody"), "{refused:#?}");
+    // The session is over, so that an approval for it would be none.
+    let over = typed(&world, stockade_bin(), "y", &["approve", &code(&world)]);
+    assert!(over.code() == 64 && over.stdout_text().contains("has ended"), "{over:#?}");
+    let given = typed(&world, stockade_bin(), "y", &["approve", &code(&world), "--for", "1h"]);
+    assert_eq!(given.code(), 0, "{given:#?}");
+}
+
+/// Names below a directory and beside it.
+fn listed(dir: &Path) -> Vec<String> {
+    let both = [dir, dir.parent().expect("a directory")];
+    let entries = both.iter().flat_map(|dir| std::fs::read_dir(dir).expect("a directory"));
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.expect("an entry").path().display().to_string()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_jailed_server_neither_reads_nor_writes_an_approval() {
+    for backend in BACKENDS {
+        let world = world();
+        let mut steps = call(10, "names", json!({ "path": "/" })).to_vec();
+        steps.push(approve(&["--for", "1h"]));
+        session_of(&world, &fixture_command("learner.py", &[]), &["--backend", backend], steps);
+        let path = file(&world);
+        let before = std::fs::read(&path).expect("the file");
+        let names = || listed(path.parent().expect("a directory"));
+        let names_before = names();
+        let dir = path.parent().expect("a directory").display().to_string();
+        let shown = path.display();
+        let wide = before.len() * 2;
+        let attacks = [
+            format!("cat '{shown}'"),
+            format!("echo '{{}}' > '{shown}' && echo done"),
+            format!("printf x >> '{shown}' && echo done"),
+            format!("rm '{shown}' </dev/null && echo done"),
+            format!(
+                "mkdir -p '{dir}' && cp /etc/hostname '{dir}/new' && mv '{dir}/new' '{shown}' && echo done"
+            ),
+            format!("ln -s /etc/hostname '{dir}/x' && echo done"),
+            format!("ln '{shown}' \"$HOME/linked\" && cat \"$HOME/linked\""),
+            format!("mv '{dir}' '{dir}.old' && echo done"),
+            format!("truncate -s {wide} '{shown}' && echo done"),
+            format!("chmod 666 '{shown}'; echo y > '{shown}' && echo done"),
+            format!("ls '{dir}' | grep approvals"),
+        ];
+        let mut steps = Vec::new();
+        for (n, attack) in attacks.iter().enumerate() {
+            let arguments = json!({ "words": ["/bin/sh", "-c", attack] });
+            steps.extend(call(20 + u32::try_from(n).expect("small"), "run", arguments));
+        }
+        let outcome = session_of(
+            &world,
+            &fixture_command("learner.py", &[]),
+            &["--backend", backend, "--grant-write", &world.home().display().to_string()],
+            steps,
+        );
+        // What it makes in a view of its own, where these directories are not ours, harms nobody: it reads nothing of ours, and
+        // nothing of ours has changed.
+        for (n, attack) in attacks.iter().enumerate().filter(|(_, attack)| !attack.contains("done")) {
+            let text = &outcome["answers"][(20 + n).to_string()][0]["result"]["content"][0]["text"];
+            assert_eq!(text, "", "{backend}: {attack}: {outcome:#}");
+        }
+        assert_eq!(std::fs::read(&path).expect("the file"), before, "{backend}");
+        assert_eq!(names(), names_before, "{backend}");
+        // Landlock does not cover chmod(2), so that only a private view keeps it away. Then the file is not to be trusted any more,
+        // and nothing is approved.
+        if std::fs::metadata(&path).expect("the file").permissions().mode() & 0o777 != 0o600 {
+            assert_ne!(backend, "namespaces");
+            let listed = finish(world.stockade(["approvals"]).spawn().expect("it starts"), DEADLINE);
+            assert!(listed.code() == 77 && listed.stderr.contains("none of them counts"), "{listed:#?}");
+            let outcome = session(&world, call(10, "names", json!({ "path": "/" })).to_vec());
+            assert!(!passed(&outcome, 10), "{outcome:#}");
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).expect("the mode");
+        }
+        let outcome = session(&world, call(10, "names", json!({ "path": "/" })).to_vec());
+        assert!(passed(&outcome, 10), "the control: the approval itself holds: {outcome:#}");
+        // The control: outside of the jail the same words do it.
+        for attack in [&attacks[0], &attacks[10], &attacks[2]] {
+            let bare = std::process::Command::new("/bin/sh").args(["-c", attack]).output().expect("a shell");
+            assert!(!bare.stdout.is_empty(), "{attack}: {bare:?}");
+        }
+    }
+}
