@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use stockade_policy::detect::{Engine, HashKey};
 use stockade_policy::document::profile::Profile;
-use stockade_policy::mediator::{Mediator, SessionFacts, Without};
+use stockade_policy::mediator::{Mediator, Pins, SessionFacts, Without};
 use stockade_policy::rules::{Item, Policy};
 use stockade_policy::verdict::Access;
 use stockade_sandbox::{Jailed, Observe, Supervisor};
@@ -323,6 +323,7 @@ fn session_facts(plan: &Plan) -> SessionFacts {
         groups: standing.groups,
         device: standing.device,
         roots_within,
+        pins: Pins::default(),
     }
 }
 

@@ -208,6 +208,30 @@ impl Policy {
         self.join(Access::Allow, Access::Deny, answers)
     }
 
+    /// What becomes of a tool whose definition changed.
+    pub fn changed_tools(&self) -> Ruling<Access> {
+        let answers = self.layers.iter().map(|layer| {
+            let verdict = layer.document.defaults.changed_tools;
+            let reason = (verdict != Access::Allow).then(|| {
+                Cow::Owned(Reason {
+                    rule: Cow::Borrowed("changed-tools"),
+                    text: Cow::Borrowed("the definition of this tool changed"),
+                    layer: Cow::Borrowed(layer.origin.word()),
+                })
+            });
+            Answer { mode: layer.document.mode, verdict, reason, speaker: Speaker::Default }
+        });
+        self.join(Access::Allow, Access::Deny, answers)
+    }
+
+    /// What becomes of a tool that looks like another one of the same server, if no rule names it literally.
+    pub fn look_alike(&self, identities: &[String], name: &str) -> Ruling<Access> {
+        let identities = Identities::new(identities);
+        let text = "its name looks like that of another tool of this server";
+        let answer = self.unless_named(&identities, name, ("definition/look-alike", text));
+        self.join(Access::Allow, Access::Deny, answer)
+    }
+
     /// What happens to unknown methods. A layer in monitor mode stops nothing, these included.
     #[must_use]
     pub fn unknown_methods(&self) -> UnknownMethods {
@@ -324,6 +348,17 @@ impl Policy {
     /// A tool whose name is not plain may imitate another in what a person or a model sees. It needs an allow rule
     /// that names it literally, in the furthest layer: nearer ones only tighten.
     fn odd_tool_name(&self, identities: &Identities<'_>, name: &str) -> Option<Answer<'static, Access>> {
+        let text = "the name of this tool is not 1 to 128 plain letters, digits, `_`, `.` or `-`";
+        self.unless_named(identities, name, ("tool-name", text))
+    }
+
+    /// A built-in denial of a tool, unless a rule names it.
+    fn unless_named(
+        &self,
+        identities: &Identities<'_>,
+        name: &str,
+        (rule, text): (&'static str, &'static str),
+    ) -> Option<Answer<'static, Access>> {
         let furthest = self.furthest();
         let mut deciding = self.compiled.iter().filter(|layer| Some(layer.origin) == furthest);
         if deciding.any(|layer| layer.names_tool(identities, name)) {
@@ -332,10 +367,8 @@ impl Policy {
         let enforced = self.compiled.iter().any(|layer| layer.mode == Mode::Enforce);
         let mode = if enforced { Mode::Enforce } else { Mode::Monitor };
         let reason = Reason {
-            rule: Cow::Borrowed("tool-name"),
-            text: Cow::Borrowed(
-                "the name of this tool is not 1 to 128 plain letters, digits, `_`, `.` or `-`",
-            ),
+            rule: Cow::Borrowed(rule),
+            text: Cow::Borrowed(text),
             layer: Cow::Borrowed(Origin::BuiltIn.word()),
         };
         Some(Answer {

@@ -116,6 +116,7 @@ fn defaults(r: &mut Reader<'_>, top: &mut Section<'_>) -> Defaults {
         profile: None,
         grants_by_flag: Access::Allow,
         full_disk: FullDisk::DropOldest,
+        changed_tools: Access::Allow,
         packages: None,
     };
     let Some(mut section) = top.table(r, "defaults") else {
@@ -136,6 +137,10 @@ fn defaults(r: &mut Reader<'_>, top: &mut Section<'_>) -> Defaults {
     let disk = [("drop-oldest", FullDisk::DropOldest), ("stop", FullDisk::Stop)];
     if let Some(disk) = section.word(r, "full_disk", &disk) {
         defaults.full_disk = disk;
+    }
+    let changed = [("monitor", Access::Allow), ("ask", Access::Ask), ("deny", Access::Deny)];
+    if let Some(changed) = section.word(r, "changed_tools", &changed) {
+        defaults.changed_tools = changed;
     }
     let packages = [("follow", Packages::Follow), ("ask", Packages::Ask), ("freeze", Packages::Freeze)];
     defaults.packages = section.word(r, "packages", &packages);
