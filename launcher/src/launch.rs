@@ -1,19 +1,20 @@
 //! From a request to a running session: gather → plan → fence. Whatever fails, nothing is left half started.
 
+mod admission;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use stockade_policy::detect::{Engine, HashKey};
 use stockade_policy::document::profile::Profile;
-use stockade_policy::mediator::{Mediator, SessionFacts, Without};
-use stockade_policy::rules::{Item, Policy};
-use stockade_policy::verdict::Access;
+use stockade_policy::mediator::{Mediator, Pins, SessionFacts, Without};
+use stockade_policy::rules::Policy;
 use stockade_sandbox::{Jailed, Observe, Supervisor};
 
 use crate::backend_memory::BackendMemory;
 use crate::bisect::Layer;
-use crate::cli::{BackendArg, JailArgs, Protection, StartingPolicy};
+use crate::cli::{JailArgs, Protection, StartingPolicy};
 use crate::denials::{Court, Ear, Fence, HostFiles, Ledger, Watch};
 use crate::egress::{Egress, Inbound, Served, Shim};
 use crate::error::{Failure, Kind};
@@ -25,6 +26,9 @@ use crate::plan::{self, ClosedPlaces, Plan};
 use crate::relay::{InForce, Source};
 use crate::telemetry::{ClientClaim, Common, EventLog, SessionRefused, SessionStart};
 use crate::{clients, container, identity, policies, profiles, state};
+
+use admission::flags_allowed;
+pub(crate) use admission::{admit, choose_profile, flag_allowed};
 
 /// Identity of the demo's rogue server, and the rule by which the demo approves it: `strict` starts nothing unknown.
 const DEMO_IDENTITY: &str = "demo:rogue-server";
@@ -323,6 +327,7 @@ fn session_facts(plan: &Plan) -> SessionFacts {
         groups: standing.groups,
         device: standing.device,
         roots_within,
+        pins: Pins::default(),
     }
 }
 
@@ -448,68 +453,4 @@ fn record_start(log: &mut EventLog, start: SessionStart) -> Result<(), Failure> 
     })?;
     log.prune();
     Ok(())
-}
-
-/// May the server start at all?
-pub(crate) fn admit(policy: &Policy, identities: &[String]) -> Result<(), Failure> {
-    let standing = policies::Standing::gather();
-    let ruling = policy.decide(identities, Item::Server, &standing.circumstances());
-    if ruling.verdict == Access::Allow {
-        return Ok(());
-    }
-    let word = if ruling.verdict == Access::Ask { "wants to be asked about" } else { "denies" };
-    let mut failure = Failure::new(Kind::Permission, format!("the policy in force {word} this server"))
-        .cause(format!("it is {}", identities.join(", ")));
-    if let Some(reason) = ruling.reason {
-        failure = failure.cause(format!("{} (rule `{}`, {})", reason.text, reason.rule, reason.layer));
-    }
-    Err(failure.hint(
-        "whoever writes that policy can approve it with a rule: effect = \"allow\", servers = [its identity]",
-    ))
-}
-
-fn flags_allowed(policy: &Policy, jail: &JailArgs) -> Result<(), Failure> {
-    let widening = [
-        ("--grant-read", !jail.grant_read.is_empty()),
-        ("--grant-write", !jail.grant_write.is_empty()),
-        ("--grant-net", !jail.grant_net.is_empty()),
-        ("--env", !jail.env.is_empty()),
-        ("--backend", matches!(jail.backend, BackendArg::Notify | BackendArg::Static)),
-    ];
-    match widening.into_iter().find(|(_, asked)| *asked) {
-        Some((flag, _)) => flag_allowed(policy, flag),
-        None => Ok(()),
-    }
-}
-
-pub(crate) fn flag_allowed(policy: &Policy, flag: &str) -> Result<(), Failure> {
-    let ruling = policy.grants_by_flag();
-    if ruling.verdict == Access::Allow {
-        return Ok(());
-    }
-    let mut failure = Failure::new(Kind::Permission, format!("the policy in force forbids `{flag}`"));
-    if let Some(reason) = ruling.reason {
-        failure = failure.cause(format!("{} (rule `{}`, {})", reason.text, reason.rule, reason.layer));
-    }
-    Err(failure
-        .hint("put what the server needs into a profile: `stockade profile show default` shows the form"))
-}
-
-pub(crate) fn choose_profile<'p>(
-    available: &'p profiles::Available,
-    policy: &Policy,
-    jail: &JailArgs,
-    identities: &[String],
-) -> Result<(&'p Profile, String), Failure> {
-    let (profile, why) = match available.for_identities(identities) {
-        Some(profile) => (profile, "matches the identity".to_owned()),
-        None => (available.named(policy.default_profile())?, "the policy's default".to_owned()),
-    };
-    match &jail.profile {
-        Some(name) if *name != profile.name => {
-            flag_allowed(policy, "--profile")?;
-            Ok((available.named(name)?, "--profile".to_owned()))
-        }
-        _ => Ok((profile, why)),
-    }
 }

@@ -251,6 +251,11 @@ impl Approvals {
     }
 }
 
+/// JSON in one spelling: members in order, no white space, strings without needless escapes.
+pub(crate) fn one_spelling(json: &[u8]) -> Option<Vec<u8>> {
+    canonical::without(json, "")
+}
+
 /// The arguments of a request for a person to read: one spelling, whatever way they were escaped. `None` if there are none.
 #[must_use]
 pub fn readable(params: &[u8]) -> Option<String> {

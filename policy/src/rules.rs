@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use sha2::{Digest, Sha256};
 
 use crate::detect::{Finding, KeywordList};
-use crate::document::policy::{Class, FullDisk, Mode, Packages, PolicyDocument, UnknownMethods};
+use crate::document::policy::{Class, Defaults, FullDisk, Mode, Packages, PolicyDocument, UnknownMethods};
 use crate::verdict::{Access, Content, Reason};
 use crate::wire::Direction;
 
@@ -194,18 +194,28 @@ impl Policy {
 
     /// Are flags allowed to widen the jail?
     pub fn grants_by_flag(&self) -> Ruling<Access> {
-        let answers = self.layers.iter().map(|layer| {
-            let verdict = layer.document.defaults.grants_by_flag;
-            let reason = (verdict != Access::Allow).then(|| {
-                Cow::Owned(Reason {
-                    rule: Cow::Borrowed("grants-by-flag"),
-                    text: Cow::Borrowed("this policy does not let flags of the command line widen the jail"),
-                    layer: Cow::Borrowed(layer.origin.word()),
-                })
-            });
-            Answer { mode: layer.document.mode, verdict, reason, speaker: Speaker::Default }
-        });
-        self.join(Access::Allow, Access::Deny, answers)
+        let text = "this policy does not let flags of the command line widen the jail";
+        self.by_default("grants-by-flag", text, |defaults| defaults.grants_by_flag)
+    }
+
+    /// What becomes of a tool whose definition changed.
+    pub fn changed_tools(&self) -> Ruling<Access> {
+        let text = "the definition of this tool changed";
+        self.by_default("changed-tools", text, |defaults| defaults.changed_tools)
+    }
+
+    /// May a person answer what an `ask` rule asks?
+    pub fn approvals(&self) -> Ruling<Access> {
+        let text = "this policy does not let anybody answer what its rules ask";
+        self.by_default("approvals", text, |defaults| defaults.approvals)
+    }
+
+    /// What becomes of a tool that looks like another one of the same server, if no rule names it literally.
+    pub fn look_alike(&self, identities: &[String], name: &str) -> Ruling<Access> {
+        let identities = Identities::new(identities);
+        let text = "its name looks like that of another tool of this server";
+        let answer = self.unless_named(&identities, name, ("definition/look-alike", text));
+        self.join(Access::Allow, Access::Deny, answer)
     }
 
     /// What happens to unknown methods. A layer in monitor mode stops nothing, these included.
@@ -317,6 +327,23 @@ impl Policy {
         self.layers.first().map(|layer| layer.origin).filter(|origin| *origin != Origin::Project)
     }
 
+    /// The strictest word of the layers' defaults.
+    fn by_default(
+        &self,
+        rule: &'static str,
+        text: &'static str,
+        word: impl Fn(&Defaults) -> Access,
+    ) -> Ruling<Access> {
+        let answers = self.layers.iter().map(|layer| {
+            let verdict = word(&layer.document.defaults);
+            let (rule, text, layer_word) = (rule.into(), text.into(), layer.origin.word().into());
+            let reason = Cow::Owned(Reason { rule, text, layer: layer_word });
+            let reason = (verdict != Access::Allow).then_some(reason);
+            Answer { mode: layer.document.mode, verdict, reason, speaker: Speaker::Default }
+        });
+        self.join(Access::Allow, Access::Deny, answers)
+    }
+
     fn enforcing(&self) -> impl Iterator<Item = &PolicyDocument> {
         self.layers.iter().map(|layer| &layer.document).filter(|document| document.mode == Mode::Enforce)
     }
@@ -324,6 +351,17 @@ impl Policy {
     /// A tool whose name is not plain may imitate another in what a person or a model sees. It needs an allow rule
     /// that names it literally, in the furthest layer: nearer ones only tighten.
     fn odd_tool_name(&self, identities: &Identities<'_>, name: &str) -> Option<Answer<'static, Access>> {
+        let text = "the name of this tool is not 1 to 128 plain letters, digits, `_`, `.` or `-`";
+        self.unless_named(identities, name, ("tool-name", text))
+    }
+
+    /// A built-in denial of a tool, unless a rule names it.
+    fn unless_named(
+        &self,
+        identities: &Identities<'_>,
+        name: &str,
+        (rule, text): (&'static str, &'static str),
+    ) -> Option<Answer<'static, Access>> {
         let furthest = self.furthest();
         let mut deciding = self.compiled.iter().filter(|layer| Some(layer.origin) == furthest);
         if deciding.any(|layer| layer.names_tool(identities, name)) {
@@ -332,10 +370,8 @@ impl Policy {
         let enforced = self.compiled.iter().any(|layer| layer.mode == Mode::Enforce);
         let mode = if enforced { Mode::Enforce } else { Mode::Monitor };
         let reason = Reason {
-            rule: Cow::Borrowed("tool-name"),
-            text: Cow::Borrowed(
-                "the name of this tool is not 1 to 128 plain letters, digits, `_`, `.` or `-`",
-            ),
+            rule: Cow::Borrowed(rule),
+            text: Cow::Borrowed(text),
             layer: Cow::Borrowed(Origin::BuiltIn.word()),
         };
         Some(Answer {

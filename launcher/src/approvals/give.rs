@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use stockade_policy::approvals::Switch;
-use stockade_policy::rules::{Policy, Ruling};
+use stockade_policy::rules::Policy;
 use stockade_policy::verdict::Access;
 
 use super::events::ApprovalDecided;
@@ -63,15 +63,9 @@ pub(crate) struct Gift {
     pub(crate) terminal: String,
 }
 
-/// What the policy in force says to approvals. No policy can switch them off yet: `[defaults] approvals` is refused by
-/// `policy check`, so none claims to.
-fn ruling(_policy: &Policy) -> Ruling<Access> {
-    Ruling { verdict: Access::Allow, reason: None, would_have: None }
-}
-
 /// The same for the judge of a session.
 pub(crate) fn switch(policy: &Policy) -> Switch {
-    match ruling(policy).verdict {
+    match policy.approvals().verdict {
         Access::Allow => Switch::On,
         Access::Ask | Access::Deny => Switch::Off,
     }
@@ -113,7 +107,7 @@ pub(crate) fn question(event: StoredEvent, all: &[StoredEvent], facts: &Facts) -
 
 fn allowed(facts: &Facts) -> Result<Policy, Failure> {
     let policy = policies::load(facts, None)?;
-    let ruling = ruling(&policy);
+    let ruling = policy.approvals();
     if ruling.verdict == Access::Allow {
         return Ok(policy);
     }

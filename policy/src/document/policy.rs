@@ -93,6 +93,11 @@ pub struct Defaults {
     pub grants_by_flag: Access,
     /// What a full disk means.
     pub full_disk: FullDisk,
+    /// What becomes of tools whose definition is another one than when it was approved or first seen. `allow` is only to
+    /// record it.
+    pub changed_tools: Access,
+    /// Whether a person may answer what `ask` rules ask: `Deny` makes each `ask` a refusal.
+    pub approvals: Access,
     /// What becomes of newer packages; `None` leaves it to the other layers.
     pub packages: Option<Packages>,
 }

@@ -79,7 +79,7 @@ impl Mediator {
     pub(super) fn may_use_item(&self, kind: ItemKind, name: &str, arguments: Arguments<'_>) -> AccessRuling {
         let annotations = if kind == ItemKind::Tool { self.catalogue.annotations(name) } else { None };
         let known = Circumstances { arguments, annotations, ..self.circumstances() };
-        let ruling = self.ask_policy(kind, name, &known, When::Now);
+        let ruling = self.with_change(kind, name, self.ask_policy(kind, name, &known, When::Now));
         if ruling.verdict == Access::Deny {
             return AccessRuling { ruling, hidden: self.catalogue.is_filtered(kind) };
         }
@@ -100,7 +100,16 @@ impl Mediator {
         annotations: Option<Annotations>,
     ) -> Ruling<Access> {
         let known = Circumstances { annotations, ..self.circumstances() };
-        self.ask_policy(kind, name, &known, When::Ahead)
+        self.with_change(kind, name, self.ask_policy(kind, name, &known, When::Ahead))
+    }
+
+    /// A tool whose definition changed may need a person.
+    fn with_change(&self, kind: ItemKind, name: &str, ruling: Ruling<Access>) -> Ruling<Access> {
+        let change = if kind == ItemKind::Tool { self.about_change(name) } else { None };
+        match change.filter(|change| change.verdict != Access::Allow || change.would_have.is_some()) {
+            Some(change) => stricter(ruling, change),
+            None => ruling,
+        }
     }
 
     /// The policy's answer about a question of the server to its client.

@@ -1,5 +1,6 @@
 //! What goes into a session and what comes out of it.
 
+use super::pins::Pins;
 use super::record::Record;
 use crate::wire::Direction;
 
@@ -67,6 +68,8 @@ pub struct SessionFacts {
     /// Directories that the server's jail grants, absolute; `None` where no jail bounds them. Roots of the client outside
     /// of them are taken out of what the server is told.
     pub roots_within: Option<Vec<String>>,
+    /// Pins of this server's definitions that were approved before; empty where nothing was.
+    pub pins: Pins,
 }
 
 /// Protections that the demo may take away, one at a time, to show that they matter. `run` always has all.

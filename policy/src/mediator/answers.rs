@@ -41,6 +41,9 @@ impl Mediator {
         let list = match (turn.from, outcome) {
             (Peer::Server, Outcome::Result(result)) => {
                 self.learn_server(frame, &entry, result);
+                if matches!(&*entry.method, "initialize" | "server/discover") {
+                    self.pin_server(frame, result, turn);
+                }
                 ListKind::of(&entry.method).map(|kind| List { kind, result, era: entry.era })
             }
             _ => None,

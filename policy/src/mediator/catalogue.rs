@@ -51,6 +51,8 @@ pub(super) struct Catalogue {
     hidden: BTreeMap<(ItemKind, Box<str>), Reason>,
     /// What the server says about its tools.
     annotations: BTreeMap<Box<str>, Annotations>,
+    /// Tools by what a hasty reader sees of their names.
+    looks: BTreeMap<Box<str>, Box<str>>,
     /// Items of lists, and whether the policy let them be shown.
     pub(super) seen: BTreeMap<(ItemKind, Box<str>), bool>,
 }
@@ -87,6 +89,17 @@ impl Catalogue {
     /// Whether some definition of this kind was hidden for what it says.
     pub(super) fn has_hidden(&self, kind: ItemKind) -> bool {
         self.hidden.keys().any(|(of, _)| *of == kind)
+    }
+
+    /// Whether another tool looked like this on an earlier page. The first one keeps the look.
+    pub(super) fn looks_like_another(&mut self, skeleton: &str, tool: &str) -> bool {
+        if let Some(first) = self.looks.get(skeleton) {
+            return **first != *tool;
+        }
+        if self.looks.len() < SEEN_MAX && tool.len() <= HIDDEN_NAME_BYTES_MAX {
+            self.looks.insert(skeleton.into(), tool.into());
+        }
+        false
     }
 
     /// What the server says about a tool, in the last list that had it.

@@ -1,14 +1,16 @@
 //! Lists of a server's items: what may not be used, and what tries to instruct the model, is not shown.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::access::stricter;
 use super::action::Turn;
 use super::catalogue::ItemKind;
 use super::content::{Ruled, Scan, contains};
 use super::edit::{Edit, removals};
 use super::pending::Era;
+use super::pins::skeleton;
 use super::record::{Record, RecordKind, built_in, shown};
 use super::session::Mediator;
 use crate::detect::Finding;
@@ -154,13 +156,14 @@ impl Mediator {
             })
             .collect();
         let repeated = repeated(&definitions);
+        let alike = self.hold_against_pins(frame, list.kind, &definitions);
         scan.ruled.sort_by_key(|(finding, _)| finding.raw.start);
         let mut records = Definitions::default();
         let mut keep = Vec::with_capacity(definitions.len());
         let mut settled = Vec::new();
         for definition in &definitions {
             let inside = within(&scan.ruled, &definition.span);
-            let verdict = self.judge_definition(list.kind, definition, &repeated, inside);
+            let verdict = self.judge_definition((list.kind, definition), (&repeated, &alike), inside);
             let hidden = verdict.refuses();
             keep.push(!hidden);
             self.remember(list.kind, definition, &verdict);
@@ -186,13 +189,42 @@ impl Mediator {
         Some(edits(frame, list, removed))
     }
 
+    /// Notes the pins of tools; returns the names that look like another one's, in this list or on an earlier page.
+    fn hold_against_pins(
+        &mut self,
+        frame: &Frame<'_>,
+        kind: ListKind,
+        definitions: &[Definition<'_>],
+    ) -> BTreeSet<String> {
+        let mut alike = BTreeSet::new();
+        if kind != ListKind::Tools {
+            return alike;
+        }
+        let mut here: BTreeMap<String, &str> = BTreeMap::new();
+        for definition in definitions {
+            let Some(name) = definition.name.as_deref() else { continue };
+            self.pin_tool(name, frame.bytes.get(definition.span.clone()).unwrap_or_default());
+            let skeleton = skeleton(name);
+            match here.get(&skeleton) {
+                Some(other) if *other != name => alike.extend([name.to_owned(), (*other).to_owned()]),
+                Some(_) => {}
+                None if self.catalogue.looks_like_another(&skeleton, name) => {
+                    alike.insert(name.to_owned());
+                }
+                None => {
+                    here.insert(skeleton, name);
+                }
+            }
+        }
+        alike
+    }
+
     /// Whether a definition may be shown. Instructions in it hide it where a rule would block or redact them: to
     /// lose one tool is better than to lose the list, and a redacted instruction is still a tool that gives them.
     fn judge_definition(
         &self,
-        kind: ListKind,
-        definition: &Definition<'_>,
-        repeated: &BTreeMap<&str, usize>,
+        (kind, definition): (ListKind, &Definition<'_>),
+        (repeated, alike): (&BTreeMap<&str, usize>, &BTreeSet<String>),
         inside: &[Ruled],
     ) -> Verdict {
         let Some(name) = definition.name.as_deref() else {
@@ -205,12 +237,19 @@ impl Mediator {
             let text = "the list holds this name more than once, and clients differ on which one is called";
             return built_in("definition/repeated-name", text.to_owned());
         }
-        let access = self.may_list(kind.item_kind(), name, definition.annotations);
+        let mut access = self.may_list(kind.item_kind(), name, definition.annotations);
+        if alike.contains(name) {
+            access = stricter(access, self.policy.look_alike(&self.facts.identities, name));
+        }
         if access.verdict == Access::Deny {
             return Verdict { access: access.verdict, reason: access.reason, ..Verdict::CLEAR };
         }
         // What is asked about is shown: of what it does not see a model cannot ask anything.
         let mut verdict = Verdict { access: Access::Allow, reason: access.reason, ..Verdict::CLEAR };
+        if kind == ListKind::Tools && self.seen.is_changed(name) {
+            verdict.content = Content::Monitor;
+            verdict.reason = self.about_change(name).and_then(|change| change.reason);
+        }
         for (_, ruling) in inside.iter().filter(|(finding, _)| is_instruction(finding)) {
             let content = if ruling.verdict == Content::Redact { Content::Block } else { ruling.verdict };
             if content > verdict.content {
@@ -233,7 +272,10 @@ impl Mediator {
         self.catalogue.see(kind.item_kind(), name, verdict.access == Access::Allow);
         let name = &*self.catalogue_name(kind.item_kind(), name);
         match &verdict.reason {
-            Some(reason) if verdict.content == Content::Block || reason.rule.starts_with("definition/") => {
+            Some(reason)
+                if verdict.content == Content::Block
+                    || (verdict.refuses() && reason.rule.starts_with("definition/")) =>
+            {
                 self.catalogue.hide(kind.item_kind(), name, reason);
             }
             _ => self.catalogue.show(kind.item_kind(), name),

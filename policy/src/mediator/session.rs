@@ -8,6 +8,7 @@ use super::catalogue::{Catalogue, Claims};
 use super::ending::Endings;
 use super::mint::Mint;
 use super::pending::{Entry, Era, Owner, Pending, Use};
+use super::pins::Seen;
 use super::record::{Record, RecordKind};
 use super::rounds::Rounds;
 use super::tally::Tally;
@@ -47,6 +48,7 @@ pub struct Mediator {
     pub(super) spoken: Spoken,
     pub(super) limits: rules::Limits,
     pub(super) rounds: Rounds,
+    pub(super) seen: Seen,
     pub(super) tasks: Tasks,
 }
 
@@ -87,6 +89,7 @@ impl Mediator {
             spoken: Spoken::default(),
             limits: rules::Limits::default(),
             rounds: Rounds::default(),
+            seen: Seen::default(),
             tasks: Tasks::default(),
         };
         mediator.ask_about();

@@ -10,6 +10,7 @@ mod features;
 mod hostile;
 mod lists;
 mod notifications;
+mod pins;
 mod refusals;
 mod resources;
 mod rounds;

@@ -27,6 +27,9 @@ pub(super) const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("monito
 pub(super) const METHODS: &[(&str, UnknownMethods)] =
     &[("forward", UnknownMethods::Forward), ("deny", UnknownMethods::Deny)];
 pub(super) const GRANTS: &[(&str, Access)] = &[("allow", Access::Allow), ("deny", Access::Deny)];
+/// What is done about a tool whose definition changed since it was first seen; `monitor` stops nothing.
+pub(super) const CHANGED: &[(&str, Access)] =
+    &[("monitor", Access::Allow), ("ask", Access::Ask), ("deny", Access::Deny)];
 pub(super) const DISKS: &[(&str, FullDisk)] =
     &[("drop-oldest", FullDisk::DropOldest), ("stop", FullDisk::Stop)];
 pub(super) const PACKAGES: &[(&str, Packages)] =
@@ -36,14 +39,15 @@ pub(super) const MATCHES: &[(&str, bool)] = &[("word", true), ("substring", fals
 pub(super) const NAME_PATTERN: &str = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$";
 
 /// Ids under which built-in decisions are recorded: a rule of the same name could not be told from them.
-const BUILT_IN_IDS: [&str; 4] = ["default", "grants-by-flag", "no-policy", "tool-name"];
+const BUILT_IN_IDS: [&str; 6] =
+    ["approvals", "changed-tools", "default", "grants-by-flag", "no-policy", "tool-name"];
 
 // Keys that the design knows and this version does not: each is refused by name, because a condition or a limit that
 // is silently passed over makes a rule wider than its author wrote it.
 const TOP_NOT_YET: &[&str] =
     &["pins", "net", "egress", "suppress", "detector", "detectors", "fingerprints", "approvals"];
 const DLP_NOT_YET: &[&str] = &["when", "tools", "prompts", "masking", "restore", "until", "may_relax"];
-const DEFAULTS_NOT_YET: &[&str] = &["pins", "network", "approvals", "may_relax", "upload"];
+const DEFAULTS_NOT_YET: &[&str] = &["pins", "network", "may_relax", "upload"];
 
 /// Sizes of frames: a handshake must fit, and offsets are 32 bits wide.
 pub(super) const FRAME_BYTES: std::ops::RangeInclusive<u64> = (4 << 10)..=(1 << 30);
@@ -128,6 +132,8 @@ fn defaults(r: &mut Reader<'_>, top: &mut Section<'_>) -> Defaults {
         profile: None,
         grants_by_flag: Access::Allow,
         full_disk: FullDisk::DropOldest,
+        changed_tools: Access::Allow,
+        approvals: Access::Allow,
         packages: None,
     };
     let Some(mut section) = top.table(r, "defaults") else {
@@ -147,6 +153,12 @@ fn defaults(r: &mut Reader<'_>, top: &mut Section<'_>) -> Defaults {
         defaults.full_disk = disk;
     }
     defaults.packages = section.word(r, "packages", PACKAGES);
+    if let Some(changed) = section.word(r, "changed_tools", CHANGED) {
+        defaults.changed_tools = changed;
+    }
+    if let Some(approvals) = section.word(r, "approvals", GRANTS) {
+        defaults.approvals = approvals;
+    }
     section.close(r, DEFAULTS_NOT_YET);
     defaults
 }

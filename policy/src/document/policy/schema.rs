@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::limit::{BYTES, CALLS, EFFECTS};
 use super::parse::{
-    ACCESS, ACTIONS, CONFIDENCES, DIRECTIONS, DISKS, FRAME_BYTES, GRANTS, MATCHES, METHODS, MODES, PACKAGES,
+    ACCESS, ACTIONS, CHANGED, CONFIDENCES, DIRECTIONS, DISKS, FRAME_BYTES, GRANTS, MATCHES, METHODS, MODES,
+    PACKAGES,
 };
 use super::rule::FEATURES;
 use super::times::DAYS;
@@ -74,6 +75,8 @@ fn defaults() -> Vec<Key> {
         ),
         optional("full_disk", words(DISKS), "What happens when nothing can be recorded"),
         optional("packages", words(PACKAGES), "What becomes of newer packages"),
+        optional("changed_tools", words(CHANGED), "What is done about a tool whose definition changed"),
+        optional("approvals", words(GRANTS), "Whether a person may answer what `ask` rules ask"),
     ]
 }
 
