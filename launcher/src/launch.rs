@@ -40,6 +40,16 @@ servers = ["demo:rogue-server"]
 reason = "The demo approves its own rogue server, so that the other protections can be seen"
 "#;
 
+/// What `strict` itself puts on record alone: a rule that an organisation adds where no agent writes files back.
+const DEMO_DLP: &str = r#"
+[[dlp]]
+id = "secrets-to-clients"
+detect = ["secret/*"]
+direction = "to-client"
+action = "block"
+reason = "a credential must not reach the model"
+"#;
+
 /// Which policy a session is judged by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PolicySource {
@@ -147,6 +157,9 @@ fn prepare_with(request: Request, facts: &Facts, when: When) -> Result<Prepared,
     let policy = match request.policy {
         PolicySource::Machine | PolicySource::Trial(_) => {
             policies::load(facts, request.jail.policy.as_deref())?
+        }
+        PolicySource::Demo(StartingPolicy::Strict) => {
+            policies::starting(StartingPolicy::Strict, &format!("{DEMO_RULE}{DEMO_DLP}"))?
         }
         PolicySource::Demo(policy) => policies::starting(policy, DEMO_RULE)?,
     };

@@ -152,8 +152,8 @@ impl Report {
             }
         };
         let backend = match &self.backend {
-            Some((word, abi)) => format!("backend {word}, Landlock ABI {abi}"),
-            None => "backend unknown: the session left no record".to_owned(),
+            Some((word, abi)) => format!("Backend {word}, Landlock ABI {abi}"),
+            None => "Backend unknown: the session left no record".to_owned(),
         };
         let events = match &self.unreadable {
             Some(why) => format!("Its events could not be read: {why}."),
@@ -167,7 +167,13 @@ impl Report {
             _ => "`stockade demo` alone shows every protection, under the policy `strict`.",
         };
         let sentences = [
-            format!("Policy {}, {backend}.", self.policy),
+            match self.policy {
+                "strict" => format!(
+                    "Policy strict, and two rules of the demo's own: its server may start, and secrets do not reach the \
+                     client. {backend}."
+                ),
+                policy => format!("Policy {policy}. {backend}."),
+            },
             format!("{events} `stockade log` shows those of real sessions."),
             next.to_owned(),
         ];
