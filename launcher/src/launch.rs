@@ -158,10 +158,7 @@ fn prepare_with(request: Request, facts: &Facts, when: When) -> Result<Prepared,
         PolicySource::Machine | PolicySource::Trial(_) => {
             policies::load(facts, request.jail.policy.as_deref())?
         }
-        PolicySource::Demo(StartingPolicy::Strict) => {
-            policies::starting(StartingPolicy::Strict, &format!("{DEMO_RULE}{DEMO_DLP}"))?
-        }
-        PolicySource::Demo(policy) => policies::starting(policy, DEMO_RULE)?,
+        PolicySource::Demo(policy) => of_the_demo(policy)?,
     };
     flags_allowed(&policy, &request.jail)?;
     let stand_in = packages::stand_in(&request.command, &request.jail, (&policy, facts), when)?;
@@ -227,6 +224,11 @@ fn prepare_with(request: Request, facts: &Facts, when: When) -> Result<Prepared,
     }
     let check = stand_in.as_ref().and_then(|stand_in| stand_in.due.clone());
     Ok(Prepared { request, plan, policy: Arc::new(policy), session, witness: None, check, logins })
+}
+
+fn of_the_demo(policy: StartingPolicy) -> Result<Policy, Failure> {
+    let dlp = if policy == StartingPolicy::Strict { DEMO_DLP } else { "" };
+    policies::starting(policy, &format!("{DEMO_RULE}{dlp}"))
 }
 
 /// What was decided about the server's own logins, if its profile names some.
