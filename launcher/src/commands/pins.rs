@@ -1,10 +1,11 @@
 //! `stockade pins …`: what packages are pinned to.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
 use super::screen::{Ink, Screen, columns, harmless, labelled, pad};
+use super::terminal::Terminal;
 use crate::cli::PinsCommand;
 use crate::error::{Failure, Kind};
 use crate::exit::Exit;
@@ -29,7 +30,7 @@ pub(super) fn pins(command: PinsCommand) -> Result<Exit, Failure> {
         PinsCommand::Approve { name } => approve(&name, &facts),
         PinsCommand::Forget { name } => {
             let kept = named_or_damaged(&name, &facts)?;
-            ask(&format!("The next start will pin whatever the registry offers then. Forget {name}?"))?;
+            ask("", &format!("The next start will pin whatever the registry offers then. Forget {name}?"))?;
             packages::forget(&kept, &facts)?;
             print(&format!("{name} is forgotten\n"))
         }
@@ -160,9 +161,8 @@ fn approve(name: &str, facts: &Facts) -> Result<Exit, Failure> {
     let kept = packages::show(name, facts)?;
     let lines = packages::diff(&kept.pin);
     if !lines.is_empty() {
-        // The question goes to stderr, and so does what it is about.
-        let _ = io::stderr().write_all(diff_text(&kept, &lines, Screen::of_stderr()).as_bytes());
-        ask(&format!("Run this from the next start of {} on?", kept.pin.asked.name()))?;
+        let question = format!("Run this from the next start of {} on?", kept.pin.asked.name());
+        ask(&diff_text(&kept, &lines, Screen::of_stderr()), &question)?;
     }
     let kept = packages::approve(&kept.key, facts)?;
     print(&format!("{} is pinned, {}\n", kept.pin.purl(), counted(kept.pin.tree.packages.len(), "package")))
@@ -177,26 +177,17 @@ fn named_or_damaged(name: &str, facts: &Facts) -> Result<String, Failure> {
     Ok(packages::show(name, facts)?.key)
 }
 
-/// Only a person at a terminal widens what runs: an agent that may run commands has pipes.
+/// Only a person at a terminal widens what runs, where what is asked about is shown as well.
 ///
 /// # Errors
-/// When there is no terminal, or the answer is no.
-fn ask(question: &str) -> Result<(), Failure> {
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Err(Failure::new(
-            Kind::Permission,
-            "this is decided by a person at a terminal, and here is none",
-        )
-        .hint("run it in a terminal of your own"));
+/// When there is no terminal of a person's own, or the answer is no.
+fn ask(about: &str, question: &str) -> Result<(), Failure> {
+    let mut terminal = Terminal::open()?;
+    terminal.show(about)?;
+    if terminal.agrees(question)? {
+        return Ok(());
     }
-    let mut answer = String::new();
-    let asked = write!(io::stderr(), "{question} [y/N] ").and_then(|()| io::stderr().flush());
-    let read = asked.and_then(|()| io::stdin().lock().read_line(&mut answer));
-    match read {
-        Ok(_) if matches!(answer.trim(), "y" | "Y" | "yes") => Ok(()),
-        Ok(_) => Err(Failure::new(Kind::Permission, "nothing was changed").cause("the answer was not `y`")),
-        Err(error) => Err(Failure::new(Kind::Permission, "cannot ask").because(&error)),
-    }
+    Err(Failure::new(Kind::Permission, "nothing was changed").cause("the answer was not `y`"))
 }
 
 fn counted(count: usize, what: &str) -> String {

@@ -101,10 +101,19 @@ impl Registry {
 
     /// `stockade WORDS…` on a terminal, with this typed.
     fn on_a_terminal(&self, typed: &str, words: &[&str]) -> Finished {
+        self.on_a_terminal_of("NOBODY", typed, words)
+    }
+
+    /// The same, with the variable that a client gives what it starts.
+    fn on_a_terminal_of(&self, mark: &str, typed: &str, words: &[&str]) -> Finished {
         let mut command = Command::new(python());
         command.arg("-B").arg(driver("terminal.py")).args(words);
         self.world.dress(&mut command);
-        command.env("STOCKADE", crate::support::stockade_bin()).env("TYPED", typed);
+        command
+            .env("STOCKADE", crate::support::stockade_bin())
+            .env("TYPED", typed)
+            .env("AWAIT", "[y/N]")
+            .env(mark, "1");
         finish(command.spawn().expect("the driver starts"), PATIENCE)
     }
 

@@ -30,6 +30,9 @@ fn a_new_version_of_a_dependency_changes_nothing_until_a_person_approves_it() {
     assert!(failure.contains("terminal"), "{failure}");
     let refused = registry.on_a_terminal("n", &["pins", "approve", "@team/server"]);
     assert_ne!(refused.code(), 0);
+    // Nor does an agent that made itself one.
+    let refused = registry.on_a_terminal_of("CLAUDECODE", "y", &["pins", "approve", "@team/server"]);
+    assert!(refused.code() == 77 && refused.stdout_text().contains("CLAUDECODE"), "{refused:#?}");
     assert_eq!(registry.says(&RUN)["leaf"], "1.0.0");
 
     let approved = registry.on_a_terminal("y", &["pins", "approve", "@team/server"]);
