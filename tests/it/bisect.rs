@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Finished, World, finish, fixture_command};
+use crate::support::{Finished, World, drive, finish, fixture_command, raw_driver, stockade_bin};
 
 const DEADLINE: Duration = Duration::from_secs(240);
 
@@ -249,4 +249,82 @@ fn what_the_policy_stops_is_told_from_what_the_jail_stops() {
         "version = 1\n[[dlp]]\nid = \"keys\"\ndetect = [\"secret/*\"]\ndirection = \"both\"\nconfidence = \"low\"\naction = \"block\"\nreason = \"no keys\"\n",
         json!({ "nothing": key }),
     );
+}
+
+/// A session with one call of `do`; the answer's event as `log` shows it.
+fn one_call(world: &World, arguments: &Value) -> Value {
+    let params = json!({ "name": "do", "arguments": arguments });
+    let steps = json!([
+        { "handshake": true },
+        { "send": { "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params } },
+        { "await": 1, "within": 60 },
+    ]);
+    let script = world.write("script.json", &steps.to_string());
+    let mut command = raw_driver("converse.py");
+    command.arg(script).arg("--").arg(stockade_bin()).args(["run", "--id", "cursor/breakable", "--"]);
+    command.args(fixture_command("breakable.py", &[]));
+    let outcome = drive(world, command, Vec::<String>::new(), DEADLINE);
+    assert!(outcome["late"].is_null(), "{outcome:#}");
+    let log = world.stockade(["log", "--json"]).spawn().expect("stockade starts");
+    let log = finish(log, DEADLINE).stdout_text();
+    let events = log.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let answer = events.filter(|one| one["kind"] == "answer" && one["what"]["method"] == "tools/call");
+    answer.last().expect("the answer is on record")
+}
+
+fn of_event(world: &World, id: &str, command: &[std::ffi::OsString]) -> Finished {
+    let mut words: Vec<std::ffi::OsString> =
+        ["bisect", "--yes", "--json", "--event", id].iter().map(Into::into).collect();
+    if !command.is_empty() {
+        words.push("--".into());
+        words.extend_from_slice(command);
+    }
+    finish(world.stockade(words).spawn().expect("stockade starts"), DEADLINE)
+}
+
+#[test]
+fn a_call_that_failed_is_taken_from_the_record() {
+    let world = World::new();
+    let file = world.write("elsewhere/notes.md", "12345");
+    let event = one_call(&world, &json!({ "read": file }));
+    let id = event["id"].as_str().expect("an id");
+    assert_eq!((&event["what"]["failed"], &event["what"]["verdict"]), (&json!("tool"), &json!("allow")));
+    assert!(!event.to_string().contains("notes.md"), "the log holds arguments: {event:#}");
+    let story = finish(world.stockade(["why", id]).spawn().expect("stockade starts"), DEADLINE).stdout_text();
+    assert!(story.contains("came back with an error") && story.contains("bisect --event"), "{story}");
+
+    let named = of_event(&world, id, &fixture_command("breakable.py", &[]));
+    let report: Value = serde_json::from_slice(&named.stdout).unwrap_or_default();
+    assert_eq!((named.code(), &report["findings"][0]["layer"]), (1, &json!("files")), "{named:#?}");
+    let mend = report["findings"][0]["mend"].as_str().unwrap_or_default();
+    assert!(mend.contains("notes.md"), "{report:#}");
+
+    // By its client's config alone.
+    let unknown = of_event(&world, id, &[]);
+    assert!(unknown.code() == 64 && unknown.stderr.contains("no client's config"), "{unknown:#?}");
+    let words: Vec<String> =
+        fixture_command("breakable.py", &[]).iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let entry = json!({ "mcpServers": { "breakable": { "command": words[0], "args": words[1..] } } });
+    world.write("home/.cursor/mcp.json", &entry.to_string());
+    let found = of_event(&world, id, &[]);
+    let report: Value = serde_json::from_slice(&found.stdout).unwrap_or_default();
+    assert_eq!((found.code(), &report["findings"][0]["layer"]), (1, &json!("files")), "{found:#?}");
+}
+
+#[test]
+fn a_call_is_not_made_again_with_other_arguments_than_it_had() {
+    let world = World::new();
+    let command = fixture_command("breakable.py", &[]);
+    let key = format!("ghp_{}", "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8");
+    let masked = one_call(&world, &json!({ "read": format!("/nowhere/{key}") }));
+    let refused = of_event(&world, masked["id"].as_str().expect("an id"), &command);
+    assert!(refused.code() == 64 && refused.stderr.contains("are masked"), "{refused:#?}");
+    let fine = one_call(&world, &json!({}));
+    assert!(fine["what"]["failed"].is_null(), "{fine:#}");
+    let refused = of_event(&world, fine["id"].as_str().expect("an id"), &command);
+    assert!(refused.code() == 64 && refused.stderr.contains("are not kept"), "{refused:#?}");
+    let kept =
+        std::fs::read_dir(world.root().join("state/stockade/approvals/asked")).expect("kept").flatten();
+    let kept: Vec<String> = kept.map(|one| std::fs::read_to_string(one.path()).expect("text")).collect();
+    assert!(kept.len() == 1 && kept[0].contains("[REDACTED:") && !kept[0].contains(&key), "{kept:?}");
 }

@@ -1,5 +1,6 @@
-//! The arguments of calls that a rule asks about, masked, for the person who decides: beside the log, which never holds any.
-//! `approvals/asked/SESSION-CODE.txt`, the last ones of them.
+//! The arguments of calls that a rule asks about, and of those that failed, masked, for the person who decides or looks for
+//! the cause: beside the log, which never holds any. `approvals/asked/SESSION-NAME.txt`, the last ones of them; the name is a
+//! refusal's code or the id of a failure's event.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
@@ -18,7 +19,7 @@ const BYTES_MAX: u64 = 64 << 10;
 ///
 /// # Errors
 /// When they cannot be written: the person then decides by their hash.
-pub(crate) fn keep(state_dir: &Path, (session, code): (&str, &str), text: &str) -> io::Result<()> {
+pub(crate) fn keep(state_dir: &Path, (session, name): (&str, &str), text: &str) -> io::Result<()> {
     let dir = dir(state_dir);
     state::private_dir(&dir).map_err(|failure| io::Error::other(failure.what))?;
     let mut names: Vec<PathBuf> = std::fs::read_dir(&dir)?.flatten().map(|entry| entry.path()).collect();
@@ -34,16 +35,16 @@ pub(crate) fn keep(state_dir: &Path, (session, code): (&str, &str), text: &str) 
         .truncate(true)
         .mode(0o600)
         .custom_flags(flags.bits())
-        .open(path(&dir, session, code))?;
+        .open(path(&dir, session, name))?;
     file.write_all(text.as_bytes())
 }
 
 /// What was kept; `None` if that is gone, or there were none.
-pub(crate) fn read(state_dir: &Path, session: &str, code: &str) -> Option<String> {
+pub(crate) fn read(state_dir: &Path, session: &str, name: &str) -> Option<String> {
     let file = OpenOptions::new()
         .read(true)
         .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).bits())
-        .open(path(&dir(state_dir), session, code))
+        .open(path(&dir(state_dir), session, name))
         .ok()?;
     let mut text = String::new();
     file.take(BYTES_MAX).read_to_string(&mut text).ok()?;
@@ -54,11 +55,11 @@ fn dir(state_dir: &Path) -> PathBuf {
     state_dir.join("approvals").join("asked")
 }
 
-/// Codes are Crockford's base 32 and sessions UUIDs; of anything else no path is made.
-fn path(dir: &Path, session: &str, code: &str) -> PathBuf {
+/// Codes are Crockford's base 32, sessions and events UUIDs; of anything else no path is made.
+fn path(dir: &Path, session: &str, name: &str) -> PathBuf {
     let plain =
         |text: &str| text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect::<String>();
-    dir.join(format!("{}-{}.txt", plain(session), plain(code)))
+    dir.join(format!("{}-{}.txt", plain(session), plain(name)))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub(super) const BISECT_EXAMPLES: &str = "\
 Examples:
   stockade bisect cursor/github
   stockade bisect cursor/files --call 'read_file={\"path\":\"notes.md\"}'
+  stockade bisect --event 01a20704-a66c-708e
   stockade bisect --call echo='{\"message\":\"hi\"}' -- node server.js
 
 The call is made bare first, outside of any jail, twice: that asks for consent. Then it is made with one layer after the
@@ -23,11 +24,14 @@ Exit code 0: it works contained as it does bare; 1: a layer breaks it, or it fai
 #[derive(Args, Clone, Debug)]
 pub struct BisectArgs {
     /// The server of a client's config: CLIENT/NAME, or its NAME if only one client has it
-    #[arg(value_name = "SERVER", required_unless_present = "command", conflicts_with = "command")]
+    #[arg(value_name = "SERVER", required_unless_present_any = ["command", "event"], conflicts_with = "command")]
     pub server: Option<String>,
     /// The call that fails, with a JSON object of arguments; without it, the list of tools is asked for
     #[arg(long, value_name = "TOOL[=JSON]")]
     pub call: Option<String>,
+    /// The call on record with this id or code, instead: its server too, if a client's config has it
+    #[arg(long, value_name = "ID", conflicts_with = "call")]
+    pub event: Option<String>,
     /// The bare runs are agreed to: nobody is asked
     #[arg(long)]
     pub yes: bool,

@@ -191,12 +191,24 @@ fn decision_what(event: &StoredEvent, kind: &str) -> String {
     }
 }
 
+/// What an answer says of a failure.
+pub(super) fn failed(event: &StoredEvent) -> Option<String> {
+    let failed = &event.value["what"]["failed"];
+    match failed["error"].as_i64() {
+        Some(code) => Some(format!("the answer is error {code}")),
+        None => (failed == "tool").then(|| "the tool reports an error".to_owned()),
+    }
+}
+
 fn decision_why(event: &StoredEvent) -> String {
     let mut parts = Vec::new();
     for key in ["refusal", "reason"] {
         if !event.what(key).is_empty() {
             parts.push(event.what(key).to_owned());
         }
+    }
+    if let Some(failed) = failed(event) {
+        parts.push(failed);
     }
     if !event.what("rule").is_empty() {
         parts.push(format!("[{}]", event.what("rule")));

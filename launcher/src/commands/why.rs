@@ -14,6 +14,7 @@ use crate::error::{Failure, Kind};
 use crate::exit::Exit;
 use crate::host::Facts;
 use crate::requests;
+use crate::telemetry::StoredEvent;
 use story::Story;
 
 /// Events of the same session that are shown before and after it.
@@ -43,7 +44,7 @@ pub(super) fn why(args: &WhyArgs) -> Result<Exit, Failure> {
         neighbours: neighbours(&event, &all),
         session: SessionState::of(event.who("session"), &all),
         approvable: event.what("access") == "ask" && event.value["what"]["asked"].is_object(),
-        arguments: approvals::arguments_of(&facts.state_dir, event.who("session"), event.what("code")),
+        arguments: approvals::arguments_of(&facts.state_dir, event.who("session"), kept_as(&event)),
         event: &event,
         others: &others,
         place: place.as_ref(),
@@ -65,11 +66,16 @@ pub(super) fn why(args: &WhyArgs) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
+/// The name under which arguments are kept: a refusal's code, or the id of the answer of a call that failed.
+fn kept_as(event: &StoredEvent) -> &str {
+    match event.what("code") {
+        "" => event.value["id"].as_str().unwrap_or(""),
+        code => code,
+    }
+}
+
 /// What stands around it in its session.
-fn neighbours<'e>(
-    event: &'e crate::telemetry::StoredEvent,
-    all: &'e [crate::telemetry::StoredEvent],
-) -> Vec<(&'e crate::telemetry::StoredEvent, story::Side)> {
+fn neighbours<'e>(event: &'e StoredEvent, all: &'e [StoredEvent]) -> Vec<(&'e StoredEvent, story::Side)> {
     let session: Vec<_> = all.iter().filter(|one| one.who("session") == event.who("session")).collect();
     let Some(at) = session.iter().position(|one| one.value["id"] == event.value["id"]) else {
         return Vec::new();

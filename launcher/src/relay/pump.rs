@@ -320,23 +320,28 @@ impl Hub {
     }
 
     fn record(&self, record: &Record, policy: &str) {
-        self.keep_arguments(record);
+        self.keep_arguments(
+            record.petition.as_ref().and_then(|one| one.arguments.as_deref()),
+            record.code.as_deref(),
+        );
         let mut log = self.log.borrow_mut();
         log.under(policy);
         log.client_says(self.mediator.borrow().claims().0);
         match log.decision(record) {
-            Ok(urgent) => self.to_be_synced(urgent),
+            Ok(urgent) => {
+                self.keep_arguments(record.arguments.as_deref(), Some(log.last_id()));
+                self.to_be_synced(urgent);
+            }
             Err(stopped) => self.breaks(Cause::LogStopped(stopped.to_string())),
         }
     }
 
-    /// What a person will want to see who is asked about it.
-    fn keep_arguments(&self, record: &Record) {
-        let arguments = record.petition.as_ref().and_then(|petition| petition.arguments.as_deref());
-        if let (Some(arguments), Some(code)) = (arguments, record.code.as_deref()) {
+    /// What a person will want to see who is asked about a call, or wants to know why it failed.
+    fn keep_arguments(&self, arguments: Option<&str>, name: Option<&str>) {
+        if let (Some(arguments), Some(name)) = (arguments, name) {
             let force = self.in_force.borrow();
-            // Without them the person decides by the hash, and is told so.
-            let _ = approvals::keep_arguments(force.state_dir(), (force.session(), code), arguments);
+            // Without them the person decides by the hash, or gives them again, and is told so.
+            let _ = approvals::keep_arguments(force.state_dir(), (force.session(), name), arguments);
         }
     }
 

@@ -7,7 +7,7 @@ mod network;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use stockade_policy::mediator::{Record, RecordKind};
+use stockade_policy::mediator::{Failed, Record, RecordKind};
 use stockade_policy::rules::Policy;
 use stockade_policy::verdict::Reason;
 use stockade_sandbox::{Attempt, Attempted, Degree, Enforcement};
@@ -295,6 +295,9 @@ pub struct Decision {
     /// Separators, surrogates and invalid UTF-8 repaired.
     #[serde(skip_serializing_if = "is_nothing_repaired")]
     pub repaired: u32,
+    /// Answers that report a failure: `"tool"` (`isError`), or `{"error": CODE}` of JSON-RPC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<FailedLine>,
     /// Answers: milliseconds since the request was forwarded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<u64>,
@@ -315,6 +318,25 @@ pub struct AskedLine {
     pub call: String,
     /// Of method and name.
     pub item: String,
+}
+
+/// How an answer reports a failure.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FailedLine {
+    /// The tool's own error: `isError`.
+    Tool,
+    /// An error of JSON-RPC, by its code.
+    Error(i64),
+}
+
+impl From<Failed> for FailedLine {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Tool => Self::Tool,
+            Failed::Error(code) => Self::Error(code),
+        }
+    }
 }
 
 /// `policy.changed`: other layers are in force from the next message on.
@@ -397,6 +419,7 @@ impl Decision {
             bytes: record.bytes,
             rewritten: record.rewritten,
             repaired: record.repaired,
+            failed: record.failed.map(FailedLine::from),
             duration_ms: record.duration_ms,
         }
     }

@@ -30,6 +30,7 @@ pub struct EventLog {
     full_disk: FullDisk,
     seq: u64,
     dropped: u64,
+    last_id: String,
     unsynced: bool,
     alerted: bool,
 }
@@ -45,6 +46,7 @@ impl EventLog {
             full_disk,
             seq: 0,
             dropped: 0,
+            last_id: String::new(),
             unsynced: false,
             alerted: false,
         })
@@ -125,16 +127,23 @@ impl EventLog {
         };
         let written =
             serde_json::to_vec(&envelope).map_err(io::Error::from).and_then(|line| self.write(line));
+        let id = envelope.id;
         self.who = Some(who);
         match written {
             Ok(()) => {
                 self.seq += 1;
                 self.dropped = 0;
                 self.unsynced = true;
+                self.last_id = id;
                 Ok(())
             }
             Err(error) => self.failed(error),
         }
+    }
+
+    /// Id of the event that was written last.
+    pub fn last_id(&self) -> &str {
+        &self.last_id
     }
 
     /// The file to sync, if anything was written since the last call.

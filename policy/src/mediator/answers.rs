@@ -95,6 +95,7 @@ impl Mediator {
         }
         record.note(frame, &self.engine, findings);
         record.verdict = verdict;
+        self.note_failure((frame, outcome), &entry, &mut record);
         turn.record(record);
     }
 

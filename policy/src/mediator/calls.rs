@@ -11,6 +11,7 @@ use super::catalogue::{ItemKind, claim};
 use super::clamp::Narrowed;
 use super::content::{Judged, contains, named};
 use super::denial::{Refused, Said, refusal};
+use super::failed;
 use super::pending::{Entry, Era, Owner, Use};
 use super::record::{Record, RecordKind, built_in, shown, shown_id};
 use super::reply;
@@ -315,7 +316,8 @@ impl Mediator {
             Subject::None if call.method == "subscriptions/listen" => Use::Listening(opted(frame, params)),
             Subject::Item(_) | Subject::None | Subject::Reference { .. } => Use::Nothing,
         };
-        let entry = Entry { method: call.method, item, at: turn.now, era: call.era, is_for };
+        let arguments = failed::arguments(frame, &call.method, params);
+        let entry = Entry { method: call.method, item, at: turn.now, era: call.era, is_for, arguments };
         let owner = Owner::from(turn.from);
         if let Some((key, entry)) = self.pending.insert(owner, call.key, entry) {
             self.gave_up(owner, &key, &entry, turn);

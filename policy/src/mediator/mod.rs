@@ -16,6 +16,7 @@ mod content;
 mod denial;
 mod edit;
 mod ending;
+mod failed;
 mod lists;
 mod mint;
 mod notifications;
@@ -33,6 +34,7 @@ mod tasks;
 
 pub use action::{Action, Now, Peer, ServerEnd, SessionFacts, Waiting, Without};
 pub use asked::Petition;
+pub use failed::Failed;
 pub use pending::PENDING_MAX;
 pub use pins::Pins;
 pub use record::{Record, RecordKind};

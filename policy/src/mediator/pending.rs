@@ -48,6 +48,8 @@ pub(super) struct Entry {
     pub(super) at: Now,
     pub(super) era: Era,
     pub(super) is_for: Use,
+    /// Of a call of a tool, as JSON: for the record of an answer that reports a failure.
+    pub(super) arguments: Option<Box<[u8]>>,
 }
 
 /// What a request was about, as far as its answer is judged by it.
@@ -200,7 +202,14 @@ mod tests {
     use super::*;
 
     fn entry(method: &'static str) -> Entry {
-        Entry { method: method.into(), item: None, at: Now(0), era: Era::Handshake, is_for: Use::Nothing }
+        Entry {
+            method: method.into(),
+            item: None,
+            at: Now(0),
+            era: Era::Handshake,
+            is_for: Use::Nothing,
+            arguments: None,
+        }
     }
 
     fn full(first: &'static str) -> Pending {

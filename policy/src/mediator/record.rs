@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::action::Turn;
 use super::asked::Petition;
+use super::failed::Failed;
 use crate::detect::{Engine, Finding, Place};
 use crate::verdict::{Access, Reason, Verdict};
 use crate::wire::{Direction, Frame, IdKey, TokenKind};
@@ -61,6 +62,10 @@ pub struct Record {
     pub code: Option<String>,
     /// A rule asks about it: by which approval it passed, if it did.
     pub petition: Option<Petition>,
+    /// Answers: that they report a failure.
+    pub failed: Option<Failed>,
+    /// Of such an answer, or one that is held back, what its tool was called with, masked: not for the log.
+    pub arguments: Option<String>,
     /// Refusals: the very text that the peer got, which holds nothing that is not masked.
     pub told: Option<String>,
 }
@@ -94,6 +99,8 @@ impl Record {
             duration_ms: None,
             code: None,
             petition: None,
+            failed: None,
+            arguments: None,
             told: None,
         }
     }

@@ -153,8 +153,14 @@ impl Mediator {
         actions.clear();
         let id = self.mint.id();
         let line = format!(r#"{{"jsonrpc":"2.0","id":"{id}","method":"{method}","params":{params}}}"#);
-        let entry =
-            Entry { method: method.into(), item: None, at: now, era: Era::Handshake, is_for: Use::Nothing };
+        let entry = Entry {
+            method: method.into(),
+            item: None,
+            at: now,
+            era: Era::Handshake,
+            is_for: Use::Nothing,
+            arguments: None,
+        };
         let mut turn = Turn { from: Peer::Client, bytes: line.len(), now, actions };
         turn.send(Peer::Server, line.into_bytes());
         let key = IdKey::Text(id.as_str().into());

@@ -49,6 +49,14 @@ impl Call {
         Ok(Self::Tool { name: name.to_owned(), arguments })
     }
 
+    /// For the person who agrees to it.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::List => "its list of tools".to_owned(),
+            Self::Tool { name, arguments } => format!("`{name}` with {arguments}"),
+        }
+    }
+
     /// Starts the program, makes the call, ends the program.
     pub(super) fn make(&self, command: Command, patience: Duration) -> Result<Outcome, Failure> {
         let mut client = Client::start(command, patience)?;

@@ -1,6 +1,7 @@
 //! `stockade bisect`: is it Stockade, and if so, which part of it, and what mends it.
 
 mod call;
+mod recorded;
 mod report;
 mod trial;
 
@@ -25,17 +26,30 @@ use trial::Trials;
 /// Finds the layer, and what mends it.
 pub(super) fn bisect(args: BisectArgs) -> Result<Exit, Failure> {
     let facts = Facts::gather()?;
-    let (id, command, env) = match &args.server {
+    let (call, recorded) = match &args.event {
         Some(name) => {
-            let found = clients::find(name, &facts)?;
+            let recorded = recorded::recorded(name, &facts)?;
+            (recorded.call, Some((recorded.server, recorded.shown)))
+        }
+        None => (Call::parse(args.call.as_deref())?, None),
+    };
+    let name = match (&args.server, recorded) {
+        (Some(name), _) => Some(name.clone()),
+        (None, Some((server, shown))) if args.command.is_empty() => {
+            Some(server.ok_or_else(|| of_nobody(&shown))?)
+        }
+        (None, _) => None,
+    };
+    let (id, command, env) = match name {
+        Some(name) => {
+            let found = clients::find(&name, &facts)?;
             let words = found.words.into_iter().map(Into::into).collect();
             (Some(found.id), words, found.env)
         }
         None => (None, args.command.clone(), Vec::new()),
     };
-    let call = Call::parse(args.call.as_deref())?;
     if !args.yes {
-        consent(&command)?;
+        consent(&command, &call)?;
     }
     let patience = Duration::from_secs(args.patience);
     let mut trials = Trials::new(facts, (id, command, env), args.jail, (call, patience))?;
@@ -52,12 +66,20 @@ pub(super) fn bisect(args: BisectArgs) -> Result<Exit, Failure> {
     Ok(if fine { Exit::Ok } else { Exit::NotInOrder })
 }
 
+/// The log holds no command lines: they may hold secrets.
+fn of_nobody(shown: &str) -> Failure {
+    Failure::new(Kind::Usage, "the event does not say how its server is started")
+        .cause(format!("`{}` was started from no client's config", super::screen::harmless(shown)))
+        .hint("name its command: `stockade bisect --event ID -- CMD`")
+}
+
 /// Bare means bare: that is asked about.
-fn consent(command: &[std::ffi::OsString]) -> Result<(), Failure> {
+fn consent(command: &[std::ffi::OsString], call: &Call) -> Result<(), Failure> {
     let words: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
     let question = format!(
-        "`{}` will be started outside of any jail, with all your rights, and the call made there, twice.\nGo on? [y/N] ",
-        super::screen::harmless(&words.join(" "))
+        "`{}` will be started outside of any jail, with all your rights, and asked for {} there, twice.\nGo on? [y/N] ",
+        super::screen::harmless(&words.join(" ")),
+        super::screen::harmless(&shortened(&call.shown())),
     );
     super::consent::ask(&question, "the call has to be made outside of any jail to compare with")
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::approvals::{SessionState, identities};
+use crate::commands::log::failed;
 use crate::commands::screen::{Ink, Screen, columns, cut, harmless, labelled, pad};
 use crate::requests::{RulePlace, Text};
 use crate::telemetry::StoredEvent;
@@ -84,6 +85,7 @@ impl Story<'_> {
             (_, "block") => "was blocked",
             (_, "redact") => "went on without what was found",
             (_, "monitor") => "went on, and was put on record",
+            ("answer", "allow") if failed(event).is_some() => "came back with an error",
             (_, "allow") => "went on",
             _ => "is on record",
         };
@@ -138,6 +140,9 @@ impl Story<'_> {
         );
         if let Some(ms) = what["duration_ms"].as_u64() {
             page.line("", &format!("{ms} ms after the request"));
+        }
+        if let Some(failed) = failed(event) {
+            page.line("", &failed);
         }
         if what["rewritten"].as_bool() == Some(true) {
             page.line("", "it was changed before it went on");
@@ -219,6 +224,9 @@ impl Story<'_> {
         let event = self.event;
         let code = if event.what("code").is_empty() { id(event) } else { event.what("code") };
         if !crate::approvals::is_refusal(event) {
+            if failed(event).is_some() && event.what("method") == "tools/call" {
+                page.line("way out", &format!("`stockade bisect --event {code}` makes the call again, bare and in the jail: is it Stockade?"));
+            }
             return;
         }
         match (self.approvable, self.session) {
