@@ -10,7 +10,7 @@ use stockade_policy::detect::{Engine, HashKey};
 use stockade_policy::document::profile::Profile;
 use stockade_policy::mediator::{Mediator, Pins, SessionFacts, Without};
 use stockade_policy::rules::Policy;
-use stockade_sandbox::{Jailed, Observe, Supervisor};
+use stockade_sandbox::{Doors, Jailed, Observe, Supervisor};
 
 use crate::backend_memory::BackendMemory;
 use crate::bisect::Layer;
@@ -410,7 +410,8 @@ fn fence(prepared: Prepared, facts: &Facts) -> Result<Fenced, Failure> {
     let doors = jailed.doors.take();
     // Without doors the server listens on the host's loopback itself, if it may listen at all.
     let ports = if doors.is_some() { plan.egress.listen.as_slice() } else { &[] };
-    let inbound = Inbound::bind(ports).inspect_err(|_| {
+    let ports: Vec<u16> = ports.iter().copied().filter(|port| *port != Doors::ANY_PORT).collect();
+    let inbound = Inbound::bind(&ports).inspect_err(|_| {
         let _ = std::fs::remove_dir_all(&plan.session_tmp);
     })?;
     let network = Served { egress, doors, inbound, shim: Some(shim) };

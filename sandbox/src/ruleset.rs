@@ -77,11 +77,15 @@ pub struct Doors {
     /// TCP ports that lead out; at most [`Doors::PORTS_MAX`]. `namespaces` listens on each inside; any other is refused
     /// at once.
     pub ports: Vec<u16>,
-    /// TCP ports on which the server may be reached from the host's loopback; at most [`Doors::LISTEN_MAX`].
+    /// TCP ports on which the server may be reached from the host's loopback, or [`Doors::ANY_PORT`]; at most
+    /// [`Doors::LISTEN_MAX`]. In any case the tree reaches what it itself listens on.
     pub listen: Vec<u16>,
 }
 
 impl Doors {
+    /// In [`Doors::listen`]: a port of the kernel's choice, for the tree itself. In `namespaces` that is in a network of its
+    /// own and needs no grant; in `notify` it is on the host's loopback, where others could find it too.
+    pub const ANY_PORT: u16 = 0;
     /// Two descriptors a port have to fit into one message (SCM_MAX_FD is 253).
     pub const PORTS_MAX: usize = 100;
     /// As many as any server needs.

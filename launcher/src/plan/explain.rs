@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use stockade_policy::document::profile::{AddressClass, NetGrant};
-use stockade_sandbox::{BackendChoice, Closed, Files, Network, UnixReach};
+use stockade_sandbox::{BackendChoice, Closed, Doors, Files, Network, UnixReach};
 
 use super::{Plan, rule_line};
 
@@ -76,7 +76,11 @@ fn write_network(out: &mut String, plan: &Plan) -> std::fmt::Result {
                 writeln!(out, "  connect to   {}", net_line(grant))?;
             }
             for port in &doors.listen {
-                writeln!(out, "  listen on    port {port}, reached from this machine's loopback alone")?;
+                let which = match *port {
+                    Doors::ANY_PORT => "ports that the kernel chooses, for itself".to_owned(),
+                    port => format!("port {port}, reached from this machine's loopback alone"),
+                };
+                writeln!(out, "  listen on    {which}")?;
             }
             if let Some(bytes) = plan.egress.upload_bytes {
                 writeln!(out, "  send         {bytes} bytes in all")?;

@@ -92,7 +92,7 @@ impl AddressClass {
 /// `[net] listen = [{ port, reason }]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenGrant {
-    /// TCP port on the host's loopback.
+    /// TCP port on the host's loopback; 0: one that the kernel chooses, for the server itself.
     pub port: u16,
     /// Why.
     pub reason: Cow<'static, str>,

@@ -26,6 +26,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("no datagram reaches anybody but the resolver", datagrams),
     ("no other socket and no other route leads out", other_ways),
     ("only granted ports are listened on, and only on the loopback", listening),
+    ("what the tree listens on it reaches, and nobody else who listens there", own_listeners),
     ("programs resolve names without knowing of this", programs),
     ("a gatekeeper that fails fails closed", failing_gatekeeper),
     ("a supervisor that nobody asks does nothing", idle),
@@ -441,6 +442,66 @@ fn listening(_: Backend) {
     let run = super::jail::Run::from(launcher.wait_with_output().expect("ends"));
     assert!(run.expect("ok").starts_with(&format!("127.0.0.1:{port} ")), "{}", run.printed);
     assert!(TcpStream::connect((Ipv6Addr::LOCALHOST, port)).is_err(), "nobody listens any more");
+}
+
+fn own_listeners(_: Backend) {
+    let free = || TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("an address").port();
+    let port = free();
+    let jail = brokered().option("--net", format!("in={port}"));
+    for at in [format!("127.0.0.1:{port}"), format!("[::1]:{port}"), format!("[::]:{port}")] {
+        assert_eq!(jail.probe(&["sockets", "own", &at]).text(), "ping", "{at}");
+    }
+    // One of the kernel's choice is granted by itself.
+    let any = brokered().option("--net", "in=0");
+    for at in ["127.0.0.1:0", "[::1]:0"] {
+        assert_eq!(jail.probe(&["sockets", "own", at]), Answer::Errno(libc::EACCES), "{at}");
+        assert_eq!(any.probe(&["sockets", "own", at]).text(), "ping", "{at}");
+        assert_eq!(outside(&["sockets", "own", at]).text(), "ping", "{at}");
+    }
+    for refused in [format!("127.0.0.1:{port}"), "0.0.0.0:0".to_owned()] {
+        assert_eq!(any.probe(&["sockets", "own", &refused]), Answer::Errno(libc::EACCES), "{refused}");
+    }
+    // Who takes the port after it, on the host, is not reached; without a jail it is.
+    let given_up = |ask: &dyn Fn(&[&str]) -> Answer| {
+        let port = free();
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let host = scope.spawn(|| {
+                let mut guests = 0;
+                let mut listener = None;
+                let entry = format!(":{port:04X} 00000000:0000 0A");
+                assert!(eventually(
+                    || std::fs::read_to_string("/proc/net/tcp").is_ok_and(|all| all.contains(&entry))
+                ));
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    match &listener {
+                        None => listener = TcpListener::bind(("127.0.0.1", port)).ok(),
+                        Some(listener) => {
+                            listener.set_nonblocking(true).expect("fcntl");
+                            if let Ok((mut guest, _)) = listener.accept() {
+                                guests += 1;
+                                let _ = guest.write_all(b"x");
+                            }
+                        }
+                    }
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                }
+                (listener.is_some(), guests)
+            });
+            let answer = ask(&["sockets", "own-given-up", &format!("127.0.0.1:{port}")]);
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            let (listened, guests) = host.join().expect("no panic");
+            assert!(listened, "nobody took the port");
+            (answer, guests)
+        })
+    };
+    let contained = |words: &[&str]| {
+        let at = words.last().and_then(|at| at.rsplit_once(':')).map(|(_, port)| format!("in={port}"));
+        brokered().option("--net", at.expect("a port")).probe(words)
+    };
+    assert_eq!(given_up(&contained), (Answer::Errno(libc::ECONNREFUSED), 0));
+    let (answer, guests) = given_up(&|words| outside(words));
+    assert!(answer.is_ok() && guests > 0, "the attack is none: {answer:?}");
 }
 
 const PYTHON: &str = "

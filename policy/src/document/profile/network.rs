@@ -36,7 +36,7 @@ pub(super) fn unix(r: &mut Reader<'_>, top: &mut Section<'_>, own: &mut Own<'_>)
 fn allow(r: &mut Reader<'_>, node: &Node) -> Option<(NetGrant, Need)> {
     let mut s = Section::of("a grant in `allow`", node, r)?;
     let host = s.required(r, "host", "name where it may connect to").and_then(|text| host(r, text));
-    let port = port(r, &mut s);
+    let port = port(r, &mut s, 1);
     let addresses = addresses(r, &mut s, host.as_ref().map(|(host, at)| (host, *at)));
     let upload_bytes = s.size(r, "upload", BYTES);
     let reason = s.required(r, "reason", "say why this kind of server needs it");
@@ -54,7 +54,7 @@ fn allow(r: &mut Reader<'_>, node: &Node) -> Option<(NetGrant, Need)> {
 
 fn listen(r: &mut Reader<'_>, node: &Node) -> Option<(ListenGrant, Need)> {
     let mut s = Section::of("a grant in `listen`", node, r)?;
-    let port = port(r, &mut s);
+    let port = port(r, &mut s, 0);
     let reason = s.required(r, "reason", "say why this kind of server needs it");
     let need = Mark::read(r, &mut s);
     s.close(r, &["when"]);
@@ -91,12 +91,13 @@ fn host(r: &mut Reader<'_>, text: Text<'_>) -> Option<(Host, usize)> {
     }
 }
 
-fn port(r: &mut Reader<'_>, s: &mut Section<'_>) -> Option<u16> {
+/// `lowest` is 0 where that has a meaning.
+fn port(r: &mut Reader<'_>, s: &mut Section<'_>, lowest: u64) -> Option<u16> {
     if s.value("port").is_none() {
         s.lacks(r, "port", "name one port: a grant is for a host and a port");
         return None;
     }
-    s.number(r, "port", 1..=65535).and_then(|port| u16::try_from(port).ok())
+    s.number(r, "port", lowest..=65535).and_then(|port| u16::try_from(port).ok())
 }
 
 /// The classes granted; public addresses where nothing is said (an address then still means itself, see

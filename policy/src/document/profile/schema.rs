@@ -142,6 +142,12 @@ fn net() -> Vec<Key> {
     let given = r"^(\*|(\*\.)?[a-z0-9_.-]+|[0-9a-f:.]+(/[0-9]{1,3})?|[a-z0-9_.-]*\$\{(env|args)\.[A-Za-z0-9_]+(:-[a-z0-9_.-]+)?\}[a-z0-9_.-]*)$";
     let host = |pattern: &str| Form::Text(Some(pattern.to_owned()));
     let port = || key("port", Required, Form::Number(1, 65535), "TCP port");
+    let own_port = key(
+        "port",
+        Required,
+        Form::Number(0, 65535),
+        "TCP port; 0: one that the kernel chooses, for the server itself",
+    );
     let classes = AddressClass::WORDS.map(|(word, _)| word).to_vec();
     vec![
         key(
@@ -171,7 +177,7 @@ fn net() -> Vec<Key> {
         key(
             "listen",
             Optional,
-            Form::Tables(vec![port(), reason(), optional()]),
+            Form::Tables(vec![own_port, reason(), optional()]),
             "Ports on which the host's loopback reaches it",
         ),
         key(

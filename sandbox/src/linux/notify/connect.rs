@@ -7,6 +7,7 @@ use super::address::{self, BYTES_MAX, FAMILY_BYTES, Kind};
 use super::asked::Notification;
 use super::desk::{Grounds, Memories, Outcome};
 use super::faces::Face;
+use super::own::Own;
 use super::reply::Reply;
 use super::sys::{self, Side};
 use super::target::{Target, Trouble};
@@ -45,7 +46,7 @@ pub(super) fn connect(
     if !kind.is_tcp() {
         return Err(Trouble::Errno(libc::EACCES));
     }
-    let to = match tcp(grounds, target, (&socket, kind), &asked)? {
+    let to = match tcp(grounds, (target, &memories.own), (&socket, kind), &asked)? {
         Led::Again(address) => address,
         Led::Straight(address) => {
             if faces.have_relayed() {
@@ -84,7 +85,7 @@ enum Led {
 
 fn tcp(
     grounds: &Grounds,
-    target: &Target<'_>,
+    (target, own): (&Target<'_>, &Own),
     (socket, kind): (&OwnedFd, Kind),
     asked: &[u8],
 ) -> Result<Led, Trouble> {
@@ -100,6 +101,9 @@ fn tcp(
     let to = address::internet(asked, kind.domain).map_err(Trouble::Errno)?;
     let wish = Wish { to: address::canonical(to), program: target.program() };
     let unreachable = Trouble::Errno(libc::ENETUNREACH);
+    if own.takes(wish.to) {
+        return address::write(wish.to, kind.domain).map(Led::Straight).ok_or(unreachable);
+    }
     match grounds.gatekeeper.connect(&wish) {
         Way::Refused(errno) => Err(Trouble::Errno(errno)),
         Way::Direct(address) => address::write(address, kind.domain).map(Led::Straight).ok_or(unreachable),

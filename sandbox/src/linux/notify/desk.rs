@@ -14,6 +14,7 @@ use super::bound::Bound;
 use super::callers::Callers;
 use super::faces::Faces;
 use super::observe::Untold;
+use super::own::Own;
 use super::pending::{Advance, Pending};
 use super::reply::{self, Reply};
 use super::target::{Target, Trouble};
@@ -61,6 +62,7 @@ pub(super) enum Masks {
 pub(super) struct Memories {
     pub(super) faces: Faces,
     pub(super) bound: Bound,
+    pub(super) own: Own,
     untold: Untold,
 }
 
@@ -221,7 +223,7 @@ impl Desk {
                 datagram::socket(grounds, &mut memories.faces, &target, notification)?
             }
             Asked::Bind if grounds.on_host() => listen::bind(grounds, memories, &target, notification)?,
-            Asked::Listen if grounds.on_host() => listen::listen(grounds, &target, notification)?,
+            Asked::Listen if grounds.on_host() => listen::listen(grounds, memories, &target, notification)?,
             Asked::Set if grounds.host_network() && listen::is_ipv6_only(notification) => {
                 listen::set_ipv6_only(memories, &target, notification)?
             }

@@ -12,7 +12,7 @@ use super::reply::Reply;
 use super::sys::{self, Side};
 use super::target::{Target, Trouble};
 use super::{datagram, unix};
-use crate::{Denial, Denied};
+use crate::{Denial, Denied, Doors};
 
 /// Answers a bind.
 pub(super) fn bind(
@@ -63,6 +63,7 @@ pub(super) fn bind(
 /// Answers a listen. It takes a port of its own if there was no bind, and is never asked about by Landlock.
 pub(super) fn listen(
     grounds: &Grounds,
+    memories: &mut Memories,
     target: &Target<'_>,
     notification: &Notification,
 ) -> Result<Reply, Trouble> {
@@ -72,9 +73,11 @@ pub(super) fn listen(
     if kind.domain != libc::AF_UNIX {
         let local = named(&socket, Side::Local).filter(|_| kind.is_tcp());
         let local = local.ok_or(Trouble::Errno(libc::EOPNOTSUPP))?;
-        if !(granted(grounds, local.port()) && address::canonical(local).ip().is_loopback()) {
+        let granted = granted(grounds, local.port()) || (local.port() != 0 && granted_any(grounds));
+        if !(granted && address::canonical(local).ip().is_loopback()) {
             return Err(refused(grounds, target, local.port()));
         }
+        memories.own.add(socket.as_fd(), local.port())?;
     }
     sys::listen(socket.as_fd(), notification.int(1))?;
     Ok(Reply::Value(0))
@@ -107,6 +110,11 @@ pub(super) fn set_ipv6_only(
 
 fn granted(grounds: &Grounds, port: u16) -> bool {
     port != 0 && grounds.listen.as_ref().is_some_and(|ports| ports.contains(&port))
+}
+
+/// Whether it may listen on a port of the kernel's choice. It has one that is not granted by no other way: see `bind`.
+fn granted_any(grounds: &Grounds) -> bool {
+    grounds.listen.as_ref().is_some_and(|ports| ports.contains(&Doors::ANY_PORT))
 }
 
 /// Where it listens instead; nowhere if it wants another address than the loopback or all of them.

@@ -14,6 +14,7 @@ mod faces;
 mod listen;
 mod memory;
 mod observe;
+mod own;
 mod pending;
 mod receive;
 mod reply;

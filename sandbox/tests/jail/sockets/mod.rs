@@ -6,12 +6,15 @@ use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, getsockopt, setsockopt, socket, socketpair, sockopt,
 };
+
+/// For how long a port that was given up is tried again.
+const GIVEN_UP_FOR: Duration = Duration::from_secs(2);
 
 #[expect(unsafe_code, reason = "addresses that no safe interface would pass on")]
 pub(crate) mod sys;
@@ -58,6 +61,23 @@ pub(crate) fn deed(words: &[&str]) -> io::Result<String> {
         }
         ["serve", at] => serve(address(at)),
         ["listen", at] => TcpListener::bind(address(at))?.local_addr().map(|at| at.to_string()),
+        ["own", at] => own(&TcpListener::bind(address(at))?),
+        ["own-given-up", at] => {
+            let listener = TcpListener::bind(address(at))?;
+            own(&listener)?;
+            // Long enough for the one outside to see whose it was.
+            std::thread::sleep(Duration::from_millis(500));
+            drop(listener);
+            let until = Instant::now() + GIVEN_UP_FOR;
+            // Whoever listens there now is somebody else.
+            while Instant::now() < until {
+                if let Ok(mut stream) = TcpStream::connect(address(at)) {
+                    stream.read_exact(&mut [0])?;
+                    return Ok(String::new());
+                }
+            }
+            Err(io::Error::from_raw_os_error(libc::ECONNREFUSED))
+        }
         ["listen-unbound"] => {
             let fd = sys::tcp()?;
             nix::sys::socket::listen(&fd, nix::sys::socket::Backlog::MAXALLOWABLE)?;
@@ -263,6 +283,16 @@ fn descriptor_over_pair() -> io::Result<String> {
 }
 
 /// Answers one connection with what came.
+/// Reaches itself.
+fn own(listener: &TcpListener) -> io::Result<String> {
+    let mut from = TcpStream::connect(listener.local_addr()?)?;
+    let (mut to, _) = listener.accept()?;
+    from.write_all(b"ping")?;
+    let mut word = [0; 4];
+    to.read_exact(&mut word)?;
+    Ok(String::from_utf8_lossy(&word).into_owned())
+}
+
 fn serve(at: SocketAddr) -> io::Result<String> {
     let listener = TcpListener::bind(at)?;
     super::harness::say("listening");
