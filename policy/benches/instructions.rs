@@ -6,7 +6,7 @@ mod messages;
 
 use std::process::Command;
 
-use messages::{Class, Dlp, Form, KB, Sample, Session};
+use messages::{Class, Condition, Dlp, Form, KB, Sample, Session};
 
 const RULES: usize = 200;
 
@@ -17,6 +17,7 @@ struct Case {
     name: String,
     rules: usize,
     dlp: Dlp,
+    condition: Condition,
     sample: Sample,
 }
 
@@ -49,22 +50,29 @@ fn cases() -> Vec<Case> {
             for bytes in [KB, 100 * KB] {
                 for form in Form::ALL.into_iter().filter(|form| class.takes(*form, bytes)) {
                     let sample = class.sample(form, bytes);
-                    cases.push(Case { name: format!("{word}/{}", sample.name), rules: RULES, dlp, sample });
+                    let name = format!("{word}/{}", sample.name);
+                    cases.push(Case { name, rules: RULES, dlp, condition: Condition::None, sample });
                 }
             }
         }
     }
-    for rules in [10, 1_000] {
+    let calls = [
+        ("10 rules", 10, Condition::None),
+        ("1000 rules", 1_000, Condition::None),
+        ("condition", RULES, Condition::Some),
+    ];
+    for (word, rules, condition) in calls {
         let sample = Class::Call.sample(Form::Text, KB);
-        cases.push(Case { name: format!("{rules} rules/{}", sample.name), rules, dlp: Dlp::Off, sample });
+        let name = format!("{word}/{}", sample.name);
+        cases.push(Case { name, rules, dlp: Dlp::Off, condition, sample });
     }
     cases
 }
 
 /// Under callgrind: only what `measured_line` does is counted.
 fn pass(number: usize, rounds: usize) {
-    let Case { rules, dlp, sample, .. } = cases().into_iter().nth(number).expect("a case");
-    let mut session = Session::new(rules, dlp);
+    let Case { rules, dlp, condition, sample, .. } = cases().into_iter().nth(number).expect("a case");
+    let mut session = Session::new(rules, dlp, condition);
     session.check(&sample);
     for _ in 1..rounds {
         session.before(&sample);

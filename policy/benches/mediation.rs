@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
 
-use messages::{Class, Dlp, Form, KB, Sample, Session};
+use messages::{Class, Condition, Dlp, Form, KB, Sample, Session};
 
 /// Rules of the policy where their number is not what is measured.
 const RULES: usize = 200;
@@ -21,11 +21,12 @@ fn main() {
     messages(&mut criterion, ("plain", Dlp::Off));
     messages(&mut criterion, ("dlp", Dlp::On));
     rules(&mut criterion);
+    condition(&mut criterion);
     criterion.final_summary();
 }
 
 fn messages(criterion: &mut Criterion, (group, dlp): (&str, Dlp)) {
-    let mut session = Session::new(RULES, dlp);
+    let mut session = Session::new(RULES, dlp, Condition::None);
     for class in Class::ALL {
         for bytes in [KB, 10 * KB, 100 * KB] {
             for form in Form::ALL.into_iter().filter(|form| class.takes(*form, bytes)) {
@@ -39,10 +40,18 @@ fn messages(criterion: &mut Criterion, (group, dlp): (&str, Dlp)) {
 fn rules(criterion: &mut Criterion) {
     let samples = [Class::Call.sample(Form::Text, KB), Class::ToolsList.sample(Form::Table, 10 * KB)];
     for count in [10, 200, 1_000] {
-        let mut session = Session::new(count, Dlp::Off);
+        let mut session = Session::new(count, Dlp::Off, Condition::None);
         for sample in &samples {
             measure(criterion, &format!("{count} rules"), &mut session, sample);
         }
+    }
+}
+
+/// Calls whose arguments a rule looks at.
+fn condition(criterion: &mut Criterion) {
+    let mut session = Session::new(RULES, Dlp::Off, Condition::Some);
+    for (form, bytes) in [(Form::Text, KB), (Form::Text, 100 * KB), (Form::Table, 100 * KB)] {
+        measure(criterion, "condition", &mut session, &Class::Call.sample(form, bytes));
     }
 }
 

@@ -50,6 +50,13 @@ pub(crate) enum Dlp {
     On,
 }
 
+/// Whether a rule about the tool looks at the arguments of the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    None,
+    Some,
+}
+
 /// A session that is asked the same again and again.
 pub(crate) struct Session {
     mediator: Mediator,
@@ -248,7 +255,7 @@ fn tools(bytes: usize) -> String {
 }
 
 /// Rules as security teams write them: most name a server and some tools, some name tools of any server.
-pub(crate) fn policy(rules: usize, dlp: Dlp) -> String {
+fn policy(rules: usize, dlp: Dlp, condition: Condition) -> String {
     let mut text = "version = 1\n".to_owned();
     for n in 0..rules {
         let about = match n % 4 {
@@ -259,7 +266,9 @@ pub(crate) fn policy(rules: usize, dlp: Dlp) -> String {
         };
         let _ = write!(text, "[[rule]]\nid = \"r{n}\"\neffect = \"deny\"\nreason = \"r\"\n{about}\n");
     }
-    text += "[[rule]]\nid = \"main\"\neffect = \"deny\"\nreason = \"r\"\ntools = [\"read_file\"]\nwhen = 'args.path == \"/etc/shadow\"'\n";
+    if condition == Condition::Some {
+        text += "[[rule]]\nid = \"main\"\neffect = \"deny\"\nreason = \"r\"\ntools = [\"read_file\"]\nwhen = 'args.path == \"/etc/shadow\"'\n";
+    }
     if dlp == Dlp::On {
         text += "[[dlp]]\nid = \"all\"\ndetect = [\"secret/*\", \"pii/*\", \"injection/*\"]\naction = \"block\"\ndirection = \"both\"\nreason = \"r\"\n";
     }
@@ -267,8 +276,8 @@ pub(crate) fn policy(rules: usize, dlp: Dlp) -> String {
 }
 
 impl Session {
-    pub(crate) fn new(rules: usize, dlp: Dlp) -> Self {
-        let text = policy(rules, dlp);
+    pub(crate) fn new(rules: usize, dlp: Dlp, condition: Condition) -> Self {
+        let text = policy(rules, dlp, condition);
         let document = PolicyDocument::parse("bench", &text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let layer = Layer { origin: Origin::User, name: "bench".to_owned(), document, sha256: String::new() };
         let policy = Arc::new(Policy::compose(vec![layer]));
