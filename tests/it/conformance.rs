@@ -65,6 +65,7 @@ const NOT_IMPLEMENTED: &[&str] = &[
     "input-required-result-result-type",
     "input-required-result-tampered-state",
     "json-schema-2020-12",
+    "server-stateless",
     "tasks-capability-negotiation",
     "tasks-dispatch-and-envelope",
     "tasks-lifecycle",

@@ -7,7 +7,19 @@ use serde_json::{Value, json};
 use stockade_policy::wire::{Direction, Id, IdKey, Limits, Parser, Shape};
 
 /// Lines that rmcp reads otherwise, and why that is no way around a decision.
-const DIFFERENT: [(&str, &str, &str); 0] = [];
+const DIFFERENT: [(&str, &str, &str); 3] = [
+    ("arguments_null", "to_server", "`null` is no arguments to it, as to our rules"),
+    (
+        "error_code_string",
+        "to_client",
+        "an error needs a whole number as its code: nobody using rmcp reads the line",
+    ),
+    (
+        "error_code_float",
+        "to_client",
+        "an error needs a whole number as its code: nobody using rmcp reads the line",
+    ),
+];
 
 /// What a decision is about.
 #[derive(Debug, PartialEq)]
