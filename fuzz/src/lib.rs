@@ -228,9 +228,14 @@ pub fn uri(data: &[u8]) {
         assert_eq!(origin(&origin_of).as_ref(), Some(&origin_of), "{text:?}");
     }
     let Ok(read) = Uri::read(text) else { return };
-    let again = Uri::read(read.text()).unwrap_or_else(|fault| panic!("{text:?}: {fault}"));
-    assert_eq!(again.text(), read.text(), "{text:?}");
-    assert!(again.readings().eq(read.readings()), "{text:?}");
+    match Uri::read(read.text()) {
+        Ok(again) => {
+            assert_eq!(again.text(), read.text(), "{text:?}");
+            assert!(again.readings().eq(read.readings()), "{text:?}");
+        }
+        // An escaped space may end it, a written one may not.
+        Err(fault) => assert!(read.text().ends_with(char::is_whitespace), "{text:?}: {fault}"),
+    }
     let mut readings = 0;
     for reading in read.readings() {
         readings += 1;
