@@ -184,12 +184,33 @@ impl<'a> Parts<'a> {
             return Ok(full);
         };
         let (user, host) = full.rsplit_once('@').map_or(("", &*full), |(user, host)| (user, host));
-        let host = host.to_lowercase();
-        let usual = format!(":{port}");
-        let host = host.strip_suffix(&usual).or_else(|| host.strip_suffix(':')).unwrap_or(&host);
-        let host = host.strip_suffix('.').unwrap_or(host);
-        Ok(if user.is_empty() { host.to_owned() } else { format!("{user}@{host}") })
+        let host = machine(&host.to_lowercase(), port).ok_or(UriFault::Host)?;
+        Ok(if user.is_empty() { host } else { format!("{user}@{host}") })
     }
+}
+
+/// A host and its port in one way of writing; `None` where readers would not find the same one, or none. `a:80:443` is
+/// refused by some and cut at one colon or the other by the rest.
+fn machine(host: &str, usual_port: &str) -> Option<String> {
+    let bracket = host.starts_with('[').then(|| host.find(']')).flatten();
+    let (name, port) = match bracket {
+        Some(end) => host.split_at(end + 1),
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
+    };
+    let port = if port.is_empty() { port } else { port.strip_prefix(':')? };
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let is_name = !name.is_empty() && !name.ends_with('.');
+    if !is_name
+        || (bracket.is_none() && name.contains(['[', ']']))
+        || !port.bytes().all(|b| b.is_ascii_digit())
+    {
+        return None;
+    }
+    let port = match port {
+        "" => usual_port.to_owned(),
+        digits => digits.parse::<u16>().ok()?.to_string(),
+    };
+    Some(if port == usual_port { name.to_owned() } else { format!("{name}:{port}") })
 }
 
 fn is_scheme(scheme: &str) -> bool {
@@ -286,6 +307,8 @@ mod tests {
                 &[
                     "HTTPS://EXAMPLE.org/a/b",
                     "https://example.org:443/a/b",
+                    "https://example.org:0443/a/b",
+                    "https://example.org.:443/a/b",
                     "https://example.org:/a/b",
                     "https://example.org./a/b",
                     "https://example.org/a%2Fb",
@@ -353,6 +376,14 @@ mod tests {
             ("https://good.example%40evil.example/", UriFault::Host),
             ("https://good.example%3a80/", UriFault::Host),
             ("https://a b/", UriFault::Host),
+            ("https://a:80:443/", UriFault::Host),
+            ("https://a:8o/", UriFault::Host),
+            ("https://a:65536/", UriFault::Host),
+            ("https://a../", UriFault::Host),
+            ("https://:443/", UriFault::Host),
+            ("https:///x", UriFault::Host),
+            ("https://[::1/", UriFault::Host),
+            ("https://[::1]x/", UriFault::Host),
         ];
         for (uri, fault) in cases {
             assert_eq!(Uri::read(uri), Err(fault), "{uri:?}");
@@ -366,6 +397,8 @@ mod tests {
             ("https://Login.Example.org/auth?x=1", "https://login.example.org"),
             ("https://login.example.org:443", "https://login.example.org"),
             ("http://localhost:8080/cb", "http://localhost:8080"),
+            ("http://[::1]:80/cb", "http://[::1]"),
+            ("http://[::1]:08080/cb", "http://[::1]:8080"),
             ("HTTPS://xn--bcher-kva.example/", "https://xn--bcher-kva.example"),
         ] {
             assert_eq!(origin(url).as_deref(), Some(is), "{url}");

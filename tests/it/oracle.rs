@@ -1,5 +1,7 @@
 //! Every line of `cases/wire.toml`, pushed through the real binary in both directions: what the table says is what
-//! happens, and whatever was forwarded reads the same to serde_json, to Node and to Python.
+//! happens, and whatever was forwarded reads the same to serde_json, to Node, to Python and to rmcp.
+
+mod typed;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -185,10 +187,12 @@ fn every_line_of_the_table_fares_as_the_table_says_and_reads_the_same_to_all() {
     let outcomes = push(&world, &cases);
     let mut objections = Vec::new();
     let mut lines = BTreeMap::new();
+    let mut sent = Vec::new();
     for case in &cases {
         for direction in ["to_server", "to_client"] {
             let outcome = &outcomes[&case.name][direction];
             objections.extend(objection(case, direction, outcome));
+            sent.extend(forwarded(outcome).into_iter().map(|line| (&*case.name, direction, line)));
             lines.extend(
                 forwarded(outcome).into_iter().map(|line| (line, format!("{} {direction}", case.name))),
             );
@@ -196,6 +200,7 @@ fn every_line_of_the_table_fares_as_the_table_says_and_reads_the_same_to_all() {
     }
     assert!(lines.len() > 30, "something was forwarded at all: {}", lines.len());
     objections.extend(differing_readings(&world, &lines));
+    objections.extend(typed::differing(&sent));
     let shown: Vec<String> = objections.iter().map(|what| what.chars().take(600).collect()).collect();
     assert!(shown.is_empty(), "{} objections:\n{}", shown.len(), shown.join("\n"));
 }

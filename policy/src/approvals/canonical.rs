@@ -166,8 +166,9 @@ impl Walk<'_> {
 }
 
 fn write_string(text: &str, out: &mut Vec<u8>) {
-    // A string can always be written as JSON.
-    out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
+    // A string can always be written as JSON, and a `Vec` takes everything.
+    let written = serde_json::to_writer(&mut *out, text);
+    debug_assert!(written.is_ok(), "{written:?}");
 }
 
 #[cfg(test)]

@@ -85,6 +85,9 @@ impl Engine {
     /// [`Engine::scan`] for the findings that somebody asks about. The others are left out, and cost next to nothing:
     /// a mailing list is no attack where no rule is about addresses. `wanted` is of this engine.
     pub fn scan_for(&self, wanted: &Wanted, frame: &Frame<'_>, findings: &mut Vec<Finding>) -> ScanEnd {
+        if self.is_nothing(wanted) {
+            return ScanEnd::Complete;
+        }
         end(Walk::new(self, wanted, findings).frame(frame))
     }
 
@@ -137,6 +140,15 @@ impl Engine {
         names.sort();
         names.dedup();
         names
+    }
+
+    /// Whether nobody asks about anything that this engine could find.
+    fn is_nothing(&self, wanted: &Wanted) -> bool {
+        // What `wanted` says nothing about counts as wanted: see `Wanted::contains`.
+        let Wanted { built_in, lists } = &self.everything;
+        wanted.built_in.len() >= built_in.len()
+            && wanted.lists.len() >= lists.len()
+            && !wanted.built_in.iter().chain(&wanted.lists).any(|wants| *wants)
     }
 
     /// The keyed hash of a value.

@@ -103,14 +103,29 @@ pub(super) fn is_low(unit: u16) -> bool {
 /// The next quote or backslash at or after `at`.
 #[inline]
 fn next_special(bytes: &[u8], at: usize) -> Option<usize> {
-    // Most strings, and most distances between two escapes, are shorter than what a vector search costs to start.
-    const NEAR: usize = 16;
-    let near = bytes.get(at..(at + NEAR).min(bytes.len()))?;
-    if let Some(found) = near.iter().position(|&byte| byte == b'"' || byte == b'\\') {
-        return Some(at + found);
+    // Most strings, and most distances between two escapes, are shorter than what a vector search costs to start: two
+    // words are looked at first.
+    let mut at = at;
+    for _ in 0..2 {
+        let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) else { break };
+        let word = u64::from_le_bytes(*word);
+        let found = bytes_equal(word, b'"') | bytes_equal(word, b'\\');
+        if found != 0 {
+            return Some(at + (found.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
     }
-    let from = at + near.len();
-    memchr2(b'"', b'\\', &bytes[from..]).map(|found| from + found)
+    memchr2(b'"', b'\\', bytes.get(at..)?).map(|found| at + found)
+}
+
+/// The highest bit of each byte of `word` that is `wanted`. Behind the lowest of them others may be marked by mistake: only
+/// the lowest counts (Mycroft's test for a zero byte).
+#[inline]
+fn bytes_equal(word: u64, wanted: u8) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHEST: u64 = ONES << 7;
+    let zero_where_equal = word ^ (ONES * u64::from(wanted));
+    zero_where_equal.wrapping_sub(ONES) & !zero_where_equal & HIGHEST
 }
 
 /// One past the escape whose backslash stands at `at`.
@@ -160,5 +175,38 @@ fn unescape_unicode(bytes: &[u8]) -> (char, usize) {
             (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 12)
         }
         _ => (char::from_u32(u32::from(first)).unwrap_or(char::REPLACEMENT_CHARACTER), 6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_quote_or_backslash_is_found_wherever_it_stands() {
+        // Neighbours of both bytes, bytes that a borrow could mark, and the highest bit.
+        let others = [b'!', b'#', b'[', b']', 0x00, 0x01, 0x7f, 0x80, 0xa2, 0xdc, 0xff, b'a'];
+        for length in 0..40 {
+            for (n, other) in others.iter().enumerate() {
+                let mut bytes = vec![*other; length];
+                bytes.iter_mut().step_by(3).for_each(|byte| *byte = others[(n + 5) % others.len()]);
+                assert_eq!(next_special(&bytes, 0), None, "{bytes:?}");
+                for place in 0..length {
+                    for special in [b'"', b'\\'] {
+                        let mut bytes = bytes.clone();
+                        bytes[place] = special;
+                        // What stands behind it does not matter, not even one above it by one.
+                        for (next, after) in [(b'#', 1), (b']', 1), (b'"', 2), (b'\\', 3)] {
+                            if let Some(byte) = bytes.get_mut(place + after) {
+                                *byte = next;
+                            }
+                        }
+                        for from in 0..=place {
+                            assert_eq!(next_special(&bytes, from), Some(place), "{bytes:?} from {from}");
+                        }
+                    }
+                }
+            }
+        }
     }
 }

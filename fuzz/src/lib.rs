@@ -1,0 +1,310 @@
+//! What holds for every input, whoever wrote it. Each function takes the bytes of one input and panics where something does
+//! not hold. libFuzzer drives them (`fuzz_targets`), and so does a test of `policy` with a mutator of its own.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use stockade_policy::detect::{Engine, HashKey};
+use stockade_policy::document::policy::PolicyDocument;
+use stockade_policy::mediator::{Action, Mediator, Now, PENDING_MAX, Peer, SessionFacts};
+use stockade_policy::rules::{Arguments, Circumstances, Item, Layer, Origin, Policy, UnixTime};
+use stockade_policy::uri::{Uri, origin};
+use stockade_policy::verdict::Access;
+use stockade_policy::wire::{Direction, Frame, Limits, NodeKind, Outcome, Parser, Shape, TokenKind};
+
+/// What ends a line for some reader.
+const LINE_ENDS: [char; 5] = ['\n', '\u{2028}', '\u{2029}', '\u{85}', '\r'];
+
+/// A line, in both directions: what is let through reads the same to `serde_json`, and needs no second repair.
+pub fn wire(data: &[u8]) {
+    for direction in [Direction::ToServer, Direction::ToClient] {
+        let mut parser = Parser::default();
+        match parser.parse(data, direction, &Limits::of(direction)) {
+            Ok(frame) => {
+                agrees(&frame);
+                again(&frame, direction);
+            }
+            Err(refused) => {
+                assert!(refused.offset <= data.len(), "{refused:?}");
+                if let Some(id) = refused.id {
+                    let id: Value = serde_json::from_slice(&id).expect("an id to answer under is JSON");
+                    assert!(id.is_string() || id.is_number(), "{id}");
+                }
+            }
+        }
+    }
+}
+
+/// `serde_json` reads what the frame says.
+fn agrees(frame: &Frame<'_>) {
+    let text = std::str::from_utf8(frame.bytes).expect("what is forwarded is UTF-8");
+    let message = text.strip_suffix('\r').unwrap_or(text);
+    assert!(!message.contains(LINE_ENDS), "{message:?}");
+    let read: Value = serde_json::from_str(message).expect("what is forwarded is JSON");
+    assert_eq!(read["jsonrpc"], "2.0");
+    let (id, method) = match &frame.shape {
+        Shape::Request { id, method, .. } => (Some(id), Some(method)),
+        Shape::Notification { method, .. } => (None, Some(method)),
+        Shape::Response { id, .. } => (Some(id), None),
+    };
+    assert_eq!(read.get("method").and_then(Value::as_str), method.map(|method| &**method));
+    let id = id.map(|id| serde_json::from_slice::<Value>(id.raw).expect("an id is JSON"));
+    assert_eq!(read.get("id"), id.as_ref());
+    let body = match &frame.shape {
+        Shape::Response { outcome: Outcome::Result(_), .. } => &read["result"],
+        Shape::Response { outcome: Outcome::Error(_), .. } => &read["error"],
+        Shape::Request { .. } | Shape::Notification { .. } => &read["params"],
+    };
+    if let Some(node) = frame.body().filter(|node| frame.kind(*node) == NodeKind::Object) {
+        let members: Vec<_> = frame.members(node).map(|(key, ..)| key).collect();
+        let theirs = body.as_object().expect("an object");
+        assert_eq!(members.len(), theirs.len(), "{message}");
+        for key in members {
+            let node = frame.get(node, &key).expect("a member is found by its name");
+            assert_eq!(frame.text(node).as_deref(), theirs[&*key].as_str(), "{message}");
+        }
+    }
+    // A pointer is a slow walk: a few are enough.
+    for token in frame.tape.iter().take(64) {
+        let raw = &text[token.start as usize..token.end as usize];
+        if matches!(token.kind, TokenKind::String | TokenKind::Key) {
+            let decoded: String = serde_json::from_str(raw).expect("a string is JSON");
+            assert_eq!(frame.token_text(token), decoded);
+        }
+        let _ = frame.pointer(token.start as usize);
+    }
+}
+
+/// What is forwarded would be let through again as it is.
+fn again(frame: &Frame<'_>, direction: Direction) {
+    let mut parser = Parser::default();
+    let second =
+        parser.parse(frame.bytes, direction, &Limits::of(direction)).expect("it was let through before");
+    assert_eq!(second.bytes, frame.bytes);
+    assert_eq!(second.repairs.total(), 0);
+    assert_eq!(second.tape, frame.tape);
+}
+
+const SESSION_POLICY: &str = r#"
+version = 1
+
+[[rule]]
+id = "no-merge"
+effect = "deny"
+tools = ["merge_*"]
+prompts = ["merge-*"]
+resources = ["file:///private/*"]
+reason = "r"
+
+[[rule]]
+id = "ask-deploy"
+effect = "ask"
+tools = ["deploy"]
+reason = "r"
+
+[[dlp]]
+id = "stop-projects"
+detect = ["keyword/projects"]
+action = "block"
+
+[[dlp]]
+id = "hide-customers"
+detect = ["keyword/customers"]
+action = "redact"
+
+[[dlp]]
+id = "no-instructions"
+detect = ["injection/*"]
+direction = "to-client"
+action = "block"
+
+[keywords.projects]
+words = ["Nightfall"]
+match = "word"
+
+[keywords.customers]
+words = ["Umbrella"]
+match = "word"
+"#;
+
+thread_local! {
+    static JUDGES: (Arc<Policy>, Arc<Engine>) = judges();
+}
+
+fn judges() -> (Arc<Policy>, Arc<Engine>) {
+    let document = PolicyDocument::parse("p", SESSION_POLICY).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let policy = composed(document);
+    let engine = Engine::new(&policy.keywords(), HashKey([5; 32])).expect("the engine compiles");
+    (Arc::new(policy), Arc::new(engine))
+}
+
+fn composed(document: PolicyDocument) -> Policy {
+    Policy::compose(vec![Layer {
+        origin: Origin::User,
+        name: String::new(),
+        document,
+        sha256: String::new(),
+    }])
+}
+
+/// A session: lines that begin with `>` come from the client, the others from the server (a leading `<` is taken off).
+pub fn mediate(data: &[u8]) {
+    let (policy, engine) = JUDGES.with(Clone::clone);
+    let facts = SessionFacts { identities: vec!["pkg:npm/a@1".to_owned()], ..SessionFacts::default() };
+    let mut mediator = Mediator::new(policy, engine, facts, *b"sixteen bytes ok");
+    let mut actions = Vec::new();
+    for (at, line) in (0..).zip(data.split(|byte| *byte == b'\n')) {
+        let (from, line) = match line.split_first() {
+            Some((b'>', line)) => (Peer::Client, line),
+            Some((b'<', line)) => (Peer::Server, line),
+            _ => (Peer::Server, line),
+        };
+        mediator.line(from, line, Now(at), &mut actions);
+        let mut forwarded = 0;
+        for action in &actions {
+            match action {
+                Action::Forward => {
+                    forwarded += 1;
+                    passed(from, line);
+                }
+                Action::ForwardRewritten(bytes) => {
+                    forwarded += 1;
+                    passed(from, bytes);
+                }
+                Action::Send(_, bytes) => {
+                    assert_eq!(message(bytes)["jsonrpc"], "2.0");
+                }
+                Action::Record(_) => {}
+            }
+        }
+        assert!(forwarded <= 1, "a line goes on once");
+        assert!(
+            mediator.pending(Peer::Client) <= PENDING_MAX && mediator.pending(Peer::Server) <= PENDING_MAX
+        );
+    }
+}
+
+fn message(bytes: &[u8]) -> Value {
+    let text = std::str::from_utf8(bytes).expect("what is written is UTF-8");
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    assert!(!text.contains(LINE_ENDS), "{text:?}");
+    serde_json::from_str(text).expect("what is written is JSON")
+}
+
+/// What a receiver reads must be what was judged.
+fn passed(from: Peer, bytes: &[u8]) {
+    let message = message(bytes);
+    assert!(!holds_word(&message), "{message}");
+    if from == Peer::Client {
+        let name = message["params"]["name"].as_str().unwrap_or_default();
+        match message["method"].as_str() {
+            Some("tools/call") => assert!(!name.starts_with("merge_") && name != "deploy", "{message}"),
+            Some("prompts/get") => assert!(!name.starts_with("merge-"), "{message}"),
+            Some("resources/read") => {
+                let uri = message["params"]["uri"].as_str().expect("a string");
+                assert!(!uri.starts_with("file:///private/"), "{message}");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether one of the policy's words stands in a string or key, as it is written in the policy and between spaces. (The
+/// engine finds more than that; less would be a hole.)
+fn holds_word(value: &Value) -> bool {
+    let holds = |text: &str| text.split(' ').any(|word| matches!(word, "Nightfall" | "Umbrella"));
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) => holds(text),
+        Value::Array(items) => items.iter().any(holds_word),
+        Value::Object(members) => members.iter().any(|(key, value)| holds(key) || holds_word(value)),
+    }
+}
+
+/// A URI: one that was read reads the same when it is read again, and so does each of its readings.
+pub fn uri(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Some(origin_of) = origin(text) {
+        assert_eq!(origin(&origin_of).as_ref(), Some(&origin_of), "{text:?}");
+    }
+    let Ok(read) = Uri::read(text) else { return };
+    match Uri::read(read.text()) {
+        Ok(again) => {
+            assert_eq!(again.text(), read.text(), "{text:?}");
+            assert!(again.readings().eq(read.readings()), "{text:?}");
+        }
+        // An escaped space may end it, a written one may not.
+        Err(fault) => assert!(read.text().ends_with(char::is_whitespace), "{text:?}: {fault}"),
+    }
+    let mut readings = 0;
+    for reading in read.readings() {
+        readings += 1;
+        let path = reading.split(['?', '#']).next().unwrap_or_default();
+        assert!(!path.contains("/../") && !path.ends_with("/.."), "{text:?}: {reading:?}");
+        assert!(!reading.contains(['\\', '\n', '\t', '\0']), "{text:?}: {reading:?}");
+    }
+    assert!((1..=2).contains(&readings), "{text:?}");
+}
+
+/// A policy file: mistakes have a place in it; what is read can be put in force, and judges without panic.
+pub fn document(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match PolicyDocument::parse("p", text) {
+        Ok(document) => judge(document),
+        Err(mistakes) => {
+            assert!(!mistakes.mistakes.is_empty());
+            assert!(!mistakes.to_string().is_empty());
+            let lines = text.split('\n').count();
+            assert!(
+                mistakes.mistakes.iter().all(|one| (1..=lines.max(1)).contains(&one.line) && one.column >= 1),
+                "{mistakes}"
+            );
+        }
+    }
+}
+
+/// A condition of a rule, and what it makes of some calls.
+pub fn condition(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let quoted = Value::from(text).to_string();
+    // TOML's basic strings know JSON's escapes, and take DEL only as one.
+    let quoted = quoted.replace('\u{7f}', "\\u007f");
+    let file = format!(
+        "version = 1\n[[rule]]\nid = \"r\"\neffect = \"deny\"\nreason = \"r\"\ntools = [\"*\"]\nwhen = {quoted}\n"
+    );
+    if let Ok(document) = PolicyDocument::parse("p", &file) {
+        judge(document);
+    }
+}
+
+fn judge(document: PolicyDocument) {
+    let policy = composed(document);
+    let identities = ["pkg:npm/a@1.0.0".to_owned(), "file:sha256:00".to_owned()];
+    let arguments = [
+        Arguments::None,
+        Arguments::Json("{}"),
+        Arguments::Json(r#"{"a":1,"b":"x","c":[1,2,{"d":null}],"path":"/srv/../a","n":1e300,"t":true}"#),
+        Arguments::Json("{\"a\": 1e999}"),
+    ];
+    for arguments in arguments {
+        let groups = ["g".to_owned()];
+        let known = Circumstances {
+            arguments,
+            user: Some("ada"),
+            groups: Some(&groups),
+            now: Some(UnixTime(1_795_411_800_000)),
+            ..Circumstances::default()
+        };
+        for item in
+            [Item::Tool("merge_x"), Item::Tool("a"), Item::Resource("file:///a"), Item::Server, Item::Roots]
+        {
+            let (ahead, call) =
+                (policy.foresee(&identities, item, &known), policy.decide(&identities, item, &known));
+            // What is shown may still be denied, never the other way round.
+            assert!(ahead.verdict <= call.verdict, "{item:?}");
+            assert!(call.verdict == Access::Allow || call.reason.is_some(), "{item:?}");
+            let explained = policy.explain(&identities, item, &known);
+            assert!(!format!("{explained:?}").is_empty());
+        }
+    }
+}
