@@ -60,6 +60,9 @@ impl Mediator {
         };
         let mut scan = self.scan(frame, turn.direction());
         let mut edits = list.and_then(|list| self.filter(frame, list, &mut scan, turn)).unwrap_or_default();
+        if let Some(List { kind: ListKind::Tools, result, .. }) = list {
+            self.turn_page(frame, result, &entry);
+        }
         edits.extend(changes.edits);
         let state = match outcome {
             Outcome::Result(result) => frame.get(result, "requestState").map(|state| frame.span(state)),
@@ -145,7 +148,11 @@ impl Mediator {
             ) => {
                 let target = match &entry.is_for {
                     Use::Call(target) => Some(&**target),
-                    Use::Nothing | Use::Feature(_) | Use::Task(_) | Use::Listening(_) => None,
+                    Use::Nothing
+                    | Use::Feature(_)
+                    | Use::Task(_)
+                    | Use::Page(_)
+                    | Use::Listening(_) => None,
                 };
                 changes.ruling = self.may_continue(frame, result, target);
             }
@@ -171,7 +178,7 @@ impl Mediator {
                 self.note_task(frame, result, owner, work);
             }
             Use::Feature(feature) => self.note_task(frame, result, owner, Work::Feature(feature.clone())),
-            Use::Nothing | Use::Task(_) | Use::Listening(_) => {}
+            Use::Nothing | Use::Task(_) | Use::Page(_) | Use::Listening(_) => {}
         }
     }
 
