@@ -121,13 +121,15 @@ impl Mediator {
         let (sha256, text) = pin(definition);
         let is_fresh = last.get(name) != Some(&sha256);
         self.seen.last.tools.insert(name.to_owned(), sha256.clone());
-        if !is_fresh {
-            return;
-        }
-        self.seen.fresh.insert(name.into());
         let standing = self.standing(name).0;
-        if standing == Standing::Approved && self.pinned(name).is_none() {
+        let is_first = standing == Standing::Approved && self.pinned(name).is_none();
+        if is_first {
             self.seen.first.tools.insert(name.to_owned(), sha256.clone());
+        }
+        if is_fresh {
+            self.seen.fresh.insert(name.into());
+        } else if !is_first {
+            return;
         }
         let is_known = self.facts.pins.tools.get(name) == Some(&sha256);
         let said = Said::Tool(name.to_owned());

@@ -84,6 +84,12 @@ impl Mediator {
 }
 
 impl Sightings {
+    /// Whether nothing was seen.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.seen.is_empty() && self.listed.is_none()
+    }
+
     pub(super) fn add(&mut self, sighting: Sighting, text: Option<String>) {
         let fits = |text: &String| {
             text.len() <= DEFINITION_BYTES_MAX && self.text_bytes + text.len() <= TEXT_BYTES_MAX
