@@ -103,7 +103,9 @@ A package runs from the next start on; definitions of tools hold from the next m
         kind: Option<PinKind>,
     },
     /// Print the approved definitions of a server as a section that a policy can expect
-    #[command(after_help = "Example:\n  stockade pins export github >> policy.toml && stockade policy check policy.toml")]
+    #[command(
+        after_help = "Example:\n  stockade pins export github >> policy.toml && stockade policy check policy.toml"
+    )]
     Export {
         /// The server, or the pin's own name
         #[arg(value_name = "SERVER")]

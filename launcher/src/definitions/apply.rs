@@ -10,12 +10,7 @@ const TOOLS_MAX: usize = 4096;
 const TEXT_BYTES_MAX: usize = 8 << 20;
 
 /// Names of tools that were pinned because nobody had seen any before.
-pub(super) fn apply(
-    pins: &mut ServerPins,
-    sightings: &Sightings,
-    others: Others,
-    now: &str,
-) -> Vec<String> {
+pub(super) fn apply(pins: &mut ServerPins, sightings: &Sightings, others: Others, now: &str) -> Vec<String> {
     let is_first_look = !pins.settled && others == Others::FirstUse;
     let mut room = TEXT_BYTES_MAX.saturating_sub(
         pins.entries().flat_map(Entry::definitions).map(Definition::text_bytes).sum::<usize>(),
@@ -57,15 +52,9 @@ enum Noted {
     Otherwise,
 }
 
-fn note(
-    entry: &mut Entry,
-    sighting: &Sighting,
-    is_first: bool,
-    (room, now): (&mut usize, &str),
-) -> Noted {
+fn note(entry: &mut Entry, sighting: &Sighting, is_first: bool, (room, now): (&mut usize, &str)) -> Noted {
     let sha256 = &sighting.sha256;
-    let is_approved =
-        entry.approved.as_ref().is_some_and(|approved| approved.definition.sha256 == *sha256);
+    let is_approved = entry.approved.as_ref().is_some_and(|approved| approved.definition.sha256 == *sha256);
     let is_waiting = entry.waiting.as_ref().is_some_and(|waiting| waiting.definition.sha256 == *sha256);
     if is_approved {
         entry.waiting = None;

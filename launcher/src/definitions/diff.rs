@@ -132,8 +132,7 @@ fn by_subsequence(old: &[String], new: &[String]) -> Vec<Line> {
 
 /// Leaves out what is the same and far from every change.
 fn with_context(lines: Vec<Line>) -> Vec<Line> {
-    let changes: Vec<usize> =
-        (0..lines.len()).filter(|at| !matches!(lines[*at], Line::Same(_))).collect();
+    let changes: Vec<usize> = (0..lines.len()).filter(|at| !matches!(lines[*at], Line::Same(_))).collect();
     let is_near = |at: usize| {
         let after = changes.partition_point(|change| *change < at);
         let near = |change: Option<&usize>| change.is_some_and(|change| change.abs_diff(at) <= CONTEXT);
@@ -167,8 +166,10 @@ mod tests {
 
     #[test]
     fn each_field_that_differs_is_shown_and_no_other() {
-        let old = r#"{"_meta":{"a":1},"annotations":{"readOnlyHint":true},"description":"one\ntwo","name":"a"}"#;
-        let new = r#"{"annotations":{"readOnlyHint":false},"description":"one\nthree","name":"a","title":"T"}"#;
+        let old =
+            r#"{"_meta":{"a":1},"annotations":{"readOnlyHint":true},"description":"one\ntwo","name":"a"}"#;
+        let new =
+            r#"{"annotations":{"readOnlyHint":false},"description":"one\nthree","name":"a","title":"T"}"#;
         let of = |name: &str, lines: &[&str]| {
             (name.to_owned(), lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>())
         };
@@ -177,10 +178,7 @@ mod tests {
             [
                 of("title", &["+T"]),
                 of("description", &[" one", "-two", "+three"]),
-                of(
-                    "annotations",
-                    &[" {", "-  \"readOnlyHint\": true", "+  \"readOnlyHint\": false", " }"]
-                ),
+                of("annotations", &[" {", "-  \"readOnlyHint\": true", "+  \"readOnlyHint\": false", " }"]),
                 of("_meta", &["-{", "-  \"a\": 1", "-}"]),
             ]
         );
@@ -189,10 +187,10 @@ mod tests {
 
     #[test]
     fn what_is_written_alike_is_told_apart() {
-        assert_eq!(changed(r#"{"x":1}"#, r#"{"x":"1"}"#), [(
-            "x".to_owned(),
-            vec!["-1".to_owned(), "+\"1\"".to_owned()]
-        )]);
+        assert_eq!(
+            changed(r#"{"x":1}"#, r#"{"x":"1"}"#),
+            [("x".to_owned(), vec!["-1".to_owned(), "+\"1\"".to_owned()])]
+        );
         assert_eq!(changed("{}", r#"{"x":""}"#).len(), 1);
         assert_eq!(changed(r#"{"x":1}"#, r#"{"x":1.0}"#).len(), 1);
     }

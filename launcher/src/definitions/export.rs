@@ -17,15 +17,13 @@ pub(crate) fn export(pins: &ServerPins, today: &str) -> Option<String> {
         return None;
     }
     // A package in whatever version; anything else by its content.
-    let server_id = if pins.server.starts_with("pkg:") {
-        Some(&pins.server)
-    } else {
-        pins.identity.first()
-    };
+    let server_id = if pins.server.starts_with("pkg:") { Some(&pins.server) } else { pins.identity.first() };
     let name = pins.names.first().map_or("server", String::as_str);
     let plain = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' });
     let id: String = plain.take(ID_CHARS_MAX).collect();
-    let mut out = String::from("# Definitions as they were approved on one machine. A tool that is not among them is new.\n");
+    let mut out = String::from(
+        "# Definitions as they were approved on one machine. A tool that is not among them is new.\n",
+    );
     let _ = writeln!(out, "[[baseline]]\nid = {}", quoted(&format!("{id}-{today}")));
     let _ = writeln!(out, "servers = [{}]", server_id.map_or(String::new(), |id| quoted(id)));
     let _ = writeln!(out, "reason = {}", quoted(&format!("as approved on {today}")));

@@ -195,9 +195,10 @@ fn allowed(facts: &Facts) -> Result<Policy, Failure> {
 }
 
 fn moved(one: &Pending) -> Failure {
-    let what = one.tool.as_ref().map_or_else(|| "what the server says of itself".to_owned(), |name| {
-        format!("the definition of `{}`", name.escape_debug())
-    });
+    let what = one.tool.as_ref().map_or_else(
+        || "what the server says of itself".to_owned(),
+        |name| format!("the definition of `{}`", name.escape_debug()),
+    );
     Failure::new(Kind::Usage, format!("{what} is another one than was shown"))
         .cause("the server said something else meanwhile")
         .hint("look at it again")

@@ -420,48 +420,48 @@ impl Hub {
     }
 
     async fn tell(&self, news: News) {
-            match news {
-                News::Policy { before, denied } => {
-                    let (layers, full_disk) = {
-                        let force = self.in_force.borrow();
-                        (layers(force.policy()), force.policy().full_disk())
-                    };
-                    self.log.borrow_mut().set_full_disk(full_disk);
-                    self.append("policy.changed", &PolicyChanged { before: before.to_string(), layers });
-                    match denied {
-                        Some(why) => {
-                            self.breaks(Cause::PolicyStopped(why.clone()));
-                            self.session_ends(&why).await;
-                        }
-                        None => self.announce().await,
+        match news {
+            News::Policy { before, denied } => {
+                let (layers, full_disk) = {
+                    let force = self.in_force.borrow();
+                    (layers(force.policy()), force.policy().full_disk())
+                };
+                self.log.borrow_mut().set_full_disk(full_disk);
+                self.append("policy.changed", &PolicyChanged { before: before.to_string(), layers });
+                match denied {
+                    Some(why) => {
+                        self.breaks(Cause::PolicyStopped(why.clone()));
+                        self.session_ends(&why).await;
                     }
-                }
-                News::Broken(failure) => {
-                    let why = failure.to_string();
-                    self.note(format!(
-                        "stockade: the changed policy is not used, the last good one stays in force\n{why}\n"
-                    ));
-                    self.append("policy.broken", &PolicyBroken { why });
-                }
-                News::Distrusted(why) => {
-                    self.note(format!("stockade: no approval counts: {why}\n"));
-                    self.append("approvals.distrusted", &ApprovalsDistrusted { why });
-                }
-                News::Definitions(pinned, repinned) => {
-                    if let Some(pinned) = pinned {
-                        self.append("definitions.pinned", &pinned);
-                    }
-                    if repinned == Repinned::Different {
-                        self.announce().await;
-                    }
-                }
-                News::Unkept(failure) => {
-                    let why = failure.to_string();
-                    self.note(format!("stockade: what this server says of its tools is not kept: {why}\n"));
-                    self.append("definitions.unkept", &DefinitionsUnkept { why });
+                    None => self.announce().await,
                 }
             }
-            self.to_be_synced(true);
+            News::Broken(failure) => {
+                let why = failure.to_string();
+                self.note(format!(
+                    "stockade: the changed policy is not used, the last good one stays in force\n{why}\n"
+                ));
+                self.append("policy.broken", &PolicyBroken { why });
+            }
+            News::Distrusted(why) => {
+                self.note(format!("stockade: no approval counts: {why}\n"));
+                self.append("approvals.distrusted", &ApprovalsDistrusted { why });
+            }
+            News::Definitions(pinned, repinned) => {
+                if let Some(pinned) = pinned {
+                    self.append("definitions.pinned", &pinned);
+                }
+                if repinned == Repinned::Different {
+                    self.announce().await;
+                }
+            }
+            News::Unkept(failure) => {
+                let why = failure.to_string();
+                self.note(format!("stockade: what this server says of its tools is not kept: {why}\n"));
+                self.append("definitions.unkept", &DefinitionsUnkept { why });
+            }
+        }
+        self.to_be_synced(true);
     }
 
     fn note(&self, line: String) {

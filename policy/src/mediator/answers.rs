@@ -148,11 +148,7 @@ impl Mediator {
             ) => {
                 let target = match &entry.is_for {
                     Use::Call(target) => Some(&**target),
-                    Use::Nothing
-                    | Use::Feature(_)
-                    | Use::Task(_)
-                    | Use::Page(_)
-                    | Use::Listening(_) => None,
+                    Use::Nothing | Use::Feature(_) | Use::Task(_) | Use::Page(_) | Use::Listening(_) => None,
                 };
                 changes.ruling = self.may_continue(frame, result, target);
             }

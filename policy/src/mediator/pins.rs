@@ -134,10 +134,9 @@ impl Mediator {
         let is_known = self.facts.pins.tools.get(name) == Some(&sha256);
         let said = Said::Tool(name.to_owned());
         let baseline = self.vouched(Defined::Tool(name), &sha256);
-        self.seen.sightings.add(
-            Sighting { said, sha256, text: None, standing, baseline },
-            text.filter(|_| !is_known),
-        );
+        self.seen
+            .sightings
+            .add(Sighting { said, sha256, text: None, standing, baseline }, text.filter(|_| !is_known));
     }
 
     /// Holds what a server says of itself against its pin. A change is recorded: versions change, and so may the
@@ -253,9 +252,7 @@ fn differing(rule: &'static str, what: &str, by: Option<Reason>) -> Reason {
             (format!("this tool is not in the baseline `{}` ({})", by.rule, by.text), by.layer)
         }
         (Some(by), _) => (format!("{what} from the baseline `{}` ({})", by.rule, by.text), by.layer),
-        (None, NEW_RULE) => {
-            (format!("{what} somebody last saw all tools of this server"), "built-in".into())
-        }
+        (None, NEW_RULE) => (format!("{what} somebody last saw all tools of this server"), "built-in".into()),
         (None, _) => (format!("{what} from what was approved or first seen"), "built-in".into()),
     };
     Reason { rule: rule.into(), text: text.into(), layer }

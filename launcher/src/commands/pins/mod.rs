@@ -134,10 +134,8 @@ fn diff(name: Option<&str>, as_json: bool, facts: &Facts) -> Result<Exit, Failur
 
 fn approve(chosen: &Chosen, only: &[String], facts: &Facts) -> Result<Exit, Failure> {
     let policy = policies::load(facts, None)?;
-    let tools_wait = chosen
-        .tools
-        .as_ref()
-        .filter(|found| !definitions::pending(&found.pins, only, &policy).is_empty());
+    let tools_wait =
+        chosen.tools.as_ref().filter(|found| !definitions::pending(&found.pins, only, &policy).is_empty());
     // Of two of one name, the one that waits is meant.
     let is_meant = |kept: &&Kept| kept.pin.waiting.is_some() || chosen.tools.is_none();
     let package = chosen.package.as_ref().filter(is_meant);
@@ -190,7 +188,8 @@ fn forget(name: &str, kind: Option<PinKind>, facts: &Facts) -> Result<Exit, Fail
             print(&format!("{name} is forgotten\n"))
         }
         (None, Some(key)) => {
-            let question = format!("Whatever this server says of its tools next will be pinned. Forget {name}?");
+            let question =
+                format!("Whatever this server says of its tools next will be pinned. Forget {name}?");
             let person = ask("", &question)?;
             definitions::forget(&key, &person, facts)?;
             print(&format!("what {name} said of its tools is forgotten\n"))

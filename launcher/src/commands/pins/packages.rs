@@ -84,7 +84,8 @@ pub(super) fn text(kept: &Kept, screen: Screen) -> String {
 
 /// For `diff --json`.
 pub(super) fn diff_json(kept: &Kept) -> Value {
-    let line = |line: &Line| json!({ "what": line.what, "name": line.name, "old": line.old, "new": line.new });
+    let line =
+        |line: &Line| json!({ "what": line.what, "name": line.name, "old": line.old, "new": line.new });
     let lines: Vec<Value> = packages::diff(&kept.pin).iter().map(line).collect();
     json!({ "kind": "package", "package": kept.pin.asked.name(), "state": kept.pin.state(), "lines": lines })
 }

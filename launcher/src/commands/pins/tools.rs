@@ -35,8 +35,7 @@ pub(super) fn visible(text: &str) -> String {
 /// A line each.
 pub(super) fn list_text(servers: &[Found], policy: &Policy, screen: Screen) -> String {
     let name = |found: &Found| visible(found.pins.names.first().unwrap_or(&found.key));
-    let wide =
-        servers.iter().map(|found| columns(&name(found))).max().unwrap_or(0).min(screen.width / 2);
+    let wide = servers.iter().map(|found| columns(&name(found))).max().unwrap_or(0).min(screen.width / 2);
     let mut out = String::new();
     for found in servers {
         let state = worst(&found.pins, policy);
@@ -80,7 +79,8 @@ pub(super) fn whole(found: &Found, policy: &Policy) -> Value {
         tool
     });
     value["tools"] = tools.collect();
-    value["says"] = pins.says.as_ref().map_or(Value::Null, |says| entry_json(pins, Defined::Server, says, policy));
+    value["says"] =
+        pins.says.as_ref().map_or(Value::Null, |says| entry_json(pins, Defined::Server, says, policy));
     value
 }
 
@@ -136,9 +136,7 @@ pub(super) fn diff_json(found: &Found, policy: &Policy) -> Value {
         Line::New(text) => json!({ "new": text }),
         Line::Skipped(count) => json!({ "skipped": count }),
     };
-    let field = |field: &Field| {
-        json!({ "field": field.name, "lines": field.lines.iter().map(line).collect::<Vec<_>>() })
-    };
+    let field = |field: &Field| json!({ "field": field.name, "lines": field.lines.iter().map(line).collect::<Vec<_>>() });
     let one = |one: &Pending| {
         json!({
             "tool": one.tool, "state": one.state.word(), "since": one.since, "baseline": one.baseline,
@@ -172,11 +170,8 @@ pub(super) fn diff_text(found: &Found, only: &[String], policy: &Policy, screen:
 
 fn one_text(one: &Pending, screen: Screen) -> String {
     let label = visible(one.tool.as_deref().unwrap_or(ITSELF));
-    let mut out = format!(
-        "\n{} {}\n",
-        screen.ink(Ink::Strong, &label),
-        screen.ink(ink(one.state), one.state.word())
-    );
+    let mut out =
+        format!("\n{} {}\n", screen.ink(Ink::Strong, &label), screen.ink(ink(one.state), one.state.word()));
     if let Some(baseline) = &one.baseline {
         let what = if one.state == State::New { "is not in" } else { "differs from" };
         out.push_str(&format!("it {what} the baseline {}\n", visible(baseline)));
@@ -202,7 +197,9 @@ fn one_text(one: &Pending, screen: Screen) -> String {
                 Line::Same(text) => format!(" {}", visible(text)),
                 Line::Old(text) => screen.ink(Ink::Bad, &format!("-{}", visible(text))),
                 Line::New(text) => screen.ink(Ink::Good, &format!("+{}", visible(text))),
-                Line::Skipped(count) => screen.ink(Ink::Faint, &format!("⟨{} the same⟩", counted(*count, "line"))),
+                Line::Skipped(count) => {
+                    screen.ink(Ink::Faint, &format!("⟨{} the same⟩", counted(*count, "line")))
+                }
             };
             out.push_str(&format!("{shown}\n"));
         }
@@ -229,9 +226,12 @@ pub(super) fn approve(
     let pending = definitions::pending(&found.pins, only, policy);
     if let Some(one) = pending.iter().find(|one| one.baseline.is_some()) {
         let label = visible(one.tool.as_deref().unwrap_or(ITSELF));
-        return Err(Failure::new(Kind::Permission, format!("{label} is not what the baselines in force expect"))
-            .cause(visible(one.baseline.as_deref().unwrap_or("")))
-            .hint("whoever keeps the policy changes its baseline; `--tool` agrees to other tools alone"));
+        return Err(Failure::new(
+            Kind::Permission,
+            format!("{label} is not what the baselines in force expect"),
+        )
+        .cause(visible(one.baseline.as_deref().unwrap_or("")))
+        .hint("whoever keeps the policy changes its baseline; `--tool` agrees to other tools alone"));
     }
     let about = diff_text(found, only, policy, Screen::of_stderr());
     let what = counted(pending.len(), "definition");
@@ -284,10 +284,7 @@ mod tests {
     #[test]
     fn nothing_of_a_definition_is_obeyed_and_all_of_it_is_seen() {
         let shown = visible("a\u{1b}[2Jb\r\u{200b}c\u{e0041}\u{202e}d\u{9b}e\u{a0}f\u{2028}g");
-        assert_eq!(
-            shown,
-            "a⟨U+001B⟩[2Jb⟨U+000D⟩⟨U+200B⟩c⟨U+E0041⟩⟨U+202E⟩d⟨U+009B⟩e⟨U+00A0⟩f⟨U+2028⟩g"
-        );
+        assert_eq!(shown, "a⟨U+001B⟩[2Jb⟨U+000D⟩⟨U+200B⟩c⟨U+E0041⟩⟨U+202E⟩d⟨U+009B⟩e⟨U+00A0⟩f⟨U+2028⟩g");
         assert_eq!(visible("日本 é \"x\""), "日本 é \"x\"");
         let long = visible(&"x".repeat(LINE_CHARS_MAX + 7));
         assert!(long.ends_with("⟨… 7 more characters⟩"));

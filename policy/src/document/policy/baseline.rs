@@ -49,8 +49,7 @@ fn tools(r: &mut Reader<'_>, members: &[Member]) -> BTreeMap<String, String> {
                 }
             }
             other => {
-                let what =
-                    format!("`{}` must be a string, not {}", shown(key), other.words());
+                let what = format!("`{}` must be a string, not {}", shown(key), other.words());
                 r.wrong(value.at, what, None);
             }
         }
@@ -59,12 +58,12 @@ fn tools(r: &mut Reader<'_>, members: &[Member]) -> BTreeMap<String, String> {
 }
 
 fn hash(r: &mut Reader<'_>, key: &str, text: &str, at: usize) -> Option<String> {
-    let is_hex = |hex: &&str| {
-        hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
+    let is_hex =
+        |hex: &&str| hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let hex = text.strip_prefix(PREFIX).filter(is_hex);
     if hex.is_none() {
-        let remedy = "write `sha256:` and 64 hex digits in lower case, as `stockade pins export` does".to_owned();
+        let remedy =
+            "write `sha256:` and 64 hex digits in lower case, as `stockade pins export` does".to_owned();
         r.wrong(at, format!("`{}` cannot be `{}`", shown(key), shown(text)), Some(remedy));
     }
     hex.map(str::to_owned)

@@ -83,7 +83,11 @@ fn defaults() -> Vec<Key> {
         optional("full_disk", words(DISKS), "What happens when nothing can be recorded"),
         optional("packages", words(PACKAGES), "What becomes of newer packages"),
         optional("changed_tools", words(CHANGED), "What is done about a tool whose definition changed"),
-        optional("new_tools", words(CHANGED), "What is done about a tool that was added after the first look"),
+        optional(
+            "new_tools",
+            words(CHANGED),
+            "What is done about a tool that was added after the first look",
+        ),
         optional("approvals", words(GRANTS), "Whether a person may answer what `ask` rules ask"),
     ]
 }
