@@ -222,7 +222,8 @@ fn what_was_pinned_survives_the_end_of_its_session_by_force() {
     let mut steps = list(10, None).to_vec();
     steps.push(json!({ "run": ["/bin/sh", "-c", kill] }));
     let outcome = session(&world, &steps);
-    assert_eq!(outcome["code"], -9, "{outcome:#}");
+    assert_eq!(outcome["code"], 128 + 9, "{outcome:#}");
+    assert!(events(&world, "session.end").is_empty(), "nobody saw it out");
     serves(&world, &json!([[tool("read", "two"), tool("write", "one")]]));
     let outcome = session(&world, &list(10, None));
     // The page that nobody had seen is no first sight any more.
@@ -349,7 +350,8 @@ fn what_differs_from_a_baseline_is_changed_at_first_sight() {
     // Another machine, which never saw it.
     let other = World::new();
     other.user_policy(&format!("{DENY}\n{baseline}"));
-    let checked = run(&other, &["policy", "check"]);
+    let policy = other.root().join("config/stockade/policy.toml").display().to_string();
+    let checked = run(&other, &["policy", "check", &policy]);
     assert_eq!(checked.code(), 0, "{checked:#?}\n{baseline}");
     serves(&other, &json!([[tool("read", "looked at")]]));
     assert!(listed_and_called(&other, "read").1, "the control");
