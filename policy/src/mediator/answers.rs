@@ -38,11 +38,12 @@ impl Mediator {
             return self.unexpected(frame, &key, turn);
         };
         let mut record = self.answer_record(frame, &key, &entry, turn);
+        let mut withheld = Vec::new();
         let list = match (turn.from, outcome) {
             (Peer::Server, Outcome::Result(result)) => {
                 self.learn_server(frame, &entry, result);
                 if matches!(&*entry.method, "initialize" | "server/discover") {
-                    self.pin_server(frame, result, turn);
+                    withheld = self.pin_server(frame, result, turn);
                 }
                 ListKind::of(&entry.method).map(|kind| List { kind, result, era: entry.era })
             }
@@ -64,6 +65,7 @@ impl Mediator {
             self.turn_page(frame, result, &entry);
         }
         edits.extend(changes.edits);
+        edits.extend(withheld);
         let state = match outcome {
             Outcome::Result(result) => frame.get(result, "requestState").map(|state| frame.span(state)),
             Outcome::Error(_) => None,

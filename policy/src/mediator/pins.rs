@@ -6,13 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 
 use super::action::Turn;
+use super::edit::{Edit, without_members};
 use super::record::{Record, RecordKind, cut};
 use super::session::Mediator;
 use super::sightings::{Said, Sighting, Sightings, Walk};
 use crate::approvals::one_spelling;
 use crate::rules::{Defined, Expectation, Ruling};
 use crate::verdict::{Access, Content, Reason};
-use crate::wire::{Frame, Node};
+use crate::wire::{self, Frame, Node};
 
 /// Most tools whose pins are kept.
 pub(super) const PINNED_MAX: usize = 4096;
@@ -140,13 +141,24 @@ impl Mediator {
     }
 
     /// Holds what a server says of itself against its pin. A change is recorded: versions change, and so may the
-    /// instructions that come with them.
-    pub(super) fn pin_server(&mut self, frame: &Frame<'_>, result: Node, turn: &mut Turn<'_>) {
+    /// instructions that come with them. Where the policy does not let changed tools pass, models do not read changed
+    /// instructions either: what has to go so that they are not there.
+    pub(super) fn pin_server(&mut self, frame: &Frame<'_>, result: Node, turn: &mut Turn<'_>) -> Vec<Edit> {
+        let mut withheld = Vec::new();
         let raw = |node: Option<Node>| node.and_then(|node| frame.bytes.get(frame.span(node)));
         let meta = || frame.get(frame.get(result, "_meta")?, SERVER_INFO_KEY);
         let info = raw(frame.get(result, "serverInfo").or_else(meta)).unwrap_or(b"null");
         let instructions = raw(frame.get(result, "instructions")).unwrap_or(b"null");
-        let whole = [b"{\"instructions\":", instructions, b",\"serverInfo\":", info, b"}"].concat();
+        let mut whole = [b"{\"instructions\":", instructions, b",\"serverInfo\":", info].concat();
+        // What some clients read as instructions belongs to them.
+        for (key, token, value) in frame.members(result) {
+            if key != "instructions" && wire::folds_to(&key, "instructions") {
+                whole.push(b',');
+                let member = token.start as usize..frame.span(value).end;
+                whole.extend_from_slice(frame.bytes.get(member).unwrap_or_default());
+            }
+        }
+        whole.push(b'}');
         let (sha256, text) = pin(&whole);
         let approved = self.facts.pins.server.as_ref().or(self.seen.first.server.as_ref());
         let own = match approved {
@@ -162,10 +174,21 @@ impl Mediator {
         if standing == Standing::Approved {
             self.seen.first.server.get_or_insert_with(|| sha256.clone());
         } else {
+            let ruling = self.policy.changed_tools();
+            if ruling.verdict != Access::Allow {
+                let reads = |key: &str| key == "instructions" || wire::folds_to(key, "instructions");
+                withheld = without_members(frame, result, reads);
+            }
+            let own = differing(CHANGED_RULE, "the server's name, version or instructions differ", reason);
             let mut record = Record::new(RecordKind::Definition, turn.direction(), turn.bytes);
-            record.verdict.content = Content::Monitor;
-            record.verdict.reason =
-                Some(differing(CHANGED_RULE, "the server's name, version or instructions differ", reason));
+            record.rewritten = !withheld.is_empty();
+            record.verdict.content = if withheld.is_empty() { Content::Monitor } else { Content::Redact };
+            record.verdict.would_have =
+                ruling.would_have.map(|(_, by)| Reason { layer: by.layer, ..own.clone() });
+            record.verdict.reason = Some(match ruling.reason {
+                Some(by) if !withheld.is_empty() => Reason { layer: by.layer, ..own },
+                _ => own,
+            });
             record.item = self.claims.server.as_deref().map(|claim| cut(claim, NAME_BYTES_MAX).to_owned());
             turn.record(record);
         }
@@ -178,6 +201,7 @@ impl Mediator {
                 text.filter(|_| !is_known),
             );
         }
+        withheld
     }
 
     /// What the policy says about a tool that is not what was approved.
@@ -225,9 +249,8 @@ impl Mediator {
     }
 
     fn pinned(&self, tool: &str) -> Option<&str> {
-        let of = |pins: &'_ Pins| pins.tools.get(tool).is_some();
-        let pins = if of(&self.facts.pins) { &self.facts.pins } else { &self.seen.first };
-        pins.tools.get(tool).map(String::as_str)
+        let pins = self.facts.pins.tools.get(tool).or_else(|| self.seen.first.tools.get(tool));
+        pins.map(String::as_str)
     }
 
     /// Whether a tool without a pin was added since somebody saw the whole list, or is one of too many.

@@ -216,5 +216,27 @@ fn instructions_are_held_against_a_baseline_too_and_against_what_was_said_before
     assert!(changed(&hello(&mut Session::with(&policy), "use nobody else")));
     let pins = Pins { server: Some(pin), ..Pins::default() };
     assert!(!changed(&hello(&mut with_pins(POLICY, pins.clone()), "use me")));
-    assert!(changed(&hello(&mut with_pins(POLICY, pins), "use nobody else")));
+    let watched = hello(&mut with_pins(POLICY, pins.clone()), "use nobody else");
+    assert!(changed(&watched) && watched.untouched);
+    // Where changed tools do not pass, changed instructions are not read either, under whatever name clients read them.
+    for word in ["ask", "deny"] {
+        let policy = defaults(&format!("changed_tools = \"{word}\""));
+        assert!(hello(&mut with_pins(&policy, pins.clone()), "use me").untouched, "the control");
+        let outcome = hello(&mut with_pins(&policy, pins.clone()), "use nobody else");
+        let left = result(1, r#"{"serverInfo":{"name":"a","version":"1"}}"#);
+        assert_eq!(outcome.forwarded.as_deref(), Some(&*left));
+        assert_eq!(outcome.record(RecordKind::Definition).verdict.content, Content::Redact);
+        let mut session = with_pins(&policy, pins.clone());
+        session.asks(1, "initialize");
+        let go = result(1, r#"{"serverInfo":{"name":"a","version":"1"},"Instructions":"x"}"#);
+        assert_eq!(session.server(go).forwarded, Some(left.clone()));
+        // Nor are they added to what had none.
+        let mut first = Session::new();
+        first.asks(1, "initialize");
+        first.server(&left);
+        let mut session = with_pins(&policy, first.mediator.pins().clone());
+        session.asks(1, "initialize");
+        let go = result(1, r#"{"serverInfo":{"name":"a","version":"1"},"INSTRUCTIONS":"x"}"#);
+        assert_eq!(session.server(go).forwarded, Some(left));
+    }
 }
