@@ -5,7 +5,7 @@ use stockade_policy::verdict::Access;
 
 use super::events::DefinitionsDecided;
 use super::pin::{Approved, Definition, Entry, How, ServerPins, State};
-use super::store::{self, Loaded, Place};
+use super::store::{self, Place};
 use crate::error::{Failure, Kind};
 use crate::host::{self, Facts};
 use crate::policies;
@@ -19,6 +19,9 @@ pub(crate) struct Found {
     /// What is kept.
     pub(crate) pins: ServerPins,
 }
+
+/// The name of a file that cannot be read, and why.
+pub(crate) type Damaged = (String, Failure);
 
 /// Something that nobody agreed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,9 +51,9 @@ pub(crate) struct Person {
 ///
 /// # Errors
 /// When the directory cannot be read.
-pub(crate) fn list(facts: &Facts) -> Result<(Vec<Found>, Vec<(String, Failure)>), Failure> {
+pub(crate) fn list(facts: &Facts) -> Result<(Vec<Found>, Vec<Damaged>), Failure> {
     let (mut good, mut damaged) = (Vec::new(), Vec::new());
-    for (key, loaded) in store::all(&facts.state_dir)? as Vec<Loaded> {
+    for (key, loaded) in store::all(&facts.state_dir)? {
         match loaded {
             Ok(pins) => good.push(Found { key, pins }),
             Err(failure) => damaged.push((key, failure)),
