@@ -1,6 +1,8 @@
 //! Definitions that outlive a session: what was approved before, what was added since, and what an organisation expects.
 
+use stockade_policy::document::policy::PolicyDocument;
 use stockade_policy::mediator::{Others, Pins, RecordKind, Repinned, Said, SessionFacts, Standing};
+use stockade_policy::rules::{Defined, Expectation, Layer, Origin, Policy};
 use stockade_policy::verdict::{Access, Content};
 
 use crate::session::{MODERN_META, Outcome, POLICY, Session, call, request, result};
@@ -238,5 +240,34 @@ fn instructions_are_held_against_a_baseline_too_and_against_what_was_said_before
         session.asks(1, "initialize");
         let go = result(1, r#"{"serverInfo":{"name":"a","version":"1"},"INSTRUCTIONS":"x"}"#);
         assert_eq!(session.server(go).forwarded, Some(left));
+    }
+}
+
+#[test]
+fn what_a_project_expects_is_nobodys_approval_and_what_it_does_not_expect_is_held_against_the_server() {
+    let (one, other) = ("a".repeat(64), "b".repeat(64));
+    let text = format!(
+        "[[baseline]]\nid = \"b\"\nservers = [\"pkg:npm/x\"]\nreason = \"r\"\n[baseline.tools]\nread = \"sha256:{one}\"\n"
+    );
+    let layer = |origin, text: &str| {
+        let document = PolicyDocument::parse("p", text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        Layer { origin, name: "p".to_owned(), document, sha256: String::new() }
+    };
+    let server = ["pkg:npm/x@1".to_owned()];
+    let asked = |layers: Vec<Layer>, sha256: &str| {
+        Policy::compose(layers).expectation(&server, Defined::Tool("read"), Some(sha256))
+    };
+    let (enforced, monitored) =
+        (format!("version = 1\n{text}"), format!("version = 1\nmode = \"monitor\"\n{text}"));
+    for origin in [Origin::Organisation, Origin::Group, Origin::User] {
+        assert_eq!(asked(vec![layer(origin, &enforced)], &one), Expectation::Met("b".to_owned()));
+        assert_eq!(asked(vec![layer(origin, &monitored)], &one), Expectation::Silent, "it decides nothing");
+    }
+    for origin in [Origin::Flag, Origin::Project] {
+        assert_eq!(asked(vec![layer(origin, &enforced)], &one), Expectation::Silent);
+        assert!(matches!(asked(vec![layer(origin, &enforced)], &other), Expectation::Differs(_)));
+        // Nor does it help that a trusted layer is content.
+        let both = vec![layer(Origin::User, &enforced.replace(&one, &other)), layer(origin, &enforced)];
+        assert!(matches!(asked(both, &other), Expectation::Differs(_)));
     }
 }
