@@ -25,7 +25,7 @@ pub use demo::{DemoArgs, DemoServerArgs, DemoSessionArgs, Protection, StartingPo
 pub use identify::IdentifyArgs;
 pub use learn::LearnArgs;
 pub use login::LoginCommand;
-pub use packages::{FetchArgs, FetchCheckArgs, PinsCommand};
+pub use packages::{FetchArgs, FetchCheckArgs, PinKind, PinsCommand};
 pub use policy::{InitArgs, InitChoice, PolicyAbout, PolicyCommand, PolicyExplainArgs, PolicyReplayArgs};
 pub use profile::{ProfileCommand, ProfileTestArgs, ProfileTestPrint, ProfileTrialArgs};
 pub use request::{RequestArgs, RequestsArgs, RequestsCommand};

@@ -15,6 +15,7 @@ use stockade_sandbox::{Doors, Jailed, Observe, Supervisor};
 use crate::backend_memory::BackendMemory;
 use crate::bisect::Layer;
 use crate::cli::{JailArgs, Protection, StartingPolicy};
+use crate::definitions::Definitions;
 use crate::denials::{Court, Ear, Fence, HostFiles, Ledger, Watch};
 use crate::egress::{Egress, Inbound, Served, Shim};
 use crate::error::{Failure, Kind};
@@ -300,11 +301,16 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
         PolicySource::Machine => Source::Files(prepared.request.jail.policy.clone()),
         PolicySource::Demo(_) | PolicySource::Trial(_) => Source::Fixed,
     };
+    let definitions = match &origin {
+        Source::Files(_) => Some(Definitions::open(&prepared.plan, facts)?),
+        Source::Fixed => None,
+    };
     let check = prepared.check.clone();
     let logins = told_logins(&prepared);
     let Fenced { plan, policy, engine, jailed, mut log, denials, network, container } =
         fence(prepared, facts)?;
-    let names = session_facts(&plan);
+    let pins = definitions.as_ref().map_or_else(Pins::default, Definitions::pins);
+    let names = SessionFacts { pins, ..session_facts(&plan) };
     let seed = *uuid::Uuid::new_v4().as_bytes();
     let mut mediator = Mediator::new(Arc::clone(&policy), Arc::clone(&engine), names, seed);
     mediator.dangerously_without(match without {
@@ -314,6 +320,7 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
     });
     let judges = (Arc::clone(&policy), Arc::clone(&engine));
     let in_force = InForce::begin(&mut mediator, judges, (log.session(), origin), facts)?;
+    let in_force = in_force.with_definitions(definitions);
     let start = SessionStart::new(&plan, &policy, &jailed.enforcement).after(&jailed.attempts);
     record_start(&mut log, start)?;
     if let Some(logins) = logins {

@@ -8,6 +8,7 @@ mod cli;
 mod clients;
 mod commands;
 mod container;
+mod definitions;
 mod denials;
 mod egress;
 mod error;

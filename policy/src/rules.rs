@@ -1,6 +1,7 @@
 //! The composed policy: layers in, verdicts out. The strictest answer wins, within a layer and across layers.
 
 mod access;
+mod baseline;
 mod calendar;
 mod condition;
 mod content;
@@ -23,6 +24,7 @@ use crate::verdict::{Access, Content, Reason};
 use crate::wire::Direction;
 
 use access::{Question, Stage};
+pub use baseline::{Defined, Expectation};
 pub(crate) use calendar::Civil;
 pub use condition::Condition;
 pub(crate) use condition::Name;
@@ -202,6 +204,12 @@ impl Policy {
     pub fn changed_tools(&self) -> Ruling<Access> {
         let text = "the definition of this tool changed";
         self.by_default("changed-tools", text, |defaults| defaults.changed_tools)
+    }
+
+    /// What becomes of a tool that was added after the first look.
+    pub fn new_tools(&self) -> Ruling<Access> {
+        let text = "this tool was added after the first look";
+        self.by_default("new-tools", text, |defaults| defaults.new_tools)
     }
 
     /// May a person answer what an `ask` rule asks?

@@ -21,6 +21,7 @@ fn the_schema_knows_the_keys_that_the_reader_knows() {
         ("[limits]\nzzz = 1", keys(of("limits"))),
         ("[[rule]]\nzzz = 1", keys(&of("rule")["items"])),
         ("[[limit]]\nzzz = 1", keys(&of("limit")["items"])),
+        ("[[baseline]]\nzzz = 1", keys(&of("baseline")["items"])),
         ("[[dlp]]\nzzz = 1", keys(&of("dlp")["items"])),
         ("[[dlp]]\nexcept = { zzz = 1 }", keys(&of("dlp")["items"]["properties"]["except"])),
         ("[keywords.x]\nzzz = 1", keys(&of("keywords")["additionalProperties"])),
@@ -125,4 +126,35 @@ fn a_table_of_tests_with_mistakes_is_refused_with_all_of_them() {
         assert!(told.iter().any(|told| told.starts_with(expected)), "{expected}: {told:#?}");
     }
     assert!(PolicyCases::parse("t", "version = 1").is_err(), "a table without tests shows nothing");
+}
+
+#[test]
+fn a_baseline_with_mistakes_is_refused_with_all_of_them() {
+    let text = "version = 1\n[[baseline]]\nid = \"new-tools\"\nreason = \"r\"\nserver = \"abc\"\n[baseline.tools]\nread = 1\n\
+                write = \"sha256:ABC\"\n\"\" = \"\"\n[[baseline]]\nid = \"b\"\nservers = [\"npm/x\"]\nreason = \"r\"\nfile = \"x\"\n";
+    let told = PolicyDocument::parse("p", text).expect_err("mistakes").mistakes;
+    let told = told.iter().map(|m| format!("{}:{}", m.line, m.what)).collect::<Vec<_>>();
+    for expected in [
+        "3:`new-tools` is the id of a built-in decision",
+        "2:[[baseline]] has no `servers`",
+        "5:`server` cannot be `abc`",
+        "7:`read` must be a string",
+        "8:`write` cannot be `sha256:ABC`",
+        "9:a tool without a name",
+        "12:`npm/x` is no identity",
+        "10:[[baseline]] has neither `server` nor `tools`",
+        "14:",
+    ] {
+        assert!(told.iter().any(|told| told.starts_with(expected)), "{expected}: {told:#?}");
+    }
+    let hash = "a".repeat(64);
+    let text = format!(
+        "version = 1\n[[baseline]]\nid = \"b\"\nservers = [\"pkg:npm/x\"]\nreason = \"r\"\n[baseline.tools]\nread = \"sha256:{hash}\"\n"
+    );
+    let document = PolicyDocument::parse("p", &text).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let [one] = &document.baselines[..] else { panic!("one") };
+    assert_eq!(
+        (one.line, one.server.as_ref(), one.tools.as_ref().map(|tools| &tools["read"])),
+        (2, None, Some(&hash))
+    );
 }

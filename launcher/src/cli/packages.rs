@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 pub(super) const FETCH_EXAMPLES: &str = "\
 Examples:
@@ -36,19 +36,28 @@ pub struct FetchCheckArgs {
     pub key: String,
 }
 
+/// What is pinned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PinKind {
+    /// The tree of a package that a runner fetches
+    Package,
+    /// What a server says of its tools
+    Tools,
+}
+
 /// `pins …`
 #[derive(Debug, Subcommand)]
 pub enum PinsCommand {
-    /// List what is pinned, and what the registries offer instead
+    /// List what is pinned: packages and definitions of tools, and what is offered instead
     #[command(
-        after_help = "Example:\n  stockade pins list --json | jq -r '.[] | select(.state != \"pinned\") | .package'"
+        after_help = "Example:\n  stockade pins list --json | jq -r '.[] | select(.kind == \"tools\" and .state != \"approved\") | .pin'"
     )]
     List {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Show a pin with every package of its tree
+    /// Show a pin of a package with everything of its tree, or of a server with all of its tools
     #[command(after_help = "Example:\n  stockade pins show @modelcontextprotocol/server-everything")]
     Show {
         /// Its package, or the pin's own name
@@ -58,12 +67,12 @@ pub enum PinsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Show what the registry offers, against what is pinned
-    #[command(after_help = "Exit code 0, whether anything waits or not.")]
+    /// Show what a registry offers or a server says now, against what is pinned
+    #[command(after_help = "Without a name: of everything. Exit code 0, whether anything waits or not.")]
     Diff {
-        /// Its package, or the pin's own name
-        #[arg(value_name = "PACKAGE")]
-        name: String,
+        /// Its package or server, or the pin's own name
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -75,20 +84,41 @@ pub enum PinsCommand {
         #[arg(value_name = "PACKAGE")]
         name: String,
     },
-    /// Run what waits from the next start on; asks on the terminal
-    #[command(
-        after_help = "Example:\n  stockade pins diff mcp-server-time && stockade pins approve mcp-server-time"
-    )]
+    /// Agree to what waits; shows it and asks on the terminal
+    #[command(after_help = "\
+Examples:
+  stockade pins approve mcp-server-time
+  stockade pins approve github --tool create_issue
+
+A package runs from the next start on; definitions of tools hold from the next message on, in running sessions too.")]
     Approve {
-        /// Its package, or the pin's own name
-        #[arg(value_name = "PACKAGE")]
+        /// Its package or server, or the pin's own name
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Only this tool of the server; repeatable
+        #[arg(long = "tool", value_name = "NAME")]
+        tools: Vec<String>,
+        /// Only this kind of pin
+        #[arg(long)]
+        kind: Option<PinKind>,
+    },
+    /// Print the approved definitions of a server as a section that a policy can expect
+    #[command(
+        after_help = "Example:\n  stockade pins export github >> policy.toml && stockade policy check policy.toml"
+    )]
+    Export {
+        /// The server, or the pin's own name
+        #[arg(value_name = "SERVER")]
         name: String,
     },
-    /// Remove a pin: the next start pins what the registry offers then; asks on the terminal
+    /// Remove a pin: the next start pins what is offered then; asks on the terminal
     Forget {
-        /// Its package, or the pin's own name
-        #[arg(value_name = "PACKAGE")]
+        /// Its package or server, or the pin's own name
+        #[arg(value_name = "NAME")]
         name: String,
+        /// Only this kind of pin
+        #[arg(long)]
+        kind: Option<PinKind>,
     },
     /// Remove every tree that no pin names
     Prune,

@@ -38,7 +38,9 @@ use source::{By, Source};
 use store::Store;
 
 pub(crate) use jail::carry_out;
-pub(crate) use verbs::{Kept, Line, approve, check, diff, fetch as fetch_now, forget, list, prune, show};
+pub(crate) use verbs::{
+    Kept, Line, approve, check, diff, fetch as fetch_now, find, forget, list, prune, show,
+};
 
 /// How often the registry is asked for something newer.
 const CHECKED_EVERY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);

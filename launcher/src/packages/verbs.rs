@@ -168,6 +168,14 @@ pub(crate) fn list(facts: &Facts) -> Result<(Vec<Kept>, Vec<Damaged>), Failure> 
 /// # Errors
 /// When there is none, or more than one.
 pub(crate) fn show(name: &str, facts: &Facts) -> Result<Kept, Failure> {
+    find(name, facts)?.ok_or_else(|| unknown(name))
+}
+
+/// The same; `None` if there is none.
+///
+/// # Errors
+/// When there is more than one, or it cannot be read.
+pub(crate) fn find(name: &str, facts: &Facts) -> Result<Option<Kept>, Failure> {
     let (pins, damaged) = list(facts)?;
     if let Some((_, failure)) = damaged.into_iter().find(|(key, _)| key == name) {
         return Err(failure);
@@ -178,13 +186,13 @@ pub(crate) fn show(name: &str, facts: &Facts) -> Result<Kept, Failure> {
     };
     let mut found: Vec<Kept> = pins.into_iter().filter(means).collect();
     match (found.pop(), found.is_empty()) {
-        (Some(one), true) => Ok(one),
+        (Some(one), true) => Ok(Some(one)),
         (Some(one), false) => {
             let keys: Vec<String> = found.iter().chain([&one]).map(|kept| kept.key.clone()).collect();
             Err(Failure::new(Kind::Usage, format!("`{name}` has several pins"))
                 .hint(format!("name one: {}", keys.join(", "))))
         }
-        (None, _) => Err(unknown(name)),
+        (None, _) => Ok(None),
     }
 }
 

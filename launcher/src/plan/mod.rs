@@ -38,6 +38,8 @@ pub struct Plan {
     pub client_name: Option<String>,
     /// Identities: package URL first if known, then `file:sha256:…`.
     pub identities: Vec<String>,
+    /// What the server is known by, whatever its version and whatever client starts it.
+    pub lasting: Lasting,
     /// Profile in force.
     pub profile: String,
     /// Why that profile: `--profile`, `matches pkg:npm/…`, `default of the policy`.
@@ -68,6 +70,15 @@ pub struct Plan {
     pub flag_grants: Vec<String>,
     /// The container that this is the engine's part of, if the server runs in one.
     pub container: Option<Contained>,
+}
+
+/// A server beyond one version and one client's entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lasting {
+    /// The package's or program's own name.
+    pub name: String,
+    /// Package URL without a version; of other code, where it lies.
+    pub identity: String,
 }
 
 /// What a plan is made from.
@@ -141,6 +152,7 @@ impl Plan {
             server_name: names.server,
             client_name: names.client,
             identities: input.resolved.identities.clone(),
+            lasting: Lasting::of(input.resolved),
             profile: input.profile.name.to_string(),
             profile_why: input.profile_why.clone(),
             policy_hash: input.policy_hash.clone(),
@@ -178,6 +190,27 @@ pub fn server_key(id: Option<&str>, resolved: &Resolved) -> String {
 pub fn private_dirs(state_dir: &Path, key: &str) -> [PathBuf; 2] {
     let dirs = paths::PrivateDirs::of(state_dir, key, "");
     [dirs.state, dirs.cache]
+}
+
+impl Lasting {
+    fn of(resolved: &Resolved) -> Self {
+        let identity = match resolved.identities.first() {
+            Some(identity) if identity.starts_with("pkg:") => lasting_package(identity),
+            Some(identity) if identity.starts_with("command:") => identity.clone(),
+            // A path may be private, and a command line hold a credential.
+            _ => format!("code:sha256:{}", crate::identity::sha256_hex(resolved.code.as_bytes())),
+        };
+        Self { name: resolved.name.clone(), identity }
+    }
+}
+
+/// `pkg:oci/a@sha256:b?repository_url=c&tag=d` → `pkg:oci/a?repository_url=c`
+fn lasting_package(purl: &str) -> String {
+    let (name, qualifiers) = purl.split_once('?').unwrap_or((purl, ""));
+    let kept: Vec<&str> =
+        qualifiers.split('&').filter(|part| !part.is_empty() && !part.starts_with("tag=")).collect();
+    let mark = if kept.is_empty() { "" } else { "?" };
+    format!("{}{mark}{}", without_version(name), kept.join("&"))
 }
 
 struct Names {

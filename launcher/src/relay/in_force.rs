@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use stockade_policy::approvals::{Approval, Approvals};
 use stockade_policy::detect::{Engine, HashKey};
-use stockade_policy::mediator::Mediator;
+use stockade_policy::mediator::{Mediator, Repinned};
 use stockade_policy::rules::{Item, Policy};
 use stockade_policy::verdict::Access;
 
 use crate::approvals::{self, Standing};
+use crate::definitions::{Definitions, DefinitionsPinned};
 use crate::error::{Failure, Kind};
 use crate::host::Facts;
 use crate::watch::FileWatch;
@@ -28,6 +29,8 @@ pub(crate) struct InForce {
     /// `None`: the policy comes from no file.
     files: Option<Files>,
     standing: Standing,
+    /// `None`: nothing is kept of what the server says.
+    definitions: Option<Definitions>,
     session: String,
 }
 
@@ -63,6 +66,10 @@ pub(super) enum News {
     Broken(Box<Failure>),
     /// The approvals are not to be trusted, and why.
     Distrusted(String),
+    /// Other definitions hold: what was pinned at first sight, and whether a list looks different now.
+    Definitions(Option<DefinitionsPinned>, Repinned),
+    /// The pins cannot be read or stored, and why.
+    Unkept(Box<Failure>),
 }
 
 impl InForce {
@@ -88,7 +95,12 @@ impl InForce {
         };
         let hash = policy.hash().into();
         let standing = Standing::new(&facts.state_dir);
-        Ok(Self { policy, hash, engine, files, standing, session: session.to_owned() })
+        Ok(Self { policy, hash, engine, files, standing, definitions: None, session: session.to_owned() })
+    }
+
+    /// With what is kept of this server's definitions. The mediator knows them already.
+    pub(crate) fn with_definitions(self, definitions: Option<Definitions>) -> Self {
+        Self { definitions, ..self }
     }
 
     /// Names the policy in force.
@@ -116,7 +128,28 @@ impl InForce {
         let mut news = Vec::new();
         news.extend(self.look_at_policy(mediator));
         news.extend(self.look_at_approvals(mediator));
+        news.extend(self.look_at_definitions(mediator));
         news
+    }
+
+    /// Stores what the mediator saw, before anybody else sees it.
+    pub(super) fn keep_definitions(&mut self, mediator: &mut Mediator) -> Option<News> {
+        let sightings = mediator.take_sightings();
+        if sightings.is_empty() {
+            return None;
+        }
+        match self.definitions.as_mut()?.keep(&sightings) {
+            Ok(None) => None,
+            Ok(Some(kept)) => Some(News::Definitions(kept.pinned, mediator.set_pins(kept.pins))),
+            Err(failure) => Some(News::Unkept(Box::new(failure))),
+        }
+    }
+
+    fn look_at_definitions(&mut self, mediator: &mut Mediator) -> Option<News> {
+        Some(match self.definitions.as_mut()?.look()? {
+            Ok(pins) => News::Definitions(None, mediator.set_pins(pins)),
+            Err(failure) => News::Unkept(Box::new(failure)),
+        })
     }
 
     fn look_at_policy(&mut self, mediator: &mut Mediator) -> Option<News> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
-use stockade_policy::mediator::{Action, Mediator, Now, Peer, Record, ServerEnd, Waiting};
+use stockade_policy::mediator::{Action, Mediator, Now, Peer, Record, Repinned, ServerEnd, Waiting};
 use stockade_policy::wire::LineEnds;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc::Sender;
@@ -23,6 +23,7 @@ use super::lines::{Line, LineReader};
 use super::recorder::Recorder;
 use super::syncing::Syncing;
 use crate::approvals::{self, ApprovalsDistrusted};
+use crate::definitions::DefinitionsUnkept;
 use crate::egress::CatchUp;
 use crate::policies;
 use crate::telemetry::{
@@ -156,7 +157,12 @@ impl Hub {
                 }
                 Line::End => return,
             }
+            // What is pinned is on the disk before the client sees it.
+            let kept = self.in_force.borrow_mut().keep_definitions(&mut self.mediator.borrow_mut());
             self.carry_out((from, &policy), whole, &mut actions).await;
+            if let Some(news) = kept {
+                self.tell(news).await;
+            }
             self.progressed.notify_one();
         }
     }
@@ -414,36 +420,53 @@ impl Hub {
     async fn look(&self) {
         let news = self.in_force.borrow_mut().look(&mut self.mediator.borrow_mut());
         for one in news {
-            match one {
-                News::Policy { before, denied } => {
-                    let (layers, full_disk) = {
-                        let force = self.in_force.borrow();
-                        (layers(force.policy()), force.policy().full_disk())
-                    };
-                    self.log.borrow_mut().set_full_disk(full_disk);
-                    self.append("policy.changed", &PolicyChanged { before: before.to_string(), layers });
-                    match denied {
-                        Some(why) => {
-                            self.breaks(Cause::PolicyStopped(why.clone()));
-                            self.session_ends(&why).await;
-                        }
-                        None => self.announce().await,
+            self.tell(one).await;
+        }
+    }
+
+    async fn tell(&self, news: News) {
+        match news {
+            News::Policy { before, denied } => {
+                let (layers, full_disk) = {
+                    let force = self.in_force.borrow();
+                    (layers(force.policy()), force.policy().full_disk())
+                };
+                self.log.borrow_mut().set_full_disk(full_disk);
+                self.append("policy.changed", &PolicyChanged { before: before.to_string(), layers });
+                match denied {
+                    Some(why) => {
+                        self.breaks(Cause::PolicyStopped(why.clone()));
+                        self.session_ends(&why).await;
                     }
-                }
-                News::Broken(failure) => {
-                    let why = failure.to_string();
-                    self.note(format!(
-                        "stockade: the changed policy is not used, the last good one stays in force\n{why}\n"
-                    ));
-                    self.append("policy.broken", &PolicyBroken { why });
-                }
-                News::Distrusted(why) => {
-                    self.note(format!("stockade: no approval counts: {why}\n"));
-                    self.append("approvals.distrusted", &ApprovalsDistrusted { why });
+                    None => self.announce().await,
                 }
             }
-            self.to_be_synced(true);
+            News::Broken(failure) => {
+                let why = failure.to_string();
+                self.note(format!(
+                    "stockade: the changed policy is not used, the last good one stays in force\n{why}\n"
+                ));
+                self.append("policy.broken", &PolicyBroken { why });
+            }
+            News::Distrusted(why) => {
+                self.note(format!("stockade: no approval counts: {why}\n"));
+                self.append("approvals.distrusted", &ApprovalsDistrusted { why });
+            }
+            News::Definitions(pinned, repinned) => {
+                if let Some(pinned) = pinned {
+                    self.append("definitions.pinned", &pinned);
+                }
+                if repinned == Repinned::Different {
+                    self.announce().await;
+                }
+            }
+            News::Unkept(failure) => {
+                let why = failure.to_string();
+                self.note(format!("stockade: what this server says of its tools is not kept: {why}\n"));
+                self.append("definitions.unkept", &DefinitionsUnkept { why });
+            }
         }
+        self.to_be_synced(true);
     }
 
     fn note(&self, line: String) {

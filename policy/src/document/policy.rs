@@ -1,5 +1,6 @@
 //! Policy files (`policy.toml`): one file is one layer.
 
+mod baseline;
 mod cases;
 mod detectors;
 mod limit;
@@ -96,6 +97,9 @@ pub struct Defaults {
     /// What becomes of tools whose definition is another one than when it was approved or first seen. `allow` is only to
     /// record it.
     pub changed_tools: Access,
+    /// What becomes of tools that a server adds after somebody saw its whole list, until they are approved. `allow` is only to
+    /// record it.
+    pub new_tools: Access,
     /// Whether a person may answer what `ask` rules ask: `Deny` makes each `ask` a refusal.
     pub approvals: Access,
     /// What becomes of newer packages; `None` leaves it to the other layers.
@@ -230,6 +234,23 @@ pub struct DlpRule {
     pub line: usize,
 }
 
+/// `[[baseline]]`: what servers are expected to say of themselves and of their tools.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Baseline {
+    /// Unique in its file.
+    pub id: String,
+    /// Identity patterns of the servers whose definitions these are.
+    pub servers: Vec<String>,
+    /// Hex SHA-256 of the server's name, version and instructions; `None`: those are free.
+    pub server: Option<String>,
+    /// Hex SHA-256 of every tool by its name; `None`: tools are free.
+    pub tools: Option<BTreeMap<String, String>>,
+    /// One sentence for people.
+    pub reason: String,
+    /// Line in its file, from 1.
+    pub line: usize,
+}
+
 /// One policy file, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyDocument {
@@ -245,6 +266,8 @@ pub struct PolicyDocument {
     pub limits: Vec<LimitRule>,
     /// DLP rules in file order.
     pub dlp: Vec<DlpRule>,
+    /// Baselines in file order.
+    pub baselines: Vec<Baseline>,
     /// `[keywords.NAME]`
     pub keywords: Vec<KeywordList>,
     /// `[limits] frame_to_server` / `frame_to_client`, in bytes.

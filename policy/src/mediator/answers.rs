@@ -38,11 +38,12 @@ impl Mediator {
             return self.unexpected(frame, &key, turn);
         };
         let mut record = self.answer_record(frame, &key, &entry, turn);
+        let mut withheld = Vec::new();
         let list = match (turn.from, outcome) {
             (Peer::Server, Outcome::Result(result)) => {
                 self.learn_server(frame, &entry, result);
                 if matches!(&*entry.method, "initialize" | "server/discover") {
-                    self.pin_server(frame, result, turn);
+                    withheld = self.pin_server(frame, result, turn);
                 }
                 ListKind::of(&entry.method).map(|kind| List { kind, result, era: entry.era })
             }
@@ -60,7 +61,11 @@ impl Mediator {
         };
         let mut scan = self.scan(frame, turn.direction());
         let mut edits = list.and_then(|list| self.filter(frame, list, &mut scan, turn)).unwrap_or_default();
+        if let Some(List { kind: ListKind::Tools, result, .. }) = list {
+            self.turn_page(frame, result, &entry);
+        }
         edits.extend(changes.edits);
+        edits.extend(withheld);
         let state = match outcome {
             Outcome::Result(result) => frame.get(result, "requestState").map(|state| frame.span(state)),
             Outcome::Error(_) => None,
@@ -146,7 +151,7 @@ impl Mediator {
             ) => {
                 let target = match &entry.is_for {
                     Use::Call(target) => Some(&**target),
-                    Use::Nothing | Use::Feature(_) | Use::Task(_) | Use::Listening(_) => None,
+                    Use::Nothing | Use::Feature(_) | Use::Task(_) | Use::Page(_) | Use::Listening(_) => None,
                 };
                 changes.ruling = self.may_continue(frame, result, target);
             }
@@ -172,7 +177,7 @@ impl Mediator {
                 self.note_task(frame, result, owner, work);
             }
             Use::Feature(feature) => self.note_task(frame, result, owner, Work::Feature(feature.clone())),
-            Use::Nothing | Use::Task(_) | Use::Listening(_) => {}
+            Use::Nothing | Use::Task(_) | Use::Page(_) | Use::Listening(_) => {}
         }
     }
 

@@ -17,6 +17,7 @@ use super::record::{Record, RecordKind, built_in, shown, shown_id};
 use super::reply;
 use super::rounds::{Continued, Mark, Target, mark_of_arguments};
 use super::session::{Mediator, brief};
+use super::sightings::cursor;
 use super::subject::{ClientFeature, Named, Subject};
 use super::tally::Dropped;
 use crate::detect::Finding;
@@ -313,6 +314,9 @@ impl Mediator {
             }
             Subject::Feature(feature) => Use::Feature(feature),
             Subject::Task(id) => Use::Task(id.into()),
+            Subject::None if turn.from == Peer::Client && call.method == "tools/list" => {
+                Use::Page(params.and_then(|params| cursor(frame, params, "cursor")))
+            }
             Subject::None if call.method == "subscriptions/listen" => Use::Listening(opted(frame, params)),
             Subject::Item(_) | Subject::None | Subject::Reference { .. } => Use::Nothing,
         };

@@ -10,7 +10,7 @@ use super::catalogue::ItemKind;
 use super::content::{Ruled, Scan, contains};
 use super::edit::{Edit, removals};
 use super::pending::Era;
-use super::pins::skeleton;
+use super::pins::{CHANGED_RULE, NEW_RULE, skeleton};
 use super::record::{Record, RecordKind, built_in, shown};
 use super::session::Mediator;
 use crate::detect::Finding;
@@ -200,6 +200,7 @@ impl Mediator {
         if kind != ListKind::Tools {
             return alike;
         }
+        self.begin_list();
         let mut here: BTreeMap<String, &str> = BTreeMap::new();
         for definition in definitions {
             let Some(name) = definition.name.as_deref() else { continue };
@@ -246,9 +247,13 @@ impl Mediator {
         }
         // What is asked about is shown: of what it does not see a model cannot ask anything.
         let mut verdict = Verdict { access: Access::Allow, reason: access.reason, ..Verdict::CLEAR };
-        if kind == ListKind::Tools && self.seen.is_changed(name) {
+        // One that is new is told of once in a session.
+        if kind == ListKind::Tools
+            && let Some(reason) = self.about_change(name).and_then(|change| change.reason)
+            && (reason.rule != NEW_RULE || self.is_fresh(name))
+        {
             verdict.content = Content::Monitor;
-            verdict.reason = self.about_change(name).and_then(|change| change.reason);
+            verdict.reason = Some(reason);
         }
         for (_, ruling) in inside.iter().filter(|(finding, _)| is_instruction(finding)) {
             let content = if ruling.verdict == Content::Redact { Content::Block } else { ruling.verdict };
@@ -274,7 +279,7 @@ impl Mediator {
         match &verdict.reason {
             Some(reason)
                 if verdict.content == Content::Block
-                    || (verdict.refuses() && reason.rule.starts_with("definition/")) =>
+                    || (verdict.refuses() && hides_for_good(&reason.rule)) =>
             {
                 self.catalogue.hide(kind.item_kind(), name, reason);
             }
@@ -321,6 +326,11 @@ impl Definitions {
             turn.record(record);
         }
     }
+}
+
+/// Whether a definition stays hidden until it is seen again. How it stands to its pin is asked at every call.
+fn hides_for_good(rule: &str) -> bool {
+    rule.starts_with("definition/") && rule != CHANGED_RULE && rule != NEW_RULE
 }
 
 /// How often each name stands in the list.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::action::{Now, Peer};
 use super::announce::Opted;
 use super::rounds::Target;
+use super::sightings::Cursor;
 use super::subject::ClientFeature;
 use crate::wire::IdKey;
 
@@ -63,6 +64,8 @@ pub(super) enum Use {
     Feature(ClientFeature),
     /// A task, by its id.
     Task(Box<str>),
+    /// A page of the list of tools, by its cursor.
+    Page(Option<Cursor>),
     /// A subscription that stays open.
     Listening(Opted),
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::access::{AccessRule, Fit, Question};
+use super::baseline::CompiledBaseline;
 use super::content::ContentRule;
 use super::identity::{Identities, IdentityPattern};
 use super::index::Index;
@@ -51,6 +52,7 @@ pub(super) struct CompiledLayer {
     pub(super) mode: Mode,
     pub(super) may_relax: Vec<Class>,
     pub(super) limits: Vec<CompiledLimit>,
+    pub(super) baselines: Vec<CompiledBaseline>,
     unnamed: Access,
     rules: Vec<AccessRule>,
     index: Index,
@@ -77,6 +79,11 @@ impl CompiledLayer {
             mode: document.mode,
             may_relax: document.may_relax.clone(),
             limits: document.limits.iter().map(|limit| CompiledLimit::new(limit, layer.origin)).collect(),
+            baselines: document
+                .baselines
+                .iter()
+                .map(|one| CompiledBaseline::new(one, layer.origin, document.mode))
+                .collect(),
             unnamed: document.defaults.server,
             index: Index::new(&rules),
             rules,

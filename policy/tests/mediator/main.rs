@@ -5,6 +5,7 @@ mod answers;
 mod approvals;
 mod calls;
 mod content;
+mod definitions;
 mod endings;
 mod features;
 mod hostile;

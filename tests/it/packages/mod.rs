@@ -92,11 +92,12 @@ impl Registry {
         finished.stderr
     }
 
-    /// The pins, as `pins list --json` has them.
+    /// The pins of packages, as `pins list --json` has them.
     fn pins(&self) -> Vec<Value> {
         let finished = self.stockade(&["pins", "list", "--json"]);
         let pins: Value = serde_json::from_slice(&finished.stdout).expect("JSON");
-        pins.as_array().expect("a list").clone()
+        let of_packages = |pin: &&Value| pin["kind"] == "package";
+        pins.as_array().expect("a list").iter().filter(of_packages).cloned().collect()
     }
 
     /// `stockade WORDS…` on a terminal, with this typed.

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use stockade_policy::document::policy::{Class, DlpRule, Feature, Mode, PolicyDocument, Rule};
 use stockade_policy::rules::{Layer, Policy, Times};
+use stockade_policy::verdict::Access;
 
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -26,6 +27,8 @@ const SETTINGS: &[Setting] = &[
     ("defaults.packages", |document| {
         document.defaults.packages.map_or(String::new(), |packages| word(&packages))
     }),
+    ("defaults.changed_tools", |document| unless_monitored(document.defaults.changed_tools)),
+    ("defaults.new_tools", |document| unless_monitored(document.defaults.new_tools)),
     ("limits.frame_to_server", |document| bytes(document.frame_bytes_max.0)),
     ("limits.frame_to_client", |document| bytes(document.frame_bytes_max.1)),
 ];
@@ -33,6 +36,11 @@ const SETTINGS: &[Setting] = &[
 pub(super) fn show(flag: Option<&Path>, json: bool) -> Result<Exit, Failure> {
     let policy = policies::load(&Facts::gather()?, flag)?;
     if json { super::print_json(&as_json(&policy)) } else { super::print(&text(&policy)) }
+}
+
+/// To let a definition pass is to put it on record.
+fn unless_monitored(access: Access) -> String {
+    if access == Access::Allow { "monitor".to_owned() } else { access.word().to_owned() }
 }
 
 fn mode(document: &PolicyDocument) -> &'static str {
@@ -100,6 +108,15 @@ fn text(policy: &Policy) -> String {
         format!("{head}          {}: {}\n", place(layer, rule.line), rule.reason)
     });
     section(&mut text, "Findings: of the rules about one the strictest decides", findings);
+    let baselines = each(policy, |document| &document.baselines).map(|(layer, one)| {
+        let tools = one
+            .tools
+            .as_ref()
+            .map_or_else(|| "any tools".to_owned(), |tools| format!("{} tools", tools.len()));
+        let head = format!("  {}  {tools}{}\n", one.id, of(&one.servers));
+        format!("{head}          {}: {}\n", place(layer, one.line), one.reason)
+    });
+    section(&mut text, "Baselines: what servers are expected to say of their tools", baselines);
     let keywords = each(policy, |document| &document.keywords).map(|(layer, list)| {
         let line = line_of_list(layer, &list.name);
         format!("  keyword/{}  {} words  {}\n", list.name, list.words.len(), place(layer, line))
@@ -241,6 +258,12 @@ fn as_json(policy: &Policy) -> Value {
             "reason": rule.reason, "at": at(layer, rule.line),
         })
     });
+    let baselines = each(policy, |document| &document.baselines).map(|(layer, one)| {
+        json!({
+            "id": one.id, "servers": one.servers, "server": one.server, "tools": one.tools, "reason": one.reason,
+            "at": at(layer, one.line),
+        })
+    });
     let keywords = each(policy, |document| &document.keywords).map(|(layer, list)| {
         let line = line_of_list(layer, &list.name);
         json!({ "name": list.name, "words": list.words.len(), "whole_word": list.whole_word, "at": at(layer, line) })
@@ -252,6 +275,7 @@ fn as_json(policy: &Policy) -> Value {
         "rules": rules.collect::<Vec<_>>(),
         "limits": limits.collect::<Vec<_>>(),
         "dlp": findings.collect::<Vec<_>>(),
+        "baselines": baselines.collect::<Vec<_>>(),
         "keywords": keywords.collect::<Vec<_>>(),
     })
 }

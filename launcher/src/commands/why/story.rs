@@ -54,6 +54,7 @@ impl Story<'_> {
             self.verdict(&mut page);
         }
         page.line("told", &self.told());
+        self.definition(&mut page);
         self.way_out(&mut page);
         self.around(&mut page);
         for other in self.others {
@@ -190,6 +191,10 @@ impl Story<'_> {
     fn stands_in(&self) -> String {
         let Some(place) = self.place else {
             return match self.event.what("layer") {
+                _ if self.event.what("rule") == "definition/changed" => {
+                    "`[defaults] changed_tools`".to_owned()
+                }
+                _ if self.event.what("rule") == "definition/new" => "`[defaults] new_tools`".to_owned(),
                 "built-in" => "Stockade itself: no policy can change it".to_owned(),
                 _ => "a layer whose start is not on record any more".to_owned(),
             };
@@ -217,6 +222,21 @@ impl Story<'_> {
             _ => "the server",
         };
         if told.is_empty() { String::new() } else { format!("{to}: “{told}”") }
+    }
+
+    /// Where a definition is to be seen that is not what was agreed to.
+    fn definition(&self, page: &mut Page) {
+        if matches!(self.event.what("rule"), "definition/changed" | "definition/new") {
+            let server = harmless(self.event.who("server"));
+            page.line(
+                "definition",
+                &format!("`stockade pins diff {server}` shows what it is now, against what was approved"),
+            );
+            page.line(
+                "",
+                &format!("`stockade pins approve {server}` on a terminal of your own agrees to it"),
+            );
+        }
     }
 
     /// What a person can do. Nothing of it is for a model: `why` is not in any answer.

@@ -3,6 +3,7 @@
 use super::detectors::KnownDetectors;
 use std::collections::BTreeMap;
 
+use super::baseline::baseline;
 use super::limit::limit;
 use super::rule::rule;
 use super::{Class, Defaults, Directions, DlpRule, FullDisk, Mode, Packages, PolicyDocument, UnknownMethods};
@@ -27,7 +28,8 @@ pub(super) const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("monito
 pub(super) const METHODS: &[(&str, UnknownMethods)] =
     &[("forward", UnknownMethods::Forward), ("deny", UnknownMethods::Deny)];
 pub(super) const GRANTS: &[(&str, Access)] = &[("allow", Access::Allow), ("deny", Access::Deny)];
-/// What is done about a tool whose definition changed since it was first seen; `monitor` stops nothing.
+/// What is done about a tool whose definition changed since it was first seen, or that was added since; `monitor` stops
+/// nothing.
 pub(super) const CHANGED: &[(&str, Access)] =
     &[("monitor", Access::Allow), ("ask", Access::Ask), ("deny", Access::Deny)];
 pub(super) const DISKS: &[(&str, FullDisk)] =
@@ -39,8 +41,8 @@ pub(super) const MATCHES: &[(&str, bool)] = &[("word", true), ("substring", fals
 pub(super) const NAME_PATTERN: &str = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$";
 
 /// Ids under which built-in decisions are recorded: a rule of the same name could not be told from them.
-const BUILT_IN_IDS: [&str; 6] =
-    ["approvals", "changed-tools", "default", "grants-by-flag", "no-policy", "tool-name"];
+const BUILT_IN_IDS: [&str; 7] =
+    ["approvals", "changed-tools", "default", "grants-by-flag", "new-tools", "no-policy", "tool-name"];
 
 // Keys that the design knows and this version does not: each is refused by name, because a condition or a limit that
 // is silently passed over makes a rule wider than its author wrote it.
@@ -68,14 +70,25 @@ pub(super) fn parse(file: &str, text: &str) -> Result<PolicyDocument, Mistakes> 
         dlp.extend(dlp_rule(r, section, &mut ids, &known));
     }
     let limits = top.tables(r, "limit").into_iter().filter_map(|s| limit(r, s, &mut ids)).collect();
+    let baselines = top.tables(r, "baseline").into_iter().filter_map(|s| baseline(r, s, &mut ids)).collect();
     let may_relax = may_relax(r, &mut top);
     let frame_bytes_max = frame_sizes(r, &mut top);
     let lines = lines(r, &members);
     top.close(r, TOP_NOT_YET);
     let mode = mode.unwrap_or(Mode::Enforce);
     let keywords = keywords.into_iter().filter_map(|list| list.ok()).collect();
-    let document =
-        PolicyDocument { mode, may_relax, defaults, rules, limits, dlp, keywords, frame_bytes_max, lines };
+    let document = PolicyDocument {
+        mode,
+        may_relax,
+        defaults,
+        rules,
+        limits,
+        dlp,
+        baselines,
+        keywords,
+        frame_bytes_max,
+        lines,
+    };
     reader.finish(file, Some(document))
 }
 
@@ -133,6 +146,7 @@ fn defaults(r: &mut Reader<'_>, top: &mut Section<'_>) -> Defaults {
         grants_by_flag: Access::Allow,
         full_disk: FullDisk::DropOldest,
         changed_tools: Access::Allow,
+        new_tools: Access::Allow,
         approvals: Access::Allow,
         packages: None,
     };
@@ -155,6 +169,9 @@ fn defaults(r: &mut Reader<'_>, top: &mut Section<'_>) -> Defaults {
     defaults.packages = section.word(r, "packages", PACKAGES);
     if let Some(changed) = section.word(r, "changed_tools", CHANGED) {
         defaults.changed_tools = changed;
+    }
+    if let Some(new) = section.word(r, "new_tools", CHANGED) {
+        defaults.new_tools = new;
     }
     if let Some(approvals) = section.word(r, "approvals", GRANTS) {
         defaults.approvals = approvals;

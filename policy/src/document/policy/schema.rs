@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::baseline::HASH_PATTERN;
 use super::limit::{BYTES, CALLS, EFFECTS};
 use super::parse::{
     ACCESS, ACTIONS, CHANGED, CONFIDENCES, DIRECTIONS, DISKS, FRAME_BYTES, GRANTS, MATCHES, METHODS, MODES,
@@ -54,6 +55,12 @@ fn policy() -> Vec<Key> {
         key("rule", Optional, Form::Tables(rule()), "Who may use what"),
         key("limit", Optional, Form::Tables(limit()), "How often and how much in one session"),
         key("dlp", Optional, Form::Tables(dlp()), "What is done about what is found in messages"),
+        key(
+            "baseline",
+            Optional,
+            Form::Tables(baseline()),
+            "What servers are expected to say of themselves and of their tools",
+        ),
         key("limits", Optional, Form::Table(limits()), "Sizes of messages"),
     ]
 }
@@ -76,6 +83,11 @@ fn defaults() -> Vec<Key> {
         optional("full_disk", words(DISKS), "What happens when nothing can be recorded"),
         optional("packages", words(PACKAGES), "What becomes of newer packages"),
         optional("changed_tools", words(CHANGED), "What is done about a tool whose definition changed"),
+        optional(
+            "new_tools",
+            words(CHANGED),
+            "What is done about a tool that was added after the first look",
+        ),
         optional("approvals", words(GRANTS), "Whether a person may answer what `ask` rules ask"),
     ]
 }
@@ -171,6 +183,17 @@ fn dlp() -> Vec<Key> {
         servers(),
         key("except", Optional, Form::Table(except), "Whom it is not about"),
         key("reason", Optional, Form::Text(None), "One sentence for users and models"),
+    ]
+}
+
+fn baseline() -> Vec<Key> {
+    use Need::{Optional, Required};
+    vec![
+        id(),
+        key("servers", Required, Form::Texts, "Servers by identity, with `*`: whose definitions these are"),
+        key("server", Optional, text(HASH_PATTERN), "Hash of the server's name, version and instructions"),
+        key("tools", Optional, Form::Named, "Hash of every tool by its name; there are to be no others"),
+        reason(),
     ]
 }
 
