@@ -165,72 +165,24 @@ impl Class {
         // What stands around the payload.
         const ENVELOPE: usize = 150;
         let payload = bytes - ENVELOPE;
-        let call = || request("tools/call", r#"{"name":"read_file","arguments":{"path":"/srv/a"}}"#);
         let (before, line) = match self {
-            Self::Call => {
-                let value = form.value(payload);
-                (
-                    None,
-                    request(
-                        "tools/call",
-                        &format!(
-                            r#"{{"name":"read_file","arguments":{{"path":"/srv/a","content":{value}}}}}"#
-                        ),
-                    ),
-                )
+            Self::Call | Self::StatelessCall => (None, self.call(form, payload)),
+            Self::TextResult | Self::StructuredResult => {
+                let call = request("tools/call", r#"{"name":"read_file","arguments":{"path":"/srv/a"}}"#);
+                (Some(call), self.result(form, payload))
             }
-            Self::StatelessCall => {
-                let value = form.value(payload - META.len());
-                (
-                    None,
-                    request(
-                        "tools/call",
-                        &format!(
-                            r#"{{"name":"read_file","arguments":{{"path":"/srv/a","content":{value}}},{META}}}"#
-                        ),
-                    ),
-                )
-            }
-            Self::TextResult => {
-                let text = form.string(payload);
-                (
-                    Some(call()),
-                    result(&format!(r#"{{"content":[{{"type":"text","text":{text}}}],"isError":false}}"#)),
-                )
-            }
-            Self::StructuredResult => {
-                let value = form.value(payload);
-                (
-                    Some(call()),
-                    result(&format!(
-                        r#"{{"content":[{{"type":"text","text":"see there"}}],"structuredContent":{{"rows":{value}}}}}"#
-                    )),
-                )
-            }
-            Self::ToolsList => {
-                (Some(request("tools/list", "{}")), result(&format!(r#"{{"tools":{}}}"#, tools(payload))))
+            Self::ToolsList => (Some(request("tools/list", "{}")), self.result(form, payload)),
+            Self::Resource => {
+                let read = request("resources/read", r#"{"uri":"file:///srv/a.txt"}"#);
+                (Some(read), self.result(form, payload))
             }
             Self::Notification => {
                 let value = form.value(payload);
-                (
-                    None,
-                    format!(
-                        r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"level":"info","logger":"bench","data":{value}}}}}"#
-                    ),
-                )
+                let params = format!(r#"{{"level":"info","logger":"bench","data":{value}}}"#);
+                (None, format!(r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{params}}}"#))
             }
             Self::ResourceRequest => {
                 (None, request("resources/read", r#"{"uri":"file:///srv/data/reports/2026/november.txt"}"#))
-            }
-            Self::Resource => {
-                let read = request("resources/read", r#"{"uri":"file:///srv/a.txt"}"#);
-                let text = form.string(payload);
-                (
-                    Some(read),
-                    result(&format!(
-                        r#"{{"contents":[{{"uri":"file:///srv/a.txt","mimeType":"text/plain","text":{text}}}]}}"#
-                    )),
-                )
             }
         };
         let is_request = line.contains("\"method\"") && line.contains("\"id\":1,");
@@ -242,6 +194,37 @@ impl Class {
             before: before.map(String::into_bytes),
             after: is_request.then(|| result("{}").into_bytes()),
         }
+    }
+
+    fn call(self, form: Form, payload: usize) -> String {
+        let (bytes, meta) = match self {
+            Self::StatelessCall => (payload - META.len(), format!(",{META}")),
+            _ => (payload, String::new()),
+        };
+        let arguments = format!(r#"{{"path":"/srv/a","content":{}}}"#, form.value(bytes));
+        request("tools/call", &format!(r#"{{"name":"read_file","arguments":{arguments}{meta}}}"#))
+    }
+
+    fn result(self, form: Form, payload: usize) -> String {
+        result(&match self {
+            Self::ToolsList => format!(r#"{{"tools":{}}}"#, tools(payload)),
+            Self::StructuredResult => {
+                let value = form.value(payload);
+                format!(
+                    r#"{{"content":[{{"type":"text","text":"see there"}}],"structuredContent":{{"rows":{value}}}}}"#
+                )
+            }
+            Self::Resource => {
+                let text = form.string(payload);
+                format!(
+                    r#"{{"contents":[{{"uri":"file:///srv/a.txt","mimeType":"text/plain","text":{text}}}]}}"#
+                )
+            }
+            _ => {
+                let text = form.string(payload);
+                format!(r#"{{"content":[{{"type":"text","text":{text}}}],"isError":false}}"#)
+            }
+        })
     }
 }
 
