@@ -268,8 +268,8 @@ fn one_call(world: &World, arguments: &Value) -> Value {
     let log = world.stockade(["log", "--json"]).spawn().expect("stockade starts");
     let log = finish(log, DEADLINE).stdout_text();
     let events = log.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
-    let answer = events.filter(|one| one["kind"] == "answer" && one["what"]["method"] == "tools/call");
-    answer.last().expect("the answer is on record")
+    let mut answers = events.filter(|one| one["kind"] == "answer" && one["what"]["method"] == "tools/call");
+    answers.next_back().expect("the answer is on record")
 }
 
 fn of_event(world: &World, id: &str, command: &[std::ffi::OsString]) -> Finished {

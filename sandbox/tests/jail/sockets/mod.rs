@@ -62,31 +62,13 @@ pub(crate) fn deed(words: &[&str]) -> io::Result<String> {
         ["serve", at] => serve(address(at)),
         ["listen", at] => TcpListener::bind(address(at))?.local_addr().map(|at| at.to_string()),
         ["own", at] => own(&TcpListener::bind(address(at))?),
-        ["own-given-up", at] => {
-            let listener = TcpListener::bind(address(at))?;
-            own(&listener)?;
-            // Long enough for the one outside to see whose it was.
-            std::thread::sleep(Duration::from_millis(500));
-            drop(listener);
-            let until = Instant::now() + GIVEN_UP_FOR;
-            // Whoever listens there now is somebody else.
-            while Instant::now() < until {
-                if let Ok(mut stream) = TcpStream::connect(address(at)) {
-                    stream.read_exact(&mut [0])?;
-                    return Ok(String::new());
-                }
-            }
-            Err(io::Error::from_raw_os_error(libc::ECONNREFUSED))
-        }
+        ["own-given-up", at] => own_given_up(address(at)),
         ["listen-unbound"] => {
             let fd = sys::tcp()?;
             nix::sys::socket::listen(&fd, nix::sys::socket::Backlog::MAXALLOWABLE)?;
             Ok(String::new())
         }
-        ["unix-own", path] => {
-            let _listener = UnixListener::bind(path)?;
-            UnixStream::connect(path).map(|_| String::new())
-        }
+        ["unix-own", path] => unix_own(path),
         ["unix-move", from, to] => {
             std::fs::rename(from, to)?;
             UnixStream::connect(to).map(|_| String::new())
@@ -283,6 +265,29 @@ fn descriptor_over_pair() -> io::Result<String> {
 }
 
 /// Answers one connection with what came.
+/// Gives its port up, and goes on knocking: whoever listens there then is somebody else.
+fn own_given_up(at: SocketAddr) -> io::Result<String> {
+    let listener = TcpListener::bind(at)?;
+    own(&listener)?;
+    // Long enough for the one outside to see whose it was.
+    std::thread::sleep(Duration::from_millis(500));
+    drop(listener);
+    let until = Instant::now() + GIVEN_UP_FOR;
+    while Instant::now() < until {
+        if let Ok(mut stream) = TcpStream::connect(at) {
+            stream.read_exact(&mut [0])?;
+            return Ok(String::new());
+        }
+    }
+    Err(io::Error::from_raw_os_error(libc::ECONNREFUSED))
+}
+
+/// Reaches itself by a path.
+fn unix_own(path: &str) -> io::Result<String> {
+    let _listener = UnixListener::bind(path)?;
+    UnixStream::connect(path).map(|_| String::new())
+}
+
 /// Reaches itself.
 fn own(listener: &TcpListener) -> io::Result<String> {
     let mut from = TcpStream::connect(listener.local_addr()?)?;
