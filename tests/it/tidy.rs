@@ -228,8 +228,8 @@ fn no_file_names_a_registry_or_a_path_of_one_machine() {
     let paths = ["/work/", "/root/"];
     let mut objections = Vec::new();
     for name in files().unwrap_or_default() {
-        // Cargo writes this one itself and names the registry in it, as every Cargo.lock in the world does.
-        if name == "Cargo.lock" || name == "tests/it/tidy.rs" {
+        // Cargo writes these itself and names the registry in them, as every Cargo.lock in the world does.
+        if name.ends_with("Cargo.lock") || name == "tests/it/tidy.rs" {
             continue;
         }
         let Some(text) = read(&name) else { continue };
