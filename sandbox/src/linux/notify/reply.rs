@@ -131,6 +131,7 @@ mod tests {
             ("memory", include_str!("memory.rs")),
             ("mod", include_str!("mod.rs")),
             ("observe", include_str!("observe.rs")),
+            ("own", include_str!("own.rs")),
             ("pending", include_str!("pending.rs")),
             ("receive", include_str!("receive.rs")),
             ("reply", include_str!("reply.rs")),
