@@ -185,7 +185,9 @@ fn ruleset(backend: &str, network: &str, stage: &Path, facts: &Facts) -> io::Res
     let brokered = network == "brokered";
     let granted = facts.number("granted")?;
     let beside = beside::read(&facts.0);
-    let Doors { mut ports, listen } = beside.doors;
+    let Doors { mut ports, mut listen } = beside.doors;
+    // Where a profile grants ports of the kernel's choice, that is what G2-listen tries: granted is not open.
+    listen.retain(|port| *port != Doors::ANY_PORT);
     ports.push(granted);
     Ok(Ruleset {
         files: Some(with(files(stage, facts)?, beside.files)),
