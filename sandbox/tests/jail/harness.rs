@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode};
 
 use super::jail::{self, Backend};
 use super::{
-    doors, environment, files, kernel_surface, limits, network, notify, processes, race, refusals,
+    doors, environment, files, kernel_surface, limits, listening, network, notify, processes, race, refusals,
     start_cost, suite, supervised, tree, view,
 };
 
@@ -132,7 +132,7 @@ fn tests() -> Vec<Case> {
         // What only some backends have.
         let more: &[&[Test]] = match backend {
             Backend::Namespaces => &[view::ALONE, view::closed::TESTS, doors::TESTS, supervised::TESTS],
-            Backend::Notify => &[supervised::TESTS, notify::TESTS, race::TESTS],
+            Backend::Notify => &[supervised::TESTS, notify::TESTS, listening::TESTS, race::TESTS],
             Backend::Static => &[],
         };
         for (name, test) in more.iter().copied().flatten() {

@@ -13,6 +13,7 @@ mod jail;
 mod kernel_surface;
 mod launcher;
 mod limits;
+mod listening;
 mod network;
 mod notify;
 mod probe;
