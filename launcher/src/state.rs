@@ -1,5 +1,7 @@
 //! Stockade's own directory of the user: private, and with the key under which findings are hashed.
 
+pub(crate) mod own_file;
+
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};

@@ -1,16 +1,13 @@
 //! `approvals/approvals.json` in the state directory: what was approved, and the proof of it. Only its owner may write it.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg, OFlag};
 use serde::{Deserialize, Serialize};
 use stockade_policy::approvals::{Approval, Moment, Scope, Term};
 
 use crate::error::{Failure, Kind};
-use crate::state;
+use crate::state::{self, own_file};
 
 const VERSION: u32 = 1;
 /// Largest file that is read.
@@ -162,38 +159,12 @@ pub(super) fn path(state_dir: &Path) -> PathBuf {
 /// # Errors
 /// When it cannot be read, or is not the user's alone: then none of them counts.
 pub(crate) fn load(state_dir: &Path) -> io::Result<Vec<Stored>> {
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-    let file = match OpenOptions::new().read(true).custom_flags(flags.bits()).open(path(state_dir)) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    trust(&file)?;
-    let mut text = String::new();
-    file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
+    let Some(text) = own_file::read(&path(state_dir), FILE_BYTES_MAX)? else { return Ok(Vec::new()) };
     let content: Content = serde_json::from_str(&text).map_err(io::Error::other)?;
     if content.v != VERSION {
         return Err(io::Error::other(format!("it is of version {}, this is {VERSION}", content.v)));
     }
     Ok(content.approvals)
-}
-
-/// Whether nobody but the user can have written it.
-fn trust(file: &File) -> io::Result<()> {
-    let facts = file.metadata()?;
-    let own = nix::unistd::geteuid().as_raw();
-    let why = if !facts.is_file() {
-        "it is no ordinary file".to_owned()
-    } else if facts.uid() != own {
-        format!("it belongs to uid {}", facts.uid())
-    } else if facts.mode() & 0o077 != 0 {
-        format!("its mode is {:04o}, and only its owner may read and write it", facts.mode() & 0o7777)
-    } else if facts.nlink() != 1 {
-        "it has a second name somewhere".to_owned()
-    } else {
-        return Ok(());
-    };
-    Err(io::Error::new(ErrorKind::PermissionDenied, why))
 }
 
 /// Changes the file as it is now: another process may have changed it since it was read.
@@ -213,30 +184,14 @@ pub(super) fn update<T>(
             .because(error)
             .hint("mend its permissions, or remove the file: nothing is approved then")
     };
-    let lock = options().open(dir.join("approvals.lock")).map_err(|error| unusable(&error))?;
-    let _held =
-        Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| unusable(&io::Error::from(error)))?;
+    let _held = own_file::lock(&dir.join("approvals.lock")).map_err(|error| unusable(&error))?;
     let mut approvals = load(state_dir).map_err(|error| unusable(&error))?;
     let ended_at = |one: &Stored| one.given_unix_ms.saturating_add_unsigned(one.for_ms);
     approvals.retain(|one| ended_at(one) > now_unix_ms - KEPT_AFTER_END_MS);
     let outcome = change(&mut approvals);
-    write(&path, &Content { v: VERSION, approvals }).map_err(|error| unusable(&error))?;
+    let bytes = serde_json::to_vec_pretty(&Content { v: VERSION, approvals }).map_err(io::Error::from);
+    bytes.and_then(|bytes| own_file::replace(&path, &bytes)).map_err(|error| unusable(&error))?;
     Ok(outcome)
-}
-
-fn write(path: &Path, content: &Content) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = options().truncate(true).open(&new)?;
-    file.write_all(&serde_json::to_vec_pretty(content)?)?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)
-}
-
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    options.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags.bits());
-    options
 }
 
 #[cfg(test)]

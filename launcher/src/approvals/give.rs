@@ -105,7 +105,11 @@ pub(crate) fn question(event: StoredEvent, all: &[StoredEvent], facts: &Facts) -
     })
 }
 
-fn allowed(facts: &Facts) -> Result<Policy, Failure> {
+/// The policy in force, if it lets people approve anything.
+///
+/// # Errors
+/// When it does not, or cannot be used.
+pub(crate) fn allowed(facts: &Facts) -> Result<Policy, Failure> {
     let policy = policies::load(facts, None)?;
     let ruling = policy.approvals();
     if ruling.verdict == Access::Allow {

@@ -13,5 +13,5 @@ pub(crate) use clock::moment;
 pub(crate) use decision::{Found, Named, find, is_refusal};
 pub(crate) use events::ApprovalsDistrusted;
 pub(crate) use file::{Stored, StoredScope, StoredTerm, load, remaining_ms};
-pub(crate) use give::{Gift, Question, SessionState, give, identities, question, revoke, switch};
+pub(crate) use give::{Gift, Question, SessionState, allowed, give, identities, question, revoke, switch};
 pub(crate) use standing::Standing;

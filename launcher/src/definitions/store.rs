@@ -1,17 +1,13 @@
 //! `pins/tools/KEY.json` in the state directory: one file a server, replaced by a rename under its lock, its owner's alone. What
 //! cannot be read is never taken for nothing: that would be a first sight, at which everything is agreed to.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-
-use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use super::pin::{Definition, Entry, FORMAT, ServerPins};
 use crate::error::{Failure, Kind};
 use crate::identity::sha256_hex;
-use crate::state;
+use crate::state::{self, own_file};
 
 /// Largest file that is read: texts are bounded, and JSON within JSON is at most twice as long.
 const FILE_BYTES_MAX: u64 = 32 << 20;
@@ -78,14 +74,13 @@ impl Place {
                 .hint("pins of tools are kept there: mend its permissions or make room")
         };
         self.prepare()?;
-        let lock = options().open(path.with_extension("lock")).map_err(|error| unusable(&error))?;
-        let _held = Flock::lock(lock, FlockArg::LockExclusive)
-            .map_err(|(_, error)| unusable(&io::Error::from(error)))?;
+        let _held = own_file::lock(&path.with_extension("lock")).map_err(|error| unusable(&error))?;
         let before = self.load()?;
         let mut pins = before.clone().unwrap_or_else(first);
         let outcome = change(&mut pins)?;
         if before.as_ref() != Some(&pins) {
-            write(&path, &pins).map_err(|error| unusable(&error))?;
+            let bytes = serde_json::to_vec(&pins).map_err(io::Error::from);
+            bytes.and_then(|bytes| own_file::replace(&path, &bytes)).map_err(|error| unusable(&error))?;
         }
         Ok((outcome, pins))
     }
@@ -138,15 +133,7 @@ fn dir(state_dir: &Path) -> PathBuf {
 }
 
 fn read(path: &Path) -> io::Result<Option<ServerPins>> {
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-    let file = match OpenOptions::new().read(true).custom_flags(flags.bits()).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    trust(&file)?;
-    let mut text = String::new();
-    file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
+    let Some(text) = own_file::read(path, FILE_BYTES_MAX)? else { return Ok(None) };
     let pins: ServerPins = serde_json::from_str(&text).map_err(io::Error::other)?;
     if pins.v != FORMAT {
         return Err(io::Error::other(format!("it is of version {}, this is {FORMAT}", pins.v)));
@@ -155,38 +142,6 @@ fn read(path: &Path) -> io::Result<Option<ServerPins>> {
         return Err(io::Error::other("a definition is not the one that its hash is of"));
     }
     Ok(Some(pins))
-}
-
-/// Whether nobody but the user can have written it.
-fn trust(file: &File) -> io::Result<()> {
-    let facts = file.metadata()?;
-    let why = if !facts.is_file() {
-        "it is no ordinary file".to_owned()
-    } else if facts.uid() != nix::unistd::geteuid().as_raw() {
-        format!("it belongs to uid {}", facts.uid())
-    } else if facts.mode() & 0o077 != 0 {
-        format!("its mode is {:04o}, and only its owner may read and write it", facts.mode() & 0o7777)
-    } else if facts.nlink() != 1 {
-        "it has a second name somewhere".to_owned()
-    } else {
-        return Ok(());
-    };
-    Err(io::Error::new(ErrorKind::PermissionDenied, why))
-}
-
-fn write(path: &Path, pins: &ServerPins) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = options().truncate(true).open(&new)?;
-    file.write_all(&serde_json::to_vec(pins)?)?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)
-}
-
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    options.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags.bits());
-    options
 }
 
 #[cfg(test)]

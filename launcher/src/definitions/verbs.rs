@@ -1,11 +1,11 @@
 //! What the verbs of `pins` do with definitions, without their output.
 
 use stockade_policy::rules::{Defined, Expectation, Policy};
-use stockade_policy::verdict::Access;
 
 use super::events::DefinitionsDecided;
 use super::pin::{Approved, Definition, Entry, How, ServerPins, State};
 use super::store::{self, Place};
+use crate::approvals;
 use crate::error::{Failure, Kind};
 use crate::host::{self, Facts};
 use crate::policies;
@@ -144,7 +144,7 @@ pub(crate) fn approve(
     person: &Person,
     facts: &Facts,
 ) -> Result<(), Failure> {
-    let policy = allowed(facts)?;
+    let policy = approvals::allowed(facts)?;
     let now = host::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let give = |pins: &mut ServerPins| {
         for one in shown {
@@ -182,19 +182,6 @@ pub(crate) fn forget(key: &str, person: &Person, facts: &Facts) -> Result<(), Fa
     let found = Found { key: key.to_owned(), pins };
     record(&found, &[], (person, "definitions.forgotten"), (&policy, facts))?;
     place.remove()
-}
-
-fn allowed(facts: &Facts) -> Result<Policy, Failure> {
-    let policy = policies::load(facts, None)?;
-    let ruling = policy.approvals();
-    if ruling.verdict == Access::Allow {
-        return Ok(policy);
-    }
-    let mut failure = Failure::new(Kind::Permission, "the policy in force lets nobody approve anything");
-    if let Some(reason) = ruling.reason {
-        failure = failure.cause(format!("{} (rule `{}`, {})", reason.text, reason.rule, reason.layer));
-    }
-    Err(failure)
 }
 
 fn moved(one: &Pending) -> Failure {
