@@ -99,7 +99,7 @@ pub enum Command {
     /// Fetch a server's package and pin its whole tree, so that its first start need not
     #[command(after_help = packages::FETCH_EXAMPLES)]
     Fetch(FetchArgs),
-    /// Show, compare, approve and forget what packages are pinned to
+    /// Show, compare, approve and forget pins: of packages, and of what servers say of their tools
     #[command(subcommand)]
     Pins(PinsCommand),
     /// Give servers their own logins (tokens that they keep in your home directory), which their jails hide
