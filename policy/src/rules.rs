@@ -13,6 +13,7 @@ mod layer;
 mod limits;
 mod pattern;
 mod times;
+mod version;
 
 use std::borrow::Cow;
 
@@ -29,12 +30,14 @@ pub(crate) use calendar::Civil;
 pub use condition::Condition;
 pub(crate) use condition::Name;
 pub use explain::{Explanation, Holds, LayerAnswer, RuleAnswer};
-pub(crate) use identity::{Identities, IdentityPattern};
+pub(crate) use identity::{Identities, IdentityPattern, package_kind};
 pub use item::{Annotations, Arguments, Circumstances, Elicited, Item, UnixTime};
 use layer::{Answer, CompiledLayer, Speaker};
+use limits::CompiledLimit;
 pub use limits::Limits;
 pub(crate) use pattern::Pattern;
 pub use times::Times;
+pub(crate) use version::{VersionPattern, is_range};
 
 /// Where a layer comes from, furthest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -170,6 +173,12 @@ impl Policy {
     pub fn names_resources(&self, identities: &[String]) -> bool {
         let identities = Identities::new(identities);
         self.compiled.iter().any(|layer| layer.names_resources(&identities))
+    }
+
+    /// Whether any limit counts bytes.
+    #[must_use]
+    pub fn limits_bytes(&self) -> bool {
+        self.compiled.iter().any(|layer| layer.limits.iter().any(CompiledLimit::counts_bytes))
     }
 
     /// What is done about this finding?

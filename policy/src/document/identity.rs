@@ -2,6 +2,7 @@
 //! nothing protects nobody.
 
 use super::reader::{Reader, Text, shown};
+use crate::rules::{VersionPattern, is_range, package_kind};
 
 /// The patterns of a list, as written; the wrong ones are reported and left out.
 pub(super) fn identity_patterns(r: &mut Reader<'_>, texts: &[Text<'_>]) -> Vec<String> {
@@ -50,9 +51,8 @@ fn wrong_package(package: &str) -> Option<(String, &'static str)> {
         let what = format!("qualifiers in `{}` are not supported by this version yet", shown(&whole));
         return Some((what, "leave out everything from `?` or `#` on"));
     }
-    if package.contains(['>', '<', '^', '~', '|', ',', ' ']) {
-        let what = format!("the version range in `{}` is not supported by this version yet", shown(&whole));
-        return Some((what, "name one version, or use `*` in it: `@1.*`"));
+    if is_range(package) {
+        return wrong_range(package, &whole);
     }
     let (kind, name) = package.split_once('/').unwrap_or((package, ""));
     if kind != "*" && (name.is_empty() || kind.is_empty()) {
@@ -64,6 +64,26 @@ fn wrong_package(package: &str) -> Option<(String, &'static str)> {
         return Some((what, "leave out the `@` for every version"));
     }
     None
+}
+
+/// A package with a version range.
+fn wrong_range(package: &str, whole: &str) -> Option<(String, &'static str)> {
+    const REMEDY: &str = "write bounds with commas between them, all of which hold: `pkg:npm/NAME@>=1.2,<2`";
+    // The version follows the first `@` that does not begin a part of the name.
+    let mut places = package.match_indices('@').map(|(at, _)| at);
+    let Some((name, range)) = places.find(|at| !package[..*at].ends_with('/')).map(|at| package.split_at(at))
+    else {
+        return Some((format!("`{}` is no name of a package", shown(whole)), REMEDY));
+    };
+    if is_range(name) || name.starts_with('*') {
+        return Some((
+            format!("`{}` has a range and not the kind and name of one package", shown(whole)),
+            REMEDY,
+        ));
+    }
+    let kind = package_kind(whole).to_ascii_lowercase();
+    let wrong = VersionPattern::new(&kind, range.trim_start_matches('@')).err()?;
+    Some((format!("the version range in `{}`: {}", shown(whole), shown(&wrong)), REMEDY))
 }
 
 /// Behind `pkg:oci/`: the repository with its registry, and a digest.

@@ -144,8 +144,12 @@ pub struct LimitRule {
     pub id: String,
     /// Identity patterns; empty means every server.
     pub servers: Vec<String>,
-    /// Tool name patterns; what they name is counted together.
+    /// Tool name patterns; what they name is counted together, with the prompts and resources.
     pub tools: Vec<String>,
+    /// Prompt name patterns.
+    pub prompts: Vec<String>,
+    /// Patterns over canonical URIs of resources.
+    pub resources: Vec<String>,
     /// Most calls in the time.
     pub calls: Option<u64>,
     /// Most bytes of requests and answers in the time.

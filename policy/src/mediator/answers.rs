@@ -37,6 +37,7 @@ impl Mediator {
         let Some(entry) = self.pending.take(waiting.into(), &key) else {
             return self.unexpected(frame, &key, turn);
         };
+        self.count_answer(&entry, turn);
         let mut record = self.answer_record(frame, &key, &entry, turn);
         let mut withheld = Vec::new();
         let list = match (turn.from, outcome) {

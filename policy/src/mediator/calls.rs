@@ -7,7 +7,7 @@ use super::access::{AccessRuling, stricter};
 use super::action::{Peer, Turn};
 use super::announce::opted;
 use super::asked::Petition;
-use super::catalogue::{ItemKind, claim};
+use super::catalogue::claim;
 use super::clamp::Narrowed;
 use super::content::{Judged, contains, named};
 use super::denial::{Refused, Said, refusal};
@@ -22,7 +22,7 @@ use super::subject::{ClientFeature, Named, Subject};
 use super::tally::Dropped;
 use crate::detect::Finding;
 use crate::document::policy::UnknownMethods;
-use crate::rules::{Item, Ruling};
+use crate::rules::Ruling;
 use crate::verdict::{Access, Content, Verdict};
 use crate::wire::methods::{self, MethodKind};
 use crate::wire::{Frame, Id, IdKey, Node};
@@ -277,14 +277,11 @@ impl Mediator {
         let mut petition = self.petition(frame, about, name, &mut ruling);
         // A later round is the same call.
         let counts = matches!(spending, Spending::Call(_)) && call.continued.is_none();
-        if let Some(Named { kind: ItemKind::Tool, name: tool, .. }) = item
+        if let Subject::Item(named) = &call.subject
             && counts
             && ruling.verdict == Access::Allow
-            && turn.from == Peer::Client
+            && let Some(limit) = self.charge(&call.method, named, turn)
         {
-            let about_tool = (&*self.facts.identities, Item::Tool(tool));
-            let bytes = u64::try_from(turn.bytes).unwrap_or(u64::MAX);
-            let limit = self.limits.charge(&self.policy, about_tool, bytes, turn.now.0);
             ruling = stricter(ruling, limit);
             petition = self.petition(frame, about, name, &mut ruling).or(petition);
         }
@@ -305,6 +302,10 @@ impl Mediator {
         if let Some(continued) = &call.continued {
             self.rounds.close(continued);
         }
+        let counted = match &call.subject {
+            Subject::Item(named) => self.counted(named, turn.from),
+            _ => None,
+        };
         let has_task = params.is_some_and(|params| frame.get(params, "task").is_some());
         let can_go_on = call.era == Era::Stateless || has_task;
         let is_for = match call.subject {
@@ -321,7 +322,8 @@ impl Mediator {
             Subject::Item(_) | Subject::None | Subject::Reference { .. } => Use::Nothing,
         };
         let arguments = failed::arguments(frame, &call.method, params);
-        let entry = Entry { method: call.method, item, at: turn.now, era: call.era, is_for, arguments };
+        let entry =
+            Entry { method: call.method, item, at: turn.now, era: call.era, is_for, counted, arguments };
         let owner = Owner::from(turn.from);
         if let Some((key, entry)) = self.pending.insert(owner, call.key, entry) {
             self.gave_up(owner, &key, &entry, turn);

@@ -32,6 +32,7 @@ mod sightings;
 mod subject;
 mod tally;
 mod tasks;
+mod volume;
 
 pub use action::{Action, Now, Peer, ServerEnd, SessionFacts, Waiting, Without};
 pub use asked::Petition;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::action::{Now, Peer};
 use super::announce::Opted;
+use super::catalogue::ItemKind;
 use super::rounds::Target;
 use super::sightings::Cursor;
 use super::subject::ClientFeature;
@@ -49,8 +50,17 @@ pub(super) struct Entry {
     pub(super) at: Now,
     pub(super) era: Era,
     pub(super) is_for: Use,
+    /// What the bytes of the answer are counted for, where the policy counts bytes.
+    pub(super) counted: Option<Box<Counted>>,
     /// Of a call of a tool, as JSON: for the record of an answer that reports a failure.
     pub(super) arguments: Option<Box<[u8]>>,
+}
+
+/// An item under its own name, for the limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Counted {
+    pub(super) kind: ItemKind,
+    pub(super) name: Box<str>,
 }
 
 /// What a request was about, as far as its answer is judged by it.
@@ -208,6 +218,7 @@ mod tests {
         Entry {
             method: method.into(),
             item: None,
+            counted: None,
             at: Now(0),
             era: Era::Handshake,
             is_for: Use::Nothing,

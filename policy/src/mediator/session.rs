@@ -159,6 +159,7 @@ impl Mediator {
             at: now,
             era: Era::Handshake,
             is_for: Use::Nothing,
+            counted: None,
             arguments: None,
         };
         let mut turn = Turn { from: Peer::Client, bytes: line.len(), now, actions };

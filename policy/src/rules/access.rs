@@ -6,9 +6,10 @@ use super::Origin;
 use super::condition::Condition;
 use super::identity::{Identities, IdentityPattern};
 use super::item::{Circumstances, Elicited, Item};
-use super::layer::{any, identities, patterns, reason};
+use super::layer::{any, identities, meant, patterns, reason};
 use super::pattern::Pattern;
 use super::times::Times;
+use super::version::Meant;
 use crate::document::policy::{Feature, Rule};
 use crate::verdict::{Access, Reason};
 
@@ -98,10 +99,13 @@ impl AccessRule {
     pub(super) fn fit(&self, identities: &Identities<'_>, question: &Question<'_>) -> Fit {
         let about = self.is_about(question);
         // Arguments are read only for what is left after this.
-        if about == Fit::No || !any(&self.servers, identities) {
-            return Fit::No;
-        }
-        about.and(self.is_time(question)).and_then(|| self.holds(question))
+        let of_server = match meant(&self.servers, identities) {
+            _ if about == Fit::No => return Fit::No,
+            Meant::No => return Fit::No,
+            Meant::Unknown => Fit::Broken(Cow::Borrowed("the server's version is not known")),
+            Meant::Yes => Fit::Yes,
+        };
+        about.and(of_server).and(self.is_time(question)).and_then(|| self.holds(question))
     }
 
     /// Whether it holds at this time of day.

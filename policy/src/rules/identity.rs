@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use super::pattern::Pattern;
+use super::version::{Meant, VersionPattern};
 
 /// A compiled identity pattern.
 #[derive(Clone, Debug)]
@@ -13,7 +14,7 @@ pub(crate) enum IdentityPattern {
     /// `*`: every server, even one without any identity.
     Every,
     /// A package URL; without a version it is about every version.
-    Package { name: Pattern, version: Option<Pattern> },
+    Package { name: Pattern, version: Option<VersionPattern> },
     /// Anything else, compared as a whole.
     Whole(Pattern),
 }
@@ -51,18 +52,31 @@ impl IdentityPattern {
             return Self::Every;
         }
         match split_package(pattern) {
-            Some((name, version)) => Self::Package {
-                name: Pattern::new(&located(name, pattern)),
-                version: version.map(|v| Pattern::new(&decoded(v))),
-            },
+            Some((name, version)) => {
+                let name = located(name, pattern);
+                let version = version.map(|version| {
+                    // A range that cannot be read does not pass the document reader; nobody knows what it means.
+                    VersionPattern::new(package_kind(&name), &decoded(version))
+                        .unwrap_or(VersionPattern::Range(Vec::new()))
+                });
+                Self::Package { name: Pattern::new(&name), version }
+            }
             // `pkg:*` and the like still have to be brought into the form of package names.
             None => Self::Whole(Pattern::new(&other(pattern))),
         }
     }
 
-    /// Does any of the server's identities fit?
+    /// Does any of the server's identities fit for sure?
     pub(crate) fn matches(&self, identities: &Identities<'_>) -> bool {
-        identities.0.iter().any(|identity| self.matches_one(identity)) || matches!(self, Self::Every)
+        self.means(identities) == Meant::Yes
+    }
+
+    /// Whether this server is meant. A named version of a server whose version nobody knows may or may not be.
+    pub(super) fn means(&self, identities: &Identities<'_>) -> Meant {
+        if matches!(self, Self::Every) {
+            return Meant::Yes;
+        }
+        identities.0.iter().map(|identity| self.means_one(identity)).max().unwrap_or(Meant::No)
     }
 
     /// The one name that it is about, whatever its version; `None` if it has a star there.
@@ -78,23 +92,28 @@ impl IdentityPattern {
     pub(crate) fn specificity(&self) -> (bool, usize) {
         match self {
             Self::Every => (false, 0),
-            Self::Package { name, version } => {
-                (version.is_some(), name.literal_chars() + version.as_ref().map_or(0, Pattern::literal_chars))
-            }
+            Self::Package { name, version } => (
+                version.is_some(),
+                name.literal_chars() + version.as_ref().map_or(0, VersionPattern::literal_chars),
+            ),
             Self::Whole(whole) => (false, whole.literal_chars()),
         }
     }
 
-    fn matches_one(&self, identity: &Identity<'_>) -> bool {
+    fn means_one(&self, identity: &Identity<'_>) -> Meant {
+        let whether = |fits| if fits { Meant::Yes } else { Meant::No };
         match (self, identity) {
-            (Self::Every, _) => true,
+            (Self::Every, _) => Meant::Yes,
             (Self::Package { name, version }, Identity::Package { name: is, version: at }) => {
-                name.matches(is)
-                    && version.as_ref().is_none_or(|wanted| at.as_ref().is_some_and(|at| wanted.matches(at)))
+                match (name.matches(is), version) {
+                    (false, _) => Meant::No,
+                    (true, None) => Meant::Yes,
+                    (true, Some(version)) => version.means(at.as_deref()),
+                }
             }
-            (Self::Whole(whole), Identity::Package { name, .. }) => whole.matches(name),
-            (Self::Whole(whole), Identity::Other(text)) => whole.matches(text),
-            (Self::Package { .. }, Identity::Other(_)) => false,
+            (Self::Whole(whole), Identity::Package { name, .. }) => whether(whole.matches(name)),
+            (Self::Whole(whole), Identity::Other(text)) => whether(whole.matches(text)),
+            (Self::Package { .. }, Identity::Other(_)) => Meant::No,
         }
     }
 }
@@ -122,6 +141,11 @@ fn split_package(text: &str) -> Option<(&str, Option<&str>)> {
         Some(at) => (&text[..at], Some(&text[at + 1..])),
         None => (text, None),
     })
+}
+
+/// `npm` of `pkg:npm/name`.
+pub(crate) fn package_kind(name: &str) -> &str {
+    name.split_once(':').and_then(|(_, rest)| rest.split_once('/')).map_or("", |(kind, _)| kind)
 }
 
 /// The name of a package with the place that is part of it: an image is its repository's, and `pkg:oci` has that in a
@@ -207,6 +231,27 @@ mod tests {
         assert!(!matches("pkg:npm/name@1.*", "pkg:npm/name@11.2.3"));
         assert!(!matches("pkg:npm/name@1.2.3", "pkg:npm/name"), "an unknown version is not the named one");
         assert!(matches("pkg:npm/*@2.0.0", "pkg:npm/@any/thing@2.0.0"));
+        assert!(matches("pkg:npm/name@>=1.2,<2", "pkg:npm/name@1.2.3"));
+        assert!(!matches("pkg:npm/name@>=1.2,<2", "pkg:npm/name@2.0.0"));
+        assert!(matches("pkg:pypi/Name@<1.0", "pkg:pypi/name@1.0rc1"));
+    }
+
+    #[test]
+    fn a_version_that_nobody_knows_may_be_the_one_that_is_named() {
+        for (pattern, identity, meant) in [
+            ("pkg:npm/name@<2", "pkg:npm/name", Meant::Unknown),
+            ("pkg:npm/name@<2", "pkg:npm/name@next", Meant::Unknown),
+            ("pkg:npm/name@1.2.3", "pkg:npm/name", Meant::Unknown),
+            ("pkg:npm/name@<2", "pkg:npm/other", Meant::No),
+            ("pkg:npm/name", "pkg:npm/name", Meant::Yes),
+        ] {
+            let identities = [identity.to_owned()];
+            assert_eq!(
+                IdentityPattern::new(pattern).means(&Identities::new(&identities)),
+                meant,
+                "{pattern}"
+            );
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::index::Index;
 use super::item::Item;
 use super::limits::CompiledLimit;
 use super::pattern::Pattern;
+use super::version::Meant;
 use super::{Layer, Origin};
 use crate::detect::Finding;
 use crate::document::policy::{Class, Mode};
@@ -134,9 +135,10 @@ impl CompiledLayer {
         self.rules.iter().map(|rule| rule.names(identities, question).then(|| rule.fit(identities, question)))
     }
 
-    /// Whether some rule tells this server's resources apart.
+    /// Whether some rule or limit tells this server's resources apart.
     pub(super) fn names_resources(&self, identities: &Identities<'_>) -> bool {
         self.rules.iter().any(|rule| rule.names_resources(identities))
+            || self.limits.iter().any(|limit| limit.names_resources(identities))
     }
 
     /// Whether an allow rule names this very tool, without a wildcard.
@@ -231,8 +233,16 @@ impl CompiledLayer {
 }
 
 /// Whether a list of server patterns is about this server; an empty list is about every server.
+pub(super) fn meant(servers: &[IdentityPattern], identities: &Identities<'_>) -> Meant {
+    if servers.is_empty() {
+        return Meant::Yes;
+    }
+    servers.iter().map(|pattern| pattern.means(identities)).max().unwrap_or(Meant::No)
+}
+
+/// Whether it may be about this server: what only forbids holds as well where the server's version is not known.
 pub(super) fn any(servers: &[IdentityPattern], identities: &Identities<'_>) -> bool {
-    servers.is_empty() || servers.iter().any(|pattern| pattern.matches(identities))
+    meant(servers, identities) != Meant::No
 }
 
 pub(super) fn identities(patterns: &[String]) -> Vec<IdentityPattern> {

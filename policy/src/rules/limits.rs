@@ -19,6 +19,8 @@ const PARTS: u64 = 60;
 pub(super) struct CompiledLimit {
     servers: Vec<IdentityPattern>,
     tools: Vec<Pattern>,
+    prompts: Vec<Pattern>,
+    resources: Vec<Pattern>,
     calls: Option<u64>,
     bytes: Option<u64>,
     per_ms: u64,
@@ -55,6 +57,8 @@ impl CompiledLimit {
         Self {
             servers: identities(&limit.servers),
             tools: patterns(&limit.tools),
+            prompts: patterns(&limit.prompts),
+            resources: patterns(&limit.resources),
             calls: limit.calls,
             bytes: limit.bytes,
             per_ms: limit.per_ms.max(PARTS),
@@ -64,8 +68,29 @@ impl CompiledLimit {
         }
     }
 
-    fn is_about(&self, identities: &Identities<'_>, tool: &str) -> bool {
-        self.tools.iter().any(|pattern| pattern.matches(tool)) && any(&self.servers, identities)
+    fn is_about(&self, identities: &Identities<'_>, readings: &[Item<'_>]) -> bool {
+        readings.iter().any(|item| self.names(*item)) && any(&self.servers, identities)
+    }
+
+    fn names(&self, item: Item<'_>) -> bool {
+        let (patterns, name) = match item {
+            Item::Tool(name) => (&self.tools, name),
+            Item::Prompt(name) => (&self.prompts, name),
+            Item::Resource(uri) => (&self.resources, uri),
+            Item::Server | Item::Template(_) | Item::Sampling | Item::Elicitation(_) | Item::Roots => {
+                return false;
+            }
+        };
+        patterns.iter().any(|pattern| pattern.matches(name))
+    }
+
+    /// Whether it tells resources apart.
+    pub(super) fn names_resources(&self, identities: &Identities<'_>) -> bool {
+        !self.resources.is_empty() && any(&self.servers, identities)
+    }
+
+    pub(super) fn counts_bytes(&self) -> bool {
+        self.bytes.is_some()
     }
 
     fn has_room(&self, used: &Used, bytes: u64) -> bool {
@@ -79,19 +104,19 @@ impl Limits {
     /// Counts a call that may be made otherwise, and says whether a limit stands against it. A call that a limit refuses
     /// uses up none of them, or a client that tries again and again would never be let through.
     ///
-    /// `now_ms` is on any clock that never goes back. `bytes` are those of the request.
+    /// `readings` are what the one item may be read as: a URI can have more than one. `now_ms` is on any clock that never
+    /// goes back. `bytes` are those of the request.
     pub fn charge(
         &mut self,
         policy: &Policy,
-        (identities, item): (&[String], Item<'_>),
+        (identities, readings): (&[String], &[Item<'_>]),
         bytes: u64,
         now_ms: u64,
     ) -> Ruling<Access> {
         let identities = Identities::new(identities);
-        let Item::Tool(tool) = item else { return policy.join(Access::Allow, Access::Deny, []) };
         let limits =
             policy.compiled.iter().flat_map(|layer| layer.limits.iter().map(|limit| (layer.mode, limit)));
-        let about: Vec<_> = limits.filter(|(_, limit)| limit.is_about(&identities, tool)).collect();
+        let about: Vec<_> = limits.filter(|(_, limit)| limit.is_about(&identities, readings)).collect();
         let mut answers = Vec::new();
         for (mode, limit) in &about {
             let used = self.used.entry(limit.key.clone()).or_default();
@@ -113,14 +138,13 @@ impl Limits {
     pub fn answered(
         &mut self,
         policy: &Policy,
-        (identities, item): (&[String], Item<'_>),
+        (identities, readings): (&[String], &[Item<'_>]),
         bytes: u64,
         now_ms: u64,
     ) {
-        let Item::Tool(tool) = item else { return };
         let identities = Identities::new(identities);
         for limit in policy.compiled.iter().flat_map(|layer| &layer.limits) {
-            if limit.bytes.is_some() && limit.is_about(&identities, tool) {
+            if limit.bytes.is_some() && limit.is_about(&identities, readings) {
                 let used = self.used.entry(limit.key.clone()).or_default();
                 used.forget(now_ms, limit.per_ms);
                 used.add((0, bytes), now_ms, limit.per_ms);

@@ -322,3 +322,43 @@ fn a_tool_is_called_as_often_as_its_limit_allows_and_refused_calls_use_up_nothin
     session.now_ms += 120_000;
     session.calls(6, "read");
 }
+
+#[test]
+fn the_bytes_of_answers_use_up_a_limit_whatever_they_answer() {
+    let limit = "version = 1\n[[limit]]\nid = \"much\"\ntools = [\"read\"]\nprompts = [\"review\"]\n\
+                 resources = [\"file:///srv/*\"]\nbytes = \"1KiB\"\nper = \"1m\"\nreason = \"too much\"\n";
+    let uri = |id, uri| request(id, "resources/read", &format!(r#"{{"uri":"{uri}"}}"#));
+    let prompt = |id| request(id, "prompts/get", r#"{"name":"review"}"#);
+    let requests = [call(1, "read"), uri(1, "file:///srv/%61"), prompt(1)];
+    for first in &requests {
+        let mut session = Session::with(limit);
+        assert!(session.client(first).untouched, "{first}");
+        assert!(
+            session.server(text_result(1, &"x".repeat(1_100))).untouched,
+            "what is there is not withheld"
+        );
+        for next in [call(2, "read"), uri(2, "file:///srv/b"), uri(2, "file:///srv/%62"), prompt(2)] {
+            assert_eq!(session.client(&next).rule(), "much", "{first} {next}");
+        }
+        assert!(session.client(uri(3, "file:///home/b")).untouched);
+        assert_eq!(
+            session.client(uri(6, "file:///home/../srv/b")).rule(),
+            "resource/uri",
+            "no reading is sure"
+        );
+        assert!(session.client(request(4, "resources/unsubscribe", r#"{"uri":"file:///srv/b"}"#)).untouched);
+        session.now_ms += 120_000;
+        assert!(session.client(uri(5, "file:///srv/b")).untouched);
+    }
+}
+
+#[test]
+fn the_result_of_a_task_is_counted_for_the_tool_that_made_it() {
+    let limit = "version = 1\n[[limit]]\nid = \"much\"\ntools = [\"read\"]\nbytes = \"1KiB\"\nper = \"1m\"\nreason = \"much\"\n";
+    let mut session = Session::with(limit);
+    assert!(session.client(request(1, "tools/call", r#"{"name":"read","task":{}}"#)).untouched);
+    assert!(session.server(result(1, r#"{"task":{"taskId":"t1","status":"working"}}"#)).untouched);
+    assert!(session.client(request(2, "tasks/result", r#"{"taskId":"t1"}"#)).untouched);
+    assert!(session.server(text_result(2, &"x".repeat(1_100))).untouched);
+    assert_eq!(session.client(call(3, "read")).rule(), "much");
+}

@@ -97,9 +97,11 @@ fn text(policy: &Policy) -> String {
     });
     section(&mut text, "Rules: of those that hold the strictest decides", rules);
     let limits = each(policy, |document| &document.limits).map(|(layer, limit)| {
-        let (tools, servers) = (limit.tools.join(", "), of(&limit.servers));
+        let named = [&limit.tools, &limit.prompts, &limit.resources].map(|names| names.iter());
+        let (named, servers) =
+            (named.into_iter().flatten().cloned().collect::<Vec<_>>().join(", "), of(&limit.servers));
         let head =
-            format!("  {:<7} {}  {} of {tools}{servers}\n", limit.effect.word(), limit.id, limit.words());
+            format!("  {:<7} {}  {} of {named}{servers}\n", limit.effect.word(), limit.id, limit.words());
         format!("{head}          {}: {}\n", place(layer, limit.line), limit.reason)
     });
     section(&mut text, "Limits, each for one session", limits);
@@ -247,6 +249,7 @@ fn as_json(policy: &Policy) -> Value {
     let limits = each(policy, |document| &document.limits).map(|(layer, limit)| {
         json!({
             "id": limit.id, "effect": limit.effect.word(), "servers": limit.servers, "tools": limit.tools,
+            "prompts": limit.prompts, "resources": limit.resources,
             "calls": limit.calls, "bytes": limit.bytes, "per_ms": limit.per_ms, "reason": limit.reason,
             "at": at(layer, limit.line),
         })

@@ -11,7 +11,7 @@ pub(super) const EFFECTS: &[(&str, Access)] = &[("ask", Access::Ask), ("deny", A
 /// More calls or bytes than any session makes.
 pub(super) const CALLS: std::ops::RangeInclusive<u64> = 1..=1_000_000_000;
 pub(super) const BYTES: std::ops::RangeInclusive<u64> = 1..=(1 << 50);
-const NOT_YET: &[&str] = &["prompts", "resources", "features", "when", "until", "days", "hours", "each"];
+const NOT_YET: &[&str] = &["templates", "features", "when", "until", "days", "hours", "each"];
 const MS_MAX: u64 = 31 * 24 * 3_600_000;
 
 pub(super) fn limit(r: &mut Reader<'_>, mut s: Section<'_>, ids: &mut Ids) -> Option<LimitRule> {
@@ -19,9 +19,10 @@ pub(super) fn limit(r: &mut Reader<'_>, mut s: Section<'_>, ids: &mut Ids) -> Op
     let id = ids.read(r, &mut s);
     let servers = s.names(r, "servers");
     let servers = identity_patterns(r, &servers);
-    let tools = owned(s.names(r, "tools"));
-    if s.value("tools").is_none() {
-        s.lacks(r, "tools", "name what is counted together: `tools = [\"*\"]` for all");
+    let [tools, prompts, resources] = ["tools", "prompts", "resources"].map(|key| owned(s.names(r, key)));
+    if ["tools", "prompts", "resources"].iter().all(|key| s.value(key).is_none()) {
+        let remedy = "name what is counted together: `tools = [\"*\"]` for all tools".to_owned();
+        r.lacking(at, "[[limit]] names no `tools`, `prompts` or `resources`", Some(remedy));
     }
     let calls = s.number(r, "calls", CALLS);
     let bytes = s.size(r, "bytes", BYTES);
@@ -43,7 +44,21 @@ pub(super) fn limit(r: &mut Reader<'_>, mut s: Section<'_>, ids: &mut Ids) -> Op
     let reason = reason.and_then(|text| sentence(r, text));
     s.close(r, NOT_YET);
     let (per_ms, per) = per?;
-    Some(LimitRule { id: id?, servers, tools, calls, bytes, per_ms, per, effect, reason: reason?, line })
+    let (id, reason) = (id?, reason?);
+    Some(LimitRule {
+        id,
+        servers,
+        tools,
+        prompts,
+        resources,
+        calls,
+        bytes,
+        per_ms,
+        per,
+        effect,
+        reason,
+        line,
+    })
 }
 
 fn per_ms(text: &str) -> Option<u64> {

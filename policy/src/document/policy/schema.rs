@@ -152,7 +152,14 @@ fn limit() -> Vec<Key> {
     vec![
         id(),
         servers(),
-        key("tools", Required, Form::Texts, "Tools by name, with `*`; all of them are counted together"),
+        key(
+            "tools",
+            Optional,
+            Form::Texts,
+            "Tools by name, with `*`; all that a limit names is counted together",
+        ),
+        key("prompts", Optional, Form::Texts, "Prompts by name, with `*`"),
+        key("resources", Optional, Form::Texts, "Canonical URIs of resources, with `*`"),
         key("calls", Optional, Form::Number(*CALLS.start(), *CALLS.end()), "Most calls in the time"),
         key(
             "bytes",

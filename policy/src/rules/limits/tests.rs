@@ -4,7 +4,7 @@ use super::*;
 use crate::document::policy::PolicyDocument;
 use crate::rules::Layer;
 
-const MERGE: Item<'static> = Item::Tool("merge");
+const MERGE: &[Item<'static>] = &[Item::Tool("merge")];
 
 fn policy(layers: &[(Origin, &str)]) -> Policy {
     let layer = |(origin, text): &(Origin, &str)| {
@@ -59,9 +59,9 @@ fn calls_that_are_refused_use_up_nothing_and_other_tools_are_not_counted() {
     let policy = three_a_minute();
     let mut limits = Limits::default();
     for second in 0..200 {
-        let _ = limits.charge(&policy, (&[], Item::Tool("read")), 0, second * 1_000);
+        let _ = limits.charge(&policy, (&[], &[Item::Tool("read")]), 0, second * 1_000);
         assert_eq!(
-            limits.charge(&policy, (&[], Item::Prompt("merge")), 0, second * 1_000).verdict,
+            limits.charge(&policy, (&[], &[Item::Prompt("merge")]), 0, second * 1_000).verdict,
             Access::Allow
         );
     }
@@ -88,6 +88,21 @@ fn bytes_are_those_of_requests_and_answers() {
     assert_eq!(charge(&mut limits, 10), Access::Allow);
     limits.answered(&policy, (&[], MERGE), 2_000, 5);
     assert_eq!(charge(&mut limits, 0), Access::Deny);
+}
+
+#[test]
+fn prompts_and_resources_are_counted_by_every_reading_of_their_names() {
+    let text = "[[limit]]\nid = \"few\"\nprompts = [\"review\"]\nresources = [\"file:///srv/*\"]\n\
+                calls = 2\nper = \"1m\"\nreason = \"few\"\n";
+    let policy = policy(&[(Origin::User, text)]);
+    let mut limits = Limits::default();
+    let mut charge = |readings: &[Item<'_>]| limits.charge(&policy, (&[], readings), 0, 5).verdict;
+    assert_eq!(charge(&[Item::Tool("review")]), Access::Allow, "no limit is about tools");
+    assert_eq!(charge(&[Item::Prompt("review")]), Access::Allow);
+    assert_eq!(charge(&[Item::Resource("x:"), Item::Resource("file:///srv/a")]), Access::Allow);
+    assert_eq!(charge(&[Item::Resource("file:///srv/b")]), Access::Deny, "all that it names counts together");
+    assert_eq!(charge(&[Item::Prompt("review")]), Access::Deny);
+    assert_eq!(charge(&[Item::Resource("file:///home/b")]), Access::Allow);
 }
 
 #[test]
