@@ -1,6 +1,8 @@
 //! Turns `profiles/detectors/*.toml` into static tables: a mistake in a detector is a build error, never a surprise
 //! at run time, and nothing is parsed when the program starts.
 
+#[path = "build/about.rs"]
+mod about;
 #[path = "build/catalogue.rs"]
 mod catalogue;
 #[path = "build/fields.rs"]
@@ -19,10 +21,16 @@ fn main() {
     println!("cargo:rerun-if-changed={}", folder.display());
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=build");
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("detectors.rs");
+    let folder_out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    let out = folder_out.join("detectors.rs");
     match catalogue::read_folder(&folder) {
-        Ok(detectors) => fs::write(&out, tables::rust(&detectors))
-            .unwrap_or_else(|e| panic!("cannot write {}: {e}", out.display())),
+        Ok(detectors) => {
+            let write = |out: PathBuf, text: String| {
+                fs::write(&out, text).unwrap_or_else(|e| panic!("cannot write {}: {e}", out.display()));
+            };
+            write(folder_out.join("about.rs"), about::rust(&detectors));
+            write(out, tables::rust(&detectors));
+        }
         Err(mistakes) => {
             for mistake in &mistakes {
                 println!("cargo::error={mistake}");

@@ -10,6 +10,7 @@ use crate::exit::Exit;
 mod approve;
 mod bisect;
 mod demo;
+mod dlp;
 mod identify;
 mod learn;
 mod login;
@@ -22,6 +23,7 @@ mod why;
 pub use approve::{ApprovalsArgs, ApprovalsCommand, ApproveArgs, TermArg};
 pub use bisect::{BisectArgs, BisectSessionArgs};
 pub use demo::{DemoArgs, DemoServerArgs, DemoSessionArgs, Protection, StartingPolicy};
+pub use dlp::{DlpCommand, DlpScanArgs};
 pub use identify::IdentifyArgs;
 pub use learn::LearnArgs;
 pub use login::LoginCommand;
@@ -105,6 +107,9 @@ pub enum Command {
     /// Give servers their own logins (tokens that they keep in your home directory), which their jails hide
     #[command(subcommand, after_help = login::LOGIN_EXAMPLES)]
     Login(LoginCommand),
+    /// Look for secrets, personal data and keywords by hand, and list what can be found
+    #[command(subcommand)]
+    Dlp(DlpCommand),
     /// Write a starting policy as your own policy file, explained line by line
     #[command(after_help = policy::INIT_EXAMPLES)]
     Init(InitArgs),

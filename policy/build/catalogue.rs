@@ -15,6 +15,10 @@ use crate::shapes::{Segment, check_body, segment};
 pub(crate) struct Detector {
     /// `secret/github-pat`
     pub(crate) name: String,
+    /// Whose format it is.
+    pub(crate) vendor: String,
+    /// Where they document it.
+    pub(crate) source: String,
     /// `Low`, `Medium` or `High`.
     pub(crate) confidence: &'static str,
     /// How it is found.
@@ -169,10 +173,12 @@ fn detector(item: Field<'_>, notes: &mut Notes<'_>) -> Option<Detector> {
             format!("`{name}` is not `secret/…`, `pii/…` or `injection/…` in a-z, 0-9 and `-`"),
         );
     }
-    if text_of(&fields, "vendor", notes).is_empty() {
+    let vendor = text_of(&fields, "vendor", notes);
+    if vendor.is_empty() {
         notes.at(fields.start(), "say whose format it is in `vendor`");
     }
-    if !text_of(&fields, "source", notes).starts_with("https://") {
+    let source = text_of(&fields, "source", notes);
+    if !source.starts_with("https://") {
         notes.at(fields.start(), "`source` must be the https:// address of the vendor's own documentation");
     }
     let confidence = fields.need("confidence", notes).and_then(|f| confidence(f, notes)).unwrap_or("Low");
@@ -184,7 +190,7 @@ fn detector(item: Field<'_>, notes: &mut Notes<'_>) -> Option<Detector> {
     let context = words(&fields, "context", notes);
     let known = fields.get("known").map(|f| f.list(notes)).unwrap_or_default();
     let known = known.into_iter().filter_map(|f| f.pieces(notes)).collect();
-    Some(Detector { name, confidence, rule: rule?, context, known, matches, not_matches })
+    Some(Detector { name, vendor, source, confidence, rule: rule?, context, known, matches, not_matches })
 }
 
 fn rule(fields: &Fields<'_>, confidence: &'static str, notes: &mut Notes<'_>) -> Option<Rule> {

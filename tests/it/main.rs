@@ -7,6 +7,7 @@ mod conformance;
 mod definitions;
 mod demo;
 mod denials;
+mod dlp;
 mod doctor;
 mod egress;
 mod guarantees;

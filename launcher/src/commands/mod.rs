@@ -7,6 +7,7 @@ mod completions;
 mod consent;
 mod demo;
 mod denied;
+mod dlp;
 mod doctor;
 mod fetch;
 mod identify;
@@ -63,6 +64,7 @@ pub fn dispatch(command: Command) -> Exit {
         Command::Wrap(args) => wrap::wrap(args),
         Command::Unwrap(args) => wrap::unwrap(args),
         Command::Doctor(args) => doctor::doctor(args),
+        Command::Dlp(command) => dlp::dlp(command),
         Command::Init(args) => init::init(&args),
         Command::Policy(command) => policy::policy(command),
         Command::Profile(command) => profile::profile(command),

@@ -3,6 +3,7 @@
 //! The pipeline: keyword prefilter over each decoded string → rule on a window around the hit → validators →
 //! false-positive stage → finding. Detectors are data (`profiles/detectors/*.toml`), turned into tables at build time.
 
+mod about;
 mod armour;
 mod budget;
 mod card;
@@ -27,6 +28,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+pub use about::{About, about_built_in};
 pub use engine::{Engine, EngineError, ScanEnd, Wanted, built_in_names};
 pub use finding::{Confidence, Finding, Place};
 pub use hash::HashKey;
