@@ -71,9 +71,15 @@ fn mapped(bytes: &str) -> io::Result<()> {
     grown
 }
 
-/// Without the right to be executed (Linux 6.3): others are refused.
+/// Files in memory that nobody can execute (Linux 6.3). Before, a jail gives none: they could all be executed.
+const NOEXEC_SEAL: MFdFlags = MFdFlags::from_bits_retain(8);
+
+/// Whether this kernel has them.
+pub(crate) fn has_files_in_memory() -> bool {
+    memfd_create(c"hog", NOEXEC_SEAL).is_ok()
+}
+
 fn file_in_memory() -> io::Result<File> {
-    const NOEXEC_SEAL: MFdFlags = MFdFlags::from_bits_retain(8);
     let made = match memfd_create(c"hog", NOEXEC_SEAL) {
         Err(nix::errno::Errno::EINVAL) => memfd_create(c"hog", MFdFlags::empty()),
         other => other,
