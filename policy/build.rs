@@ -1,6 +1,8 @@
 //! Turns `profiles/detectors/*.toml` into static tables: a mistake in a detector is a build error, never a surprise
 //! at run time, and nothing is parsed when the program starts.
 
+#[path = "build/automaton.rs"]
+mod automaton;
 #[path = "build/catalogue.rs"]
 mod catalogue;
 #[path = "build/fields.rs"]
@@ -19,10 +21,17 @@ fn main() {
     println!("cargo:rerun-if-changed={}", folder.display());
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=build");
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("detectors.rs");
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    let write = |name: &str, bytes: &[u8]| {
+        let path = out.join(name);
+        fs::write(&path, bytes).unwrap_or_else(|e| panic!("cannot write {}: {e}", path.display()));
+    };
     match catalogue::read_folder(&folder) {
-        Ok(detectors) => fs::write(&out, tables::rust(&detectors))
-            .unwrap_or_else(|e| panic!("cannot write {}: {e}", out.display())),
+        Ok(detectors) => {
+            let (source, rows) = tables::rust(&detectors);
+            write("detectors.rs", source.as_bytes());
+            write("prefilter.bin", &rows);
+        }
         Err(mistakes) => {
             for mistake in &mistakes {
                 println!("cargo::error={mistake}");

@@ -5,13 +5,21 @@ use crate::fields::{Field, Notes};
 /// The named sets of characters, in the notation of a bracket expression.
 pub(crate) const SETS: &[(&str, &str)] = &[
     ("digits", "0-9"),
+    ("lower", "a-z"),
     ("hex", "0-9a-f"),
+    ("hex_any", "0-9A-Fa-f"),
     ("alnum", "0-9A-Za-z"),
     ("alnum_upper", "0-9A-Z"),
     ("base32", "2-7A-Z"),
+    ("base32_lower", "2-7a-z"),
     ("base36", "0-9a-z"),
+    ("base58", "1-9A-HJ-NP-Za-km-z"),
     ("base64", "0-9A-Za-z+/"),
+    ("base64_padded", "0-9A-Za-z+/="),
     ("base64url", "0-9A-Za-z_-"),
+    ("base64url_padded", "0-9A-Za-z_=-"),
+    ("word", "0-9A-Za-z_"),
+    ("dotted", "0-9A-Za-z._-"),
 ];
 
 /// One part of a token's body.

@@ -6,6 +6,7 @@
 mod armour;
 mod budget;
 mod card;
+mod checks;
 mod context;
 mod email;
 mod engine;
@@ -21,6 +22,7 @@ mod prefilter;
 mod stages;
 mod tables;
 mod text;
+mod vendor;
 mod walk;
 mod window;
 

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::budget::{Budget, FINDING_STEPS, HIT_STEPS, Spent};
 use super::card::{self, CardForm};
+use super::checks;
 use super::context::NameSet;
 use super::engine::Wanted;
 use super::false_positive::{is_made_up, is_mixed};
@@ -15,10 +16,10 @@ use super::finding::Confidence;
 use super::keywords::Keywords;
 use super::prefilter::Prefilter;
 use super::tables::{
-    ANCHORS, Assignment, CARD, Check, DETECTORS, DetectorIndex, EMAIL, Form, HIDDEN, RULES, Rule,
+    ANCHORS, ASSIGNED, Assignment, CARD, Check, DETECTORS, DetectorIndex, EMAIL, Form, HIDDEN, RULES, Rule,
 };
 use super::window::Formed;
-use super::{armour, email, hidden, jwt, phrase, window};
+use super::{armour, email, hidden, jwt, phrase, vendor, window};
 
 /// How far before a value its context is looked for.
 const CONTEXT_BYTES: usize = 48;
@@ -119,6 +120,13 @@ impl<'e> Stages<'e> {
                             window::assigned(rule.value, subject.text, hit.end),
                         )?
                     }
+                    Rule::Vendor(rule) => {
+                        if vendor::is_name(subject.text, &hit) {
+                            self.names.insert(rule.slot);
+                        }
+                        self.budget.spend(vendor::STEPS)?;
+                        self.assignment(rule, subject.text, vendor::value(rule.value, subject.text, &hit))?
+                    }
                     Rule::Armour { detector, confidence } if exact && hit.start >= armoured_to => {
                         armour::private_key(subject.text, &hit).map(|span| {
                             armoured_to = span.end;
@@ -164,10 +172,8 @@ impl<'e> Stages<'e> {
 
     /// The text as the value of a key whose name was recognised.
     fn as_value(&mut self, subject: &Subject<'_>) -> Result<(), Spent> {
-        for rule in RULES {
-            if let Rule::Assignment(rule) = rule
-                && subject.names.contains(rule.slot)
-            {
+        for slot in subject.names.slots() {
+            if let Rule::Assignment(rule) | Rule::Vendor(rule) = &RULES[usize::from(ASSIGNED[slot])] {
                 let found = self.assignment(rule, subject.text, window::whole(rule.value, subject.text))?;
                 found.map_or(Ok(()), |hit| self.push(hit))?;
             }
@@ -257,7 +263,9 @@ fn passes(check: Check, value: &[u8], (body, own): (&[u8], &[u8])) -> bool {
         Check::None => true,
         Check::Random => !is_made_up(own),
         Check::Mixed => is_mixed(body) && !is_made_up(own),
+        Check::Key => checks::is_key_like(value),
         Check::Jwt => jwt::is_json_web_token(value),
+        Check::Base32Crc16 => checks::ends_with_crc16(value),
     }
 }
 

@@ -28,8 +28,7 @@ struct Ends {
 /// The character before the prefix must not belong to the body's first run: so only the first of many prefixes in one
 /// run starts a match, which keeps hostile text linear.
 pub(super) fn form(body: &[Segment], text: &[u8], hit: &Range<usize>) -> Option<Formed> {
-    let inside = |byte: u8| byte.is_ascii_alphanumeric() || in_first_run(body, byte);
-    if hit.start > 0 && inside(text[hit.start - 1]) && !follows_escape(text, hit.start) {
+    if hit.start > 0 && is_inside(body, text[hit.start - 1]) && !follows_escape(text, hit.start) {
         return None;
     }
     let Ends { end, own_end } = self::body(body, text, hit.end)?;
@@ -53,6 +52,16 @@ pub(super) fn whole(value: &[Segment], text: &[u8]) -> Option<Range<usize>> {
     let Ends { end, .. } = self::body(value, text, start)?;
     let rest = &text[end..];
     (rest.len() <= GAP_MAX && rest.iter().all(|b| is_gap(*b))).then_some(start..end)
+}
+
+/// Matches a value that starts at `at`, whatever stands before it.
+pub(super) fn exact(value: &[Segment], text: &[u8], at: usize) -> Option<Range<usize>> {
+    self::body(value, text, at).map(|ends| at..ends.end)
+}
+
+/// Whether `byte` may stand in the first run of a body: then what starts behind it is no start.
+pub(super) fn is_inside(value: &[Segment], byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || in_first_run(value, byte)
 }
 
 /// Whether the letters before `at` are the end of an escape in text that is itself escaped (`\n`, `%3D`, `\u0022`,
