@@ -98,6 +98,8 @@ pub(crate) enum Rule {
 pub(crate) struct Form {
     /// Any of these, in this case.
     pub(crate) prefixes: Vec<String>,
+    /// The run before the prefix, if the token begins before it.
+    pub(crate) lead: Option<Segment>,
     /// The body.
     pub(crate) body: Vec<Segment>,
     /// Confidence of this form.
@@ -245,14 +247,23 @@ fn rule(fields: &Fields<'_>, confidence: &'static str, notes: &mut Notes<'_>) ->
 }
 
 fn form(field: Field<'_>, base: &'static str, notes: &mut Notes<'_>) -> Option<Form> {
-    let fields = field.table(&["prefixes", "body", "confidence", "check"], notes)?;
+    let fields = field.table(&["prefixes", "lead", "body", "confidence", "check"], notes)?;
     let own = fields.get("confidence").and_then(|f| confidence(f, notes));
     Some(Form {
         prefixes: triggers(&fields, "prefixes", notes),
+        lead: fields.get("lead").and_then(|f| lead(f, notes)),
         body: body(&fields, "body", notes)?,
         confidence: own.unwrap_or(base),
         check: check(&fields, "Random", notes),
     })
+}
+
+fn lead(field: Field<'_>, notes: &mut Notes<'_>) -> Option<Segment> {
+    let lead = segment(field, notes)?;
+    if matches!(lead, Segment::Text(_)) {
+        notes.at(field.start, "a `lead` is a run of characters");
+    }
+    Some(lead)
 }
 
 fn body(fields: &Fields<'_>, key: &str, notes: &mut Notes<'_>) -> Option<Vec<Segment>> {

@@ -115,9 +115,10 @@ impl Tables {
     }
 
     fn add_form(&mut self, index: usize, form: &Form) {
-        let Form { prefixes, body: segments, confidence, check } = form;
+        let Form { prefixes, lead, body: segments, confidence, check } = form;
+        let lead = lead.as_ref().map_or("None".to_owned(), |lead| format!("Some({})", segment(lead)));
         let text = format!(
-            "Rule::Form(Form {{ detector: {index}, confidence: Confidence::{confidence}, check: Check::{check}, body: {} }})",
+            "Rule::Form(Form {{ detector: {index}, confidence: Confidence::{confidence}, check: Check::{check}, lead: {lead}, body: {} }})",
             body(segments)
         );
         self.add_rule(&text, prefixes);
@@ -160,18 +161,15 @@ impl Tables {
 }
 
 fn body(segments: &[Segment]) -> String {
-    let mut text = String::from("&[");
-    for segment in segments {
-        let _ = match segment {
-            Segment::Run { set, min, max } => {
-                write!(
-                    text,
-                    "Segment::Run {{ set: {}, min: {min}, max: {max} }}, ",
-                    SETS[*set].0.to_uppercase()
-                )
-            }
-            Segment::Text(fixed) => write!(text, "Segment::Text({fixed:?}), "),
-        };
+    let parts: Vec<_> = segments.iter().map(segment).collect();
+    format!("&[{}]", parts.join(", "))
+}
+
+fn segment(segment: &Segment) -> String {
+    match segment {
+        Segment::Run { set, min, max } => {
+            format!("Segment::Run {{ set: {}, min: {min}, max: {max} }}", SETS[*set].0.to_uppercase())
+        }
+        Segment::Text(fixed) => format!("Segment::Text({fixed:?})"),
     }
-    text + "]"
 }

@@ -4,9 +4,9 @@
 use super::false_positive::is_made_up;
 
 /// Of so many characters at least one is a digit: in base 62 one in six is.
-const CHARACTERS_PER_DIGIT: usize = 16;
+const CHARACTERS_PER_DIGIT: usize = 24;
 /// A value with more separators than one in so many characters is words, not random.
-const CHARACTERS_PER_SEPARATOR: usize = 8;
+const CHARACTERS_PER_SEPARATOR: usize = 7;
 /// Fewest distinct digits of a value that has only digits.
 const DISTINCT_DIGITS_MIN: u32 = 5;
 

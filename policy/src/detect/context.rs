@@ -25,8 +25,8 @@ impl NameSet {
     }
 
     /// The slots of those that occurred.
-    pub(super) fn slots(&self) -> impl Iterator<Item = usize> {
-        (0..ASSIGNMENTS).filter(|slot| self.0[slot / 64] >> (slot % 64) & 1 == 1)
+    pub(super) fn slots(&self) -> impl Iterator<Item = u16> {
+        (0..).take(ASSIGNMENTS).filter(|slot| self.contains(*slot))
     }
 
     /// Adds those of another set.

@@ -124,8 +124,9 @@ impl<'e> Stages<'e> {
                         if vendor::is_name(subject.text, &hit) {
                             self.names.insert(rule.slot);
                         }
-                        self.budget.spend(vendor::STEPS)?;
-                        self.assignment(rule, subject.text, vendor::value(rule.value, subject.text, &hit))?
+                        let (span, looked_at) = vendor::value(rule.value, subject.text, &hit);
+                        self.budget.spend(looked_at)?;
+                        self.assignment(rule, subject.text, span)?
                     }
                     Rule::Armour { detector, confidence } if exact && hit.start >= armoured_to => {
                         armour::private_key(subject.text, &hit).map(|span| {
@@ -161,9 +162,14 @@ impl<'e> Stages<'e> {
     }
 
     fn form(&mut self, form: &Form, text: &[u8], hit: &Range<usize>) -> Result<Option<Hit>, Spent> {
-        let Some(Formed { span, own_end }) = window::form(form.body, text, hit) else { return Ok(None) };
+        let Formed { span, own_end } = match window::form(form, text, hit) {
+            Ok(formed) => formed,
+            Err(looked_at) => return self.budget.spend(looked_at).map(|()| None),
+        };
         self.budget.spend(span.len())?;
-        let (value, body, own) = (&text[span.clone()], &text[hit.end..span.end], &text[hit.end..own_end]);
+        let body_start = if form.lead.is_some() { span.start } else { hit.end };
+        let (value, body, own) =
+            (&text[span.clone()], &text[body_start..span.end], &text[body_start..own_end]);
         // Whoever writes `xxxxxxxx` behind a token does not make it up.
         let own = if own.len() >= OWN_BYTES_MIN { own } else { body };
         Ok((passes(form.check, value, (body, own)) && !is_known(form.detector, value))
@@ -173,7 +179,9 @@ impl<'e> Stages<'e> {
     /// The text as the value of a key whose name was recognised.
     fn as_value(&mut self, subject: &Subject<'_>) -> Result<(), Spent> {
         for slot in subject.names.slots() {
-            if let Rule::Assignment(rule) | Rule::Vendor(rule) = &RULES[usize::from(ASSIGNED[slot])] {
+            if let Rule::Assignment(rule) | Rule::Vendor(rule) =
+                &RULES[usize::from(ASSIGNED[usize::from(slot)])]
+            {
                 let found = self.assignment(rule, subject.text, window::whole(rule.value, subject.text))?;
                 found.map_or(Ok(()), |hit| self.push(hit))?;
             }
@@ -263,7 +271,7 @@ fn passes(check: Check, value: &[u8], (body, own): (&[u8], &[u8])) -> bool {
         Check::None => true,
         Check::Random => !is_made_up(own),
         Check::Mixed => is_mixed(body) && !is_made_up(own),
-        Check::Key => checks::is_key_like(value),
+        Check::Key => checks::is_key_like(own),
         Check::Jwt => jwt::is_json_web_token(value),
         Check::Base32Crc16 => checks::ends_with_crc16(value),
     }

@@ -62,6 +62,8 @@ pub(super) struct Form {
     pub(super) detector: DetectorIndex,
     pub(super) confidence: Confidence,
     pub(super) check: Check,
+    /// What stands before the hit, if that is in the middle: a run.
+    pub(super) lead: Option<Segment>,
     pub(super) body: &'static [Segment],
 }
 

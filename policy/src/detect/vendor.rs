@@ -11,11 +11,10 @@ use std::ops::Range;
 use super::tables::Segment;
 use super::window;
 
-/// What a hit costs.
-pub(super) const STEPS: usize = REACH_BYTES;
-
 /// How far behind the name the value may start.
 const REACH_BYTES: usize = 96;
+/// So many places are tried behind a name.
+const TRIES_MAX: usize = 16;
 /// Most characters between the last word and the value.
 const GLUE_MAX: usize = 24;
 /// Longest text that is a name as a whole.
@@ -96,31 +95,34 @@ const HALF: &[&str] =
 /// Words that say nothing.
 const FILLERS: &[&str] = &["as", "be", "default", "is", "of", "str", "string", "the", "to", "value", "was"];
 
-/// The value behind the vendor's name at `name`.
-pub(super) fn value(body: &[Segment], text: &[u8], name: &Range<usize>) -> Option<Range<usize>> {
+/// The value behind the vendor's name at `name`, and how many bytes were looked at.
+pub(super) fn value(body: &[Segment], text: &[u8], name: &Range<usize>) -> (Option<Range<usize>>, usize) {
+    let mut looked_at = 0;
     if !is_word(text, name) {
-        return None;
+        return (None, looked_at);
     }
     let limit = text.len().min(name.end + REACH_BYTES);
-    let mut lines = 0;
-    for at in name.end..limit {
-        if text[at] == b'\n' {
-            lines += 1;
-            if lines > 1 {
-                return None;
+    looked_at += limit - name.end;
+    let (mut lines, mut tries) = (0, 0);
+    for at in name.end + 1..limit {
+        lines += usize::from(text[at - 1] == b'\n');
+        if lines > 1 || tries == TRIES_MAX {
+            break;
+        }
+        let touches = window::is_inside(body, text[at - 1]) && !window::follows_escape(text, at);
+        if touches || !text[at].is_ascii_graphic() {
+            continue;
+        }
+        match window::exact(body, text, at) {
+            Ok(span) if announces(&text[name.end..at]) => return (Some(span), looked_at),
+            Ok(span) => looked_at += span.len(),
+            Err(bytes) => {
+                looked_at += bytes;
+                tries += usize::from(bytes > 0);
             }
         }
-        let starts = at > name.end
-            && text[at].is_ascii_graphic()
-            && (!window::is_inside(body, text[at - 1]) || window::follows_escape(text, at));
-        if starts
-            && let Some(span) = window::exact(body, text, at)
-            && announces(&text[name.end..at])
-        {
-            return Some(span);
-        }
     }
-    None
+    (None, looked_at)
 }
 
 /// Whether a text that holds the vendor's name at `name` may be the name of a value, as a key of JSON is.
@@ -239,7 +241,7 @@ mod tests {
     fn is_found(before: &str) -> bool {
         let text = format!("{before}{KEY}' end");
         let at = text.to_lowercase().find("acme").expect("the name is in the text");
-        value(BODY, text.as_bytes(), &(at..at + 4)).is_some_and(|span| &text[span] == KEY)
+        value(BODY, text.as_bytes(), &(at..at + 4)).0.is_some_and(|span| &text[span] == KEY)
     }
 
     #[test]
