@@ -56,6 +56,15 @@ pub(crate) enum Rule {
         /// Name of the validator.
         check: &'static str,
     },
+    /// A value that only its vendor's name shortly before gives away.
+    Vendor {
+        /// Names of the vendor.
+        keywords: Vec<String>,
+        /// Bodies it may have.
+        values: Vec<Vec<Segment>>,
+        /// Name of the validator.
+        check: &'static str,
+    },
     /// PEM armour.
     Armour {
         /// How it begins.
@@ -93,6 +102,8 @@ pub(crate) enum Rule {
 pub(crate) struct Form {
     /// Any of these, in this case.
     pub(crate) prefixes: Vec<String>,
+    /// The run before the prefix, if the token begins before it.
+    pub(crate) lead: Option<Segment>,
     /// The body.
     pub(crate) body: Vec<Segment>,
     /// Confidence of this form.
@@ -112,7 +123,14 @@ pub(crate) struct Near {
     pub(crate) within_bytes: u16,
 }
 
-const CHECKS: &[(&str, &str)] = &[("none", "None"), ("random", "Random"), ("mixed", "Mixed"), ("jwt", "Jwt")];
+const CHECKS: &[(&str, &str)] = &[
+    ("none", "None"),
+    ("random", "Random"),
+    ("mixed", "Mixed"),
+    ("key", "Key"),
+    ("jwt", "Jwt"),
+    ("base32-crc16", "Base32Crc16"),
+];
 
 /// All detectors of a folder, or every mistake in it.
 pub(crate) fn read_folder(folder: &Path) -> Result<Vec<Detector>, Vec<String>> {
@@ -153,9 +171,10 @@ pub(crate) fn read_file(file: &str, text: &str, detectors: &mut Vec<Detector>, m
 fn detector(item: Field<'_>, notes: &mut Notes<'_>) -> Option<Detector> {
     const COMMON: [&str; 10] =
         ["name", "kind", "vendor", "source", "confidence", "context", "known", "match", "not_match", "form"];
-    const KINDS: [&str; 10] = [
+    const KINDS: [&str; 11] = [
         "keywords",
         "value",
+        "values",
         "check",
         "phrase",
         "near",
@@ -203,7 +222,12 @@ fn rule(fields: &Fields<'_>, confidence: &'static str, notes: &mut Notes<'_>) ->
         "assignment" => Some(Rule::Assignment {
             keywords: triggers(fields, "keywords", notes),
             value: body(fields, "value", notes)?,
-            check: check(fields, notes),
+            check: check(fields, "Random", notes),
+        }),
+        "vendor" => Some(Rule::Vendor {
+            keywords: triggers(fields, "keywords", notes),
+            values: bodies(fields, notes),
+            check: check(fields, "Key", notes),
         }),
         "armour" => Some(Rule::Armour { keywords: triggers(fields, "keywords", notes) }),
         "phrases" => Some(Rule::Phrases { phrases: phrases(fields, notes), near: near(fields, notes) }),
@@ -221,7 +245,7 @@ fn rule(fields: &Fields<'_>, confidence: &'static str, notes: &mut Notes<'_>) ->
         }),
         "hidden" => Some(Rule::Hidden),
         other => {
-            let known = "token, assignment, armour, phrases, card, email, hidden";
+            let known = "token, assignment, vendor, armour, phrases, card, email, hidden";
             notes.at(kind.start, format!("unknown kind `{other}` (known: {known})"));
             None
         }
@@ -229,18 +253,35 @@ fn rule(fields: &Fields<'_>, confidence: &'static str, notes: &mut Notes<'_>) ->
 }
 
 fn form(field: Field<'_>, base: &'static str, notes: &mut Notes<'_>) -> Option<Form> {
-    let fields = field.table(&["prefixes", "body", "confidence", "check"], notes)?;
+    let fields = field.table(&["prefixes", "lead", "body", "confidence", "check"], notes)?;
     let own = fields.get("confidence").and_then(|f| confidence(f, notes));
     Some(Form {
         prefixes: triggers(&fields, "prefixes", notes),
+        lead: fields.get("lead").and_then(|f| lead(f, notes)),
         body: body(&fields, "body", notes)?,
         confidence: own.unwrap_or(base),
-        check: check(&fields, notes),
+        check: check(&fields, "Random", notes),
     })
 }
 
+fn lead(field: Field<'_>, notes: &mut Notes<'_>) -> Option<Segment> {
+    let lead = segment(field, notes)?;
+    if matches!(lead, Segment::Text(_)) {
+        notes.at(field.start, "a `lead` is a run of characters");
+    }
+    Some(lead)
+}
+
 fn body(fields: &Fields<'_>, key: &str, notes: &mut Notes<'_>) -> Option<Vec<Segment>> {
-    let field = fields.need(key, notes)?;
+    segments(fields.need(key, notes)?, notes)
+}
+
+fn bodies(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Vec<Vec<Segment>> {
+    let list = fields.need("values", notes).map(|f| f.list(notes)).unwrap_or_default();
+    list.into_iter().filter_map(|f| segments(f, notes)).collect()
+}
+
+fn segments(field: Field<'_>, notes: &mut Notes<'_>) -> Option<Vec<Segment>> {
     let list = field.list(notes);
     let parts = list.len();
     let body: Vec<_> = list.into_iter().filter_map(|f| segment(f, notes)).collect();
@@ -251,12 +292,13 @@ fn body(fields: &Fields<'_>, key: &str, notes: &mut Notes<'_>) -> Option<Vec<Seg
     Some(body)
 }
 
-fn check(fields: &Fields<'_>, notes: &mut Notes<'_>) -> &'static str {
-    let Some(field) = fields.get("check") else { return "Random" };
+fn check(fields: &Fields<'_>, unless_given: &'static str, notes: &mut Notes<'_>) -> &'static str {
+    let Some(field) = fields.get("check") else { return unless_given };
     let name = field.text(notes).unwrap_or("none");
     CHECKS.iter().find(|(known, _)| *known == name).map_or_else(
         || {
-            notes.at(field.start, format!("unknown check `{name}` (known: none, random, mixed, jwt)"));
+            let known: Vec<_> = CHECKS.iter().map(|(name, _)| *name).collect();
+            notes.at(field.start, format!("unknown check `{name}` (known: {})", known.join(", ")));
             "None"
         },
         |(_, variant)| variant,

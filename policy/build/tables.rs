@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use crate::automaton::{self, Automaton, HEAD_BYTES};
 use crate::catalogue::{Detector, Form, Near, Rule};
 use crate::shapes::{SETS, Segment, bits};
 
-/// The source text of all tables.
-pub(crate) fn rust(detectors: &[Detector]) -> String {
+/// The source text of all tables, and the rows of the prefilter, which are too many for source text.
+pub(crate) fn rust(detectors: &[Detector]) -> (String, Vec<u8>) {
     let mut tables = Tables::default();
     let mut rows = String::new();
     for (index, detector) in detectors.iter().enumerate() {
@@ -29,9 +30,19 @@ pub(crate) fn rust(detectors: &[Detector]) -> String {
     for (keyword, rules) in &tables.keywords {
         let _ = writeln!(out, "    ({keyword:?}, &{rules:?}),");
     }
-    let _ = writeln!(out, "];\npub(super) const ASSIGNMENTS: usize = {};", tables.assignments);
+    let _ = writeln!(out, "];\npub(super) const ASSIGNMENTS: usize = {};", tables.assigned.len());
+    let _ = writeln!(out, "pub(super) static ASSIGNED: [u16; ASSIGNMENTS] = {:?};", tables.assigned);
     let _ = writeln!(out, "pub(super) const ANCHORS: usize = {};", tables.anchors);
-    out + &tables.special
+    let Automaton { classes, rows, first_hit, heads } =
+        automaton::of(tables.keywords.keys().map(String::as_str));
+    let _ = writeln!(out, "pub(super) const HEAD_BYTES: usize = {HEAD_BYTES};");
+    let _ = writeln!(out, "pub(super) const FIRST_HIT: usize = {first_hit};");
+    let _ = writeln!(out, "pub(super) static CLASSES: [u8; 256] = {classes:?};");
+    let _ = writeln!(out, "pub(super) static HEADS: &[&[u16]] = &[");
+    for keywords in &heads {
+        let _ = writeln!(out, "    &{keywords:?},");
+    }
+    (out + "];\n" + &tables.special, rows)
 }
 
 #[derive(Default)]
@@ -39,7 +50,8 @@ struct Tables {
     rules: String,
     rule_count: u16,
     keywords: BTreeMap<String, Vec<u16>>,
-    assignments: usize,
+    /// For each slot of an assignment its rule.
+    assigned: Vec<u16>,
     anchors: usize,
     special: String,
 }
@@ -50,14 +62,12 @@ impl Tables {
         match &detector.rule {
             Rule::Token(forms) => forms.iter().for_each(|form| self.add_form(index, form)),
             Rule::Assignment { keywords, value, check } => {
-                let slot = self.assignments;
-                self.assignments += 1;
-                let text = format!(
-                    "Rule::Assignment(Assignment {{ detector: {index}, slot: {slot}, confidence: Confidence::{confidence}, \
-                     check: Check::{check}, value: {} }})",
-                    body(value)
-                );
-                self.add_rule(&text, keywords);
+                self.add_assignment(("Assignment", index), confidence, (value, check), keywords);
+            }
+            Rule::Vendor { keywords, values, check } => {
+                for value in values {
+                    self.add_assignment(("Vendor", index), confidence, (value, check), keywords);
+                }
             }
             Rule::Armour { keywords } => {
                 self.add_rule(
@@ -105,12 +115,29 @@ impl Tables {
     }
 
     fn add_form(&mut self, index: usize, form: &Form) {
-        let Form { prefixes, body: segments, confidence, check } = form;
+        let Form { prefixes, lead, body: segments, confidence, check } = form;
+        let lead = lead.as_ref().map_or("None".to_owned(), |lead| format!("Some({})", segment(lead)));
         let text = format!(
-            "Rule::Form(Form {{ detector: {index}, confidence: Confidence::{confidence}, check: Check::{check}, body: {} }})",
+            "Rule::Form(Form {{ detector: {index}, confidence: Confidence::{confidence}, check: Check::{check}, lead: {lead}, body: {} }})",
             body(segments)
         );
         self.add_rule(&text, prefixes);
+    }
+
+    fn add_assignment(
+        &mut self,
+        (rule, index): (&str, usize),
+        confidence: &str,
+        (value, check): (&[Segment], &str),
+        keywords: &[String],
+    ) {
+        let (slot, value) = (self.assigned.len(), body(value));
+        self.assigned.push(self.rule_count);
+        let text = format!(
+            "Rule::{rule}(Assignment {{ detector: {index}, slot: {slot}, confidence: Confidence::{confidence}, \
+             check: Check::{check}, value: {value} }})"
+        );
+        self.add_rule(&text, keywords);
     }
 
     fn add_near(&mut self, index: usize, confidence: &str, near: &Near) {
@@ -134,18 +161,15 @@ impl Tables {
 }
 
 fn body(segments: &[Segment]) -> String {
-    let mut text = String::from("&[");
-    for segment in segments {
-        let _ = match segment {
-            Segment::Run { set, min, max } => {
-                write!(
-                    text,
-                    "Segment::Run {{ set: {}, min: {min}, max: {max} }}, ",
-                    SETS[*set].0.to_uppercase()
-                )
-            }
-            Segment::Text(fixed) => write!(text, "Segment::Text({fixed:?}), "),
-        };
+    let parts: Vec<_> = segments.iter().map(segment).collect();
+    format!("&[{}]", parts.join(", "))
+}
+
+fn segment(segment: &Segment) -> String {
+    match segment {
+        Segment::Run { set, min, max } => {
+            format!("Segment::Run {{ set: {}, min: {min}, max: {max} }}", SETS[*set].0.to_uppercase())
+        }
+        Segment::Text(fixed) => format!("Segment::Text({fixed:?})"),
     }
-    text + "]"
 }

@@ -1,8 +1,11 @@
 //! What is known about a value from where it stands: the name of its key, or of the field beside it.
 
+use std::cmp::Ordering;
+
 use crate::wire::{Frame, Token, TokenKind};
 
 use super::tables::ASSIGNMENTS;
+use super::vendor;
 
 const WORDS: usize = ASSIGNMENTS / 64 + 1;
 
@@ -21,6 +24,16 @@ impl NameSet {
         self.0[usize::from(slot / 64)] >> (slot % 64) & 1 == 1
     }
 
+    /// The slots of those that occurred.
+    pub(super) fn slots(&self) -> impl Iterator<Item = u16> {
+        (0..).take(ASSIGNMENTS).filter(|slot| self.contains(*slot))
+    }
+
+    /// Adds those of another set.
+    pub(super) fn extend(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(own, other)| *own |= other);
+    }
+
     /// Whether none occurred.
     pub(super) fn is_empty(&self) -> bool {
         self.0 == [0; WORDS]
@@ -37,6 +50,8 @@ pub(super) struct KeyContext<'f> {
     until: u32,
     /// Names in a `name` field, and the depth of its object.
     beside: Option<(NameSet, u8)>,
+    /// Names in the key of the object that the walk is in, and the depth of its members: `{"deepai": {"key": "…"}}`.
+    outer: Option<(NameSet, u8)>,
 }
 
 impl<'f> KeyContext<'f> {
@@ -45,6 +60,13 @@ impl<'f> KeyContext<'f> {
         self.key = inside(frame, token);
         self.names = names;
         self.until = u32::MAX;
+        if let Some((outer, depth)) = self.outer {
+            match token.depth.cmp(&depth) {
+                Ordering::Less => self.outer = None,
+                Ordering::Equal if vendor::is_credential_key(self.key) => self.names.extend(&outer),
+                Ordering::Equal | Ordering::Greater => {}
+            }
+        }
         let Some((beside, depth)) = self.beside else { return };
         if token.depth < depth {
             self.beside = None;
@@ -58,11 +80,15 @@ impl<'f> KeyContext<'f> {
         match (self.until, token.kind) {
             // The members of an object have keys of their own.
             (_, TokenKind::Object) => {
-                *self = Self { beside: self.beside.filter(|b| token.depth >= b.1), ..Self::default() }
+                let named = (!self.names.is_empty()).then_some((self.names, token.depth + 1));
+                let outer = named.or(self.outer).filter(|o| token.depth < o.1);
+                *self = Self { beside: self.beside.filter(|b| token.depth >= b.1), outer, ..Self::default() }
             }
             // The first value behind a key: it ends where the key's say ends.
             (u32::MAX, _) => self.until = token.end,
-            (until, _) if token.start >= until => *self = Self { beside: self.beside, ..Self::default() },
+            (until, _) if token.start >= until => {
+                *self = Self { beside: self.beside, outer: self.outer, ..Self::default() }
+            }
             _ => {}
         }
     }

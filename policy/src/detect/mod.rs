@@ -7,6 +7,7 @@ mod about;
 mod armour;
 mod budget;
 mod card;
+mod checks;
 mod context;
 mod email;
 mod engine;
@@ -22,6 +23,7 @@ mod prefilter;
 mod stages;
 mod tables;
 mod text;
+mod vendor;
 mod walk;
 mod window;
 

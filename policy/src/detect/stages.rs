@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::budget::{Budget, FINDING_STEPS, HIT_STEPS, Spent};
 use super::card::{self, CardForm};
+use super::checks;
 use super::context::NameSet;
 use super::engine::Wanted;
 use super::false_positive::{is_made_up, is_mixed};
@@ -15,10 +16,10 @@ use super::finding::Confidence;
 use super::keywords::Keywords;
 use super::prefilter::Prefilter;
 use super::tables::{
-    ANCHORS, Assignment, CARD, Check, DETECTORS, DetectorIndex, EMAIL, Form, HIDDEN, RULES, Rule,
+    ANCHORS, ASSIGNED, Assignment, CARD, Check, DETECTORS, DetectorIndex, EMAIL, Form, HIDDEN, RULES, Rule,
 };
 use super::window::Formed;
-use super::{armour, email, hidden, jwt, phrase, window};
+use super::{armour, email, hidden, jwt, phrase, vendor, window};
 
 /// How far before a value its context is looked for.
 const CONTEXT_BYTES: usize = 48;
@@ -119,6 +120,14 @@ impl<'e> Stages<'e> {
                             window::assigned(rule.value, subject.text, hit.end),
                         )?
                     }
+                    Rule::Vendor(rule) => {
+                        if vendor::is_name(subject.text, &hit) {
+                            self.names.insert(rule.slot);
+                        }
+                        let (span, looked_at) = vendor::value(rule.value, subject.text, &hit);
+                        self.budget.spend(looked_at)?;
+                        self.assignment(rule, subject.text, span)?
+                    }
                     Rule::Armour { detector, confidence } if exact && hit.start >= armoured_to => {
                         armour::private_key(subject.text, &hit).map(|span| {
                             armoured_to = span.end;
@@ -153,9 +162,14 @@ impl<'e> Stages<'e> {
     }
 
     fn form(&mut self, form: &Form, text: &[u8], hit: &Range<usize>) -> Result<Option<Hit>, Spent> {
-        let Some(Formed { span, own_end }) = window::form(form.body, text, hit) else { return Ok(None) };
+        let Formed { span, own_end } = match window::form(form, text, hit) {
+            Ok(formed) => formed,
+            Err(looked_at) => return self.budget.spend(looked_at).map(|()| None),
+        };
         self.budget.spend(span.len())?;
-        let (value, body, own) = (&text[span.clone()], &text[hit.end..span.end], &text[hit.end..own_end]);
+        let body_start = if form.lead.is_some() { span.start } else { hit.end };
+        let (value, body, own) =
+            (&text[span.clone()], &text[body_start..span.end], &text[body_start..own_end]);
         // Whoever writes `xxxxxxxx` behind a token does not make it up.
         let own = if own.len() >= OWN_BYTES_MIN { own } else { body };
         Ok((passes(form.check, value, (body, own)) && !is_known(form.detector, value))
@@ -164,9 +178,9 @@ impl<'e> Stages<'e> {
 
     /// The text as the value of a key whose name was recognised.
     fn as_value(&mut self, subject: &Subject<'_>) -> Result<(), Spent> {
-        for rule in RULES {
-            if let Rule::Assignment(rule) = rule
-                && subject.names.contains(rule.slot)
+        for slot in subject.names.slots() {
+            if let Rule::Assignment(rule) | Rule::Vendor(rule) =
+                &RULES[usize::from(ASSIGNED[usize::from(slot)])]
             {
                 let found = self.assignment(rule, subject.text, window::whole(rule.value, subject.text))?;
                 found.map_or(Ok(()), |hit| self.push(hit))?;
@@ -257,7 +271,9 @@ fn passes(check: Check, value: &[u8], (body, own): (&[u8], &[u8])) -> bool {
         Check::None => true,
         Check::Random => !is_made_up(own),
         Check::Mixed => is_mixed(body) && !is_made_up(own),
+        Check::Key => checks::is_key_like(own),
         Check::Jwt => jwt::is_json_web_token(value),
+        Check::Base32Crc16 => checks::ends_with_crc16(value),
     }
 }
 

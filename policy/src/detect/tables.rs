@@ -36,6 +36,8 @@ pub(super) enum Rule {
     Form(Form),
     /// The hit is the name of a value.
     Assignment(Assignment),
+    /// The hit is the name of a vendor whose values have no prefix.
+    Vendor(Assignment),
     /// The hit may begin a PEM block.
     Armour {
         /// Whose it is.
@@ -60,6 +62,8 @@ pub(super) struct Form {
     pub(super) detector: DetectorIndex,
     pub(super) confidence: Confidence,
     pub(super) check: Check,
+    /// What stands before the hit, if that is in the middle: a run.
+    pub(super) lead: Option<Segment>,
     pub(super) body: &'static [Segment],
 }
 
@@ -92,8 +96,12 @@ pub(super) enum Check {
     Random,
     /// As `Random`, and with upper case, lower case and more than hex digits.
     Mixed,
+    /// As `Random`, and with letters and digits as a generated key has them.
+    Key,
     /// It is a JSON Web Token.
     Jwt,
+    /// It is base32 and ends with the CRC-16 of the rest.
+    Base32Crc16,
 }
 
 /// The words of a phrase after the first one.
@@ -150,5 +158,8 @@ pub(super) struct Email {
     /// Host names reserved for examples, with everything below them.
     pub(super) reserved: &'static [&'static str],
 }
+
+/// The prefilter's table: 64 next states for each state, little-endian.
+pub(super) static ROWS: &[[u8; 2]] = include_bytes!(concat!(env!("OUT_DIR"), "/prefilter.bin")).as_chunks().0;
 
 include!(concat!(env!("OUT_DIR"), "/detectors.rs"));
