@@ -29,7 +29,9 @@ use crate::telemetry::{ClientClaim, Common, EventLog, SessionRefused, SessionSta
 use crate::{clients, container, identity, policies, profiles, state};
 
 use admission::flags_allowed;
-pub(crate) use admission::{admit, choose_profile, flag_allowed};
+pub(crate) use admission::{
+    Question, START_METHOD, Starter, admit, admit_fetch, admit_start, choose_profile, flag_allowed,
+};
 
 /// Identity of the demo's rogue server, and the rule by which the demo approves it: `strict` starts nothing unknown.
 const DEMO_IDENTITY: &str = "demo:rogue-server";
@@ -96,13 +98,24 @@ pub struct Prepared {
     check: Option<String>,
     /// Its own logins, if its profile names some.
     logins: Option<Given>,
+    /// The approval by which it starts, if the policy asks about it.
+    approval: Option<String>,
 }
 
 impl Prepared {
     /// With a plan of its own, wider than the profile in force: `learn` only.
     pub fn to_learn(request: Request, plan: Plan, policy: Arc<Policy>, witness: Arc<Witness>) -> Self {
         let session = uuid::Uuid::now_v7().to_string();
-        Self { request, plan, policy, session, witness: Some(witness), check: None, logins: None }
+        Self {
+            request,
+            plan,
+            policy,
+            session,
+            witness: Some(witness),
+            check: None,
+            logins: None,
+            approval: None,
+        }
     }
 }
 
@@ -151,7 +164,16 @@ pub fn prepare_only(request: Request, facts: &Facts) -> Result<Prepared, Failure
 
 /// A plan that was made elsewhere, ready to be carried out: the jail of a fetch.
 pub fn planned(request: Request, plan: Plan, policy: Policy, session: String) -> Prepared {
-    Prepared { request, plan, policy: Arc::new(policy), session, witness: None, check: None, logins: None }
+    Prepared {
+        request,
+        plan,
+        policy: Arc::new(policy),
+        session,
+        witness: None,
+        check: None,
+        logins: None,
+        approval: None,
+    }
 }
 
 fn prepare_with(request: Request, facts: &Facts, when: When) -> Result<Prepared, Failure> {
@@ -174,9 +196,11 @@ fn prepare_with(request: Request, facts: &Facts, when: When) -> Result<Prepared,
         DEMO_IDENTITY.clone_into(&mut resolved.name);
         resolved.identities.insert(0, DEMO_IDENTITY.to_owned());
     }
-    if !matches!(request.policy, PolicySource::Trial(layer) if layer < Layer::Policy) {
-        admit(&policy, &resolved.identities)?;
-    }
+    let starter = Starter { id: request.id.as_deref(), resolved: &resolved, question: Question::of(when) };
+    let approval = match request.policy {
+        PolicySource::Trial(layer) if layer < Layer::Policy => None,
+        _ => admit_start(&policy, &starter, facts)?,
+    };
     let available = profiles::Available::load(&facts.system_dir, &facts.config_dir, facts.uid)?;
     let (profile, profile_why) = choose_profile(&available, &policy, &request.jail, &resolved.identities)?;
     let widened = match &request.jail.fragment {
@@ -192,9 +216,7 @@ fn prepare_with(request: Request, facts: &Facts, when: When) -> Result<Prepared,
     };
     let profile = logins.as_ref().map_or(profile, |given| &given.profile);
     let session = uuid::Uuid::now_v7().to_string();
-    let mut entry_env =
-        request.id.as_deref().and_then(|id| clients::env_names(id, facts)).unwrap_or_default();
-    entry_env.extend(stand_in.iter().flat_map(|stand_in| stand_in.set.iter().cloned()));
+    let entry_env = entry_env(&request, stand_in.as_ref(), facts);
     let input = plan::Input {
         facts,
         jail: &request.jail,
@@ -224,7 +246,14 @@ fn prepare_with(request: Request, facts: &Facts, when: When) -> Result<Prepared,
         container::contain(&mut plan, asked, (&session, &entry_env), facts, &host::FileTree)?;
     }
     let check = stand_in.as_ref().and_then(|stand_in| stand_in.due.clone());
-    Ok(Prepared { request, plan, policy: Arc::new(policy), session, witness: None, check, logins })
+    Ok(Prepared { request, plan, policy: Arc::new(policy), session, witness: None, check, logins, approval })
+}
+
+/// Variables that the entry of the client's config sets, and those that a package's runner would.
+fn entry_env(request: &Request, stand_in: Option<&packages::StandIn>, facts: &Facts) -> Vec<String> {
+    let entry = request.id.as_deref().and_then(|id| clients::env_names(id, facts));
+    let runner = stand_in.into_iter().flat_map(|stand_in| stand_in.set.iter().cloned());
+    entry.unwrap_or_default().into_iter().chain(runner).collect()
 }
 
 fn of_the_demo(policy: StartingPolicy) -> Result<Policy, Failure> {
@@ -305,7 +334,7 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
         Source::Files(_) => Some(Definitions::open(&prepared.plan, facts)?),
         Source::Fixed => None,
     };
-    let check = prepared.check.clone();
+    let (check, approval) = (prepared.check.clone(), prepared.approval.clone());
     let logins = told_logins(&prepared);
     let Fenced { plan, policy, engine, jailed, mut log, denials, network, container } =
         fence(prepared, facts)?;
@@ -321,7 +350,7 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
     let judges = (Arc::clone(&policy), Arc::clone(&engine));
     let in_force = InForce::begin(&mut mediator, judges, (log.session(), origin), facts)?;
     let in_force = in_force.with_definitions(definitions);
-    let start = SessionStart::new(&plan, &policy, &jailed.enforcement).after(&jailed.attempts);
+    let start = SessionStart::new(&plan, &policy, &jailed.enforcement).after(&jailed.attempts).by(approval);
     record_start(&mut log, start)?;
     if let Some(logins) = logins {
         logins.tell(&mut log, facts);

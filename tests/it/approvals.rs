@@ -348,3 +348,74 @@ fn a_jailed_server_neither_reads_nor_writes_an_approval() {
         }
     }
 }
+
+const ASK_TO_START: &str = "version = 1\n[[rule]]\nid = \"ask-servers\"\neffect = \"ask\"\nservers = [\"*\"]\nreason = \"a person looks at servers first\"\n";
+
+/// A start that the policy asks about, and the code of the question.
+fn start(world: &World) -> Result<String, Finished> {
+    let mut command = world.stockade(["run", "--"]);
+    let run = finish(command.args(fixture_command("learner.py", &[])).spawn().expect("it starts"), DEADLINE);
+    if run.code() != 125 {
+        return Err(run);
+    }
+    assert!(run.stderr.contains("the policy in force wants to be asked about this server"), "{run:#?}");
+    assert!(!run.stderr.contains("stockade approve"), "clients show this to models: {run:#?}");
+    let refused = events(world, "session.refused");
+    Ok(refused.last().expect("an event")["what"]["code"].as_str().expect("a code").to_owned())
+}
+
+#[test]
+fn a_server_that_a_rule_asks_about_starts_once_a_person_has_agreed() {
+    let world = World::new();
+    world.user_policy(ASK_TO_START);
+    let code = start(&world).expect("it does not start");
+    let told = finish(world.stockade(["why", &code]).spawn().expect("it starts"), DEADLINE).stdout_text();
+    assert!(told.contains("server/start waits for a person") && told.contains("ask-servers"), "{told}");
+    let no = typed(&world, stockade_bin(), "n", &["approve", &code]);
+    assert!(
+        no.stdout_text().contains("Let it start?") && events(&world, "approval.given").is_empty(),
+        "{no:#?}"
+    );
+    let wrong = typed(&world, stockade_bin(), "y", &["approve", &code, "--for", "session"]);
+    assert!(wrong.stdout_text().contains("cannot be approved for one call or one session"), "{wrong:#?}");
+    start(&world).expect("it does not start yet");
+    let yes = typed(&world, stockade_bin(), "y", &["approve", &code]);
+    assert!(yes.stdout_text().contains("approved: 1 d, in every session with this very server"), "{yes:#?}");
+    let started = start(&world).expect_err("it starts");
+    assert_eq!(started.code(), 0, "{started:#?}");
+    let given = events(&world, "approval.given");
+    let starts = events(&world, "session.start");
+    assert_eq!(starts.last().expect("a start")["what"]["approval"], given[0]["what"]["id"]);
+    // Its calls are asked about one by one: the rule is about the server and everything in it.
+    let outcome = session(&world, call(10, "variables", json!({})).to_vec());
+    assert!(!passed(&outcome, 10), "{outcome:#}");
+    let revoked = given[0]["what"]["id"].as_str().expect("an id").to_owned();
+    finish(world.stockade(["approvals", "revoke", &revoked]).spawn().expect("it starts"), DEADLINE);
+    start(&world).expect("it does not start any more");
+}
+
+#[test]
+fn the_approval_of_a_start_is_for_this_very_server_and_no_call() {
+    let world = World::new();
+    world.user_policy(ASK_TO_START);
+    let code = start(&world).expect("it does not start");
+    typed(&world, stockade_bin(), "y", &["approve", &code]);
+    let other =
+        world.write("other.py", &std::fs::read_to_string(fixture("learner.py")).expect("it is there"));
+    std::fs::write(&other, format!("# changed\n{}", std::fs::read_to_string(&other).expect("it is there")))
+        .expect("it is written");
+    let mut command = world.stockade(["run", "--"]);
+    let run = finish(command.arg(python()).arg(&other).spawn().expect("it starts"), DEADLINE);
+    assert_eq!(run.code(), 125, "another file is another server: {run:#?}");
+    // What only prints writes no question.
+    let before = events(&world, "session.refused").len();
+    let mut command = world.stockade(["run", "--explain", "--"]);
+    let explained = finish(command.arg(python()).arg(&other).spawn().expect("it starts"), DEADLINE);
+    assert_ne!(explained.code(), 0, "{explained:#?}");
+    assert_eq!(events(&world, "session.refused").len(), before);
+    world.user_policy(&ASK_TO_START.replace("\"ask\"", "\"deny\""));
+    let mut command = world.stockade(["run", "--"]);
+    let denied =
+        finish(command.args(fixture_command("learner.py", &[])).spawn().expect("it starts"), DEADLINE);
+    assert!(denied.stderr.contains("the policy in force denies this server"), "{denied:#?}");
+}

@@ -28,9 +28,9 @@ pub struct ApproveArgs {
     /// The decision: its code (4F2K), or the id of its event
     #[arg(value_name = "CODE")]
     pub code: String,
-    /// How long: `once`, `session`, or a time such as 15m, 1h, 2d (at most 7d)
-    #[arg(long = "for", value_name = "TIME", default_value = "once")]
-    pub term: TermArg,
+    /// How long: `once`, `session`, or a time such as 15m, 1h, 2d (at most 7d); unless said `once`, for a server's start 1d
+    #[arg(long = "for", value_name = "TIME")]
+    pub term: Option<TermArg>,
     /// How much
     #[command(flatten)]
     pub scope: ScopeArgs,

@@ -13,12 +13,15 @@ use crate::cli::{ApprovalsArgs, ApprovalsCommand, ApproveArgs, TermArg};
 use crate::error::{Failure, Kind};
 use crate::exit::Exit;
 use crate::host::Facts;
+use crate::launch::START_METHOD;
 use crate::telemetry::{Reader, StoredEvent};
 
 /// An approval for one call waits so long for it.
 const ONCE_MS: u64 = 3_600_000;
 /// An approval for a session ends with it, and after so long at the latest.
 const SESSION_MS: u64 = 24 * 3_600_000;
+/// An approval of a server's start holds so long, unless said.
+const START_MS: u64 = 24 * 3_600_000;
 /// Columns of labels.
 const LABEL_WIDTH: usize = 12;
 /// Longest reason that is recorded, in characters.
@@ -31,16 +34,23 @@ pub(super) fn approve(args: ApproveArgs) -> Result<Exit, Failure> {
     let event = named(&args.code, &all)?;
     let question = approvals::question(event, &all, &facts)?;
     let mut terminal = Terminal::open()?;
+    let is_start = is_start(&question.event);
     let (term, for_ms) = match args.term {
-        TermArg::Once => (StoredTerm::Once, ONCE_MS),
-        TermArg::Session => (StoredTerm::Session, SESSION_MS),
-        TermArg::Time(ms) => (StoredTerm::Time, ms),
+        Some(TermArg::Time(ms)) => (StoredTerm::Time, ms),
+        None if is_start => (StoredTerm::Time, START_MS),
+        Some(TermArg::Once | TermArg::Session) if is_start => {
+            return Err(Failure::new(Kind::Usage, "a start cannot be approved for one call or one session")
+                .cause("the session that asked never began")
+                .hint("`--for 1d` lets this very server start for a day"));
+        }
+        None | Some(TermArg::Once) => (StoredTerm::Once, ONCE_MS),
+        Some(TermArg::Session) => (StoredTerm::Session, SESSION_MS),
     };
-    let scope = if args.scope.tool { StoredScope::Item } else { StoredScope::Call };
+    let scope = if args.scope.tool || is_start { StoredScope::Item } else { StoredScope::Call };
     let reason = harmless(&args.reason).chars().take(REASON_CHARS_MAX).collect();
     let gift = Gift { scope, term, for_ms, reason, terminal: terminal.name() };
     terminal.show(&described(&question, &gift, Screen::of_stderr().width))?;
-    if !terminal.agrees("Let it pass?")? {
+    if !terminal.agrees(if is_start { "Let it start?" } else { "Let it pass?" })? {
         return Err(Failure::new(Kind::Permission, "nothing was approved").cause("the answer was not `y`"));
     }
     let stored = approvals::give(&question, gift, &facts)?;
@@ -103,9 +113,13 @@ fn described(question: &Question, gift: &Gift, width: usize) -> String {
     for identity in approvals::identities(event) {
         line("", &identity);
     }
-    let item = if event.what("item").is_empty() { "" } else { event.what("item") };
-    line("call", &format!("{} {item}", event.what("method")));
+    let is_start = is_start(event);
+    match is_start {
+        true => line("start", "the server, and nothing that it is asked for later"),
+        false => line("call", &format!("{} {}", event.what("method"), event.what("item"))),
+    }
     match (gift.scope, &question.arguments) {
+        _ if is_start => {}
         (StoredScope::Item, _) => line("arguments", "any: this is not about one call"),
         (StoredScope::Call, Some(arguments)) => line("arguments", arguments),
         (StoredScope::Call, None) => {
@@ -129,13 +143,18 @@ fn described(question: &Question, gift: &Gift, width: usize) -> String {
     line("client", &client);
     line("at", event.value["time"].as_str().unwrap_or(""));
     line("holds", &term_words(gift.term, gift.for_ms));
-    if question.session == SessionState::Ended {
+    if question.session == SessionState::Ended && !is_start {
         line("note", "the session that asked has ended; only a time (--for 15m) reaches the next one");
     }
     if event.what("content") == "block" {
         line("note", "what was found in this call blocks it all the same");
     }
     out
+}
+
+/// Whether a rule asked about the start of a server.
+fn is_start(event: &StoredEvent) -> bool {
+    event.what("method") == START_METHOD
 }
 
 /// What a person does not see of arguments that are shown.
@@ -235,6 +254,9 @@ fn list(facts: &Facts, as_json: bool) -> Result<Exit, Failure> {
 }
 
 fn what(one: &Stored) -> String {
+    if one.method == START_METHOD {
+        return format!("the start of {}", harmless(&one.server));
+    }
     let scope = match one.scope {
         StoredScope::Call => "this very call of",
         StoredScope::Item => "any call of",

@@ -77,7 +77,9 @@ impl Case {
         let facts = Facts::gather()?;
         let policy = policies::load(&facts, jail.policy.as_deref())?;
         let resolved = identity::resolve(&command, &facts)?;
-        launch::admit(&policy, &resolved.identities)?;
+        let question = launch::Question::Recorded;
+        let starter = launch::Starter { id: id.as_deref(), resolved: &resolved, question };
+        launch::admit_start(&policy, &starter, &facts)?;
         launch::flag_allowed(&policy, "learn")?;
         let available = Available::load(&facts.system_dir, &facts.config_dir, facts.uid)?;
         let (profile, why) = launch::choose_profile(&available, &policy, &jail, &resolved.identities)?;

@@ -139,7 +139,7 @@ fn judged(
     profile: Option<&str>,
     identities: &[String],
 ) -> Result<bool, Failure> {
-    launch::admit(policy, identities)?;
+    launch::admit_fetch(policy, identities)?;
     let jail = crate::cli::JailArgs { profile: profile.map(str::to_owned), ..Default::default() };
     let (profile, _) = launch::choose_profile(available, policy, &jail, identities)?;
     Ok(profile.install_scripts == Some(true))

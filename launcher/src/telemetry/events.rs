@@ -114,6 +114,9 @@ pub struct SessionStart {
     pub skipped_paths: usize,
     /// Whether a mediator stands between client and server: in `stockade jail` nobody does.
     pub mediated: bool,
+    /// The approval by which it started, where the policy asks about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
 }
 
 /// A backend that was to be had in preference to the one that carries the jail.
@@ -132,6 +135,38 @@ pub struct BetterBackend {
 pub struct SessionRefused {
     /// What the user was told.
     pub why: String,
+}
+
+/// `session.refused`, where a person may let the server start.
+#[derive(Debug, Serialize)]
+pub struct StartAsked<'a> {
+    /// `ask`
+    pub verdict: &'static str,
+    /// `ask`
+    pub access: &'static str,
+    /// What the user was told.
+    pub why: &'a str,
+    /// By which the question is answered.
+    pub code: &'a str,
+    /// `server/start`
+    pub method: &'static str,
+    /// The rule that asks.
+    pub rule: &'a str,
+    /// Its layer.
+    pub layer: &'a str,
+    /// Why.
+    pub reason: &'a str,
+    /// Keyed hashes of what is asked about.
+    pub asked: AskedMarks<'a>,
+}
+
+/// The marks of an approval.
+#[derive(Debug, Serialize)]
+pub struct AskedMarks<'a> {
+    /// Of this very thing.
+    pub call: &'a str,
+    /// Of all of its kind.
+    pub item: &'a str,
 }
 
 /// One guarantee of the enforcement report.
@@ -198,7 +233,13 @@ impl SessionStart {
             enforcement: EnforcementLine::of(enforcement),
             skipped_paths: enforcement.skipped_paths.len(),
             mediated: true,
+            approval: None,
         }
+    }
+
+    /// By this approval, if the policy asks about the server.
+    pub fn by(self, approval: Option<String>) -> Self {
+        Self { approval, ..self }
     }
 
     /// With what was tried before.

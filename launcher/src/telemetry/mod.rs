@@ -8,12 +8,12 @@ mod segment;
 
 pub use alone::{About, write_alone};
 pub use events::{
-    BrowserPage, CallLine, CallsInFlight, NetConnect, NetDnsFailed, NetFirstSeen, NetInbound, NetRefused,
-    NetSummary, NetworkEvent,
+    AskedMarks, ClientClaim, Common, Denied, DeniedLost, JailEnd, OutputLimited, PolicyBroken, PolicyChanged,
+    SessionEnd, SessionRefused, SessionStart, StartAsked, layers,
 };
 pub use events::{
-    ClientClaim, Common, Denied, DeniedLost, JailEnd, OutputLimited, PolicyBroken, PolicyChanged, SessionEnd,
-    SessionRefused, SessionStart, layers,
+    BrowserPage, CallLine, CallsInFlight, NetConnect, NetDnsFailed, NetFirstSeen, NetInbound, NetRefused,
+    NetSummary, NetworkEvent,
 };
 pub use log::{EventLog, Stopped};
 pub use read::{Reader, StoredEvent};

@@ -33,6 +33,12 @@ impl std::fmt::Debug for Seed {
     }
 }
 
+/// The code of a refusal outside of any session: of a start.
+#[must_use]
+pub fn lone_code(seed: [u8; 16]) -> String {
+    Mint::new(seed).code()
+}
+
 impl Mint {
     pub(super) fn new(seed: [u8; 16]) -> Self {
         Self { seed: Seed(seed), ids: 0, codes: 0 }

@@ -37,6 +37,7 @@ mod volume;
 pub use action::{Action, Now, Peer, ServerEnd, SessionFacts, Waiting, Without};
 pub use asked::Petition;
 pub use failed::Failed;
+pub use mint::lone_code;
 pub use pending::PENDING_MAX;
 pub use pins::{Others, Pins, Repinned, Standing};
 pub use record::{Record, RecordKind};
