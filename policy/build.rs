@@ -5,6 +5,8 @@
 mod catalogue;
 #[path = "build/fields.rs"]
 mod fields;
+#[path = "build/model.rs"]
+mod model;
 #[path = "build/shapes.rs"]
 mod shapes;
 #[path = "build/tables.rs"]
@@ -19,7 +21,11 @@ fn main() {
     println!("cargo:rerun-if-changed={}", folder.display());
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=build");
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("detectors.rs");
+    let words = fs::read_to_string("build/words.txt").expect("the list of words can be read");
+    let table = model::rust(&words).unwrap_or_else(|mistake| panic!("{mistake}"));
+    let folder_out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    fs::write(folder_out.join("model.rs"), table).expect("the model can be written");
+    let out = folder_out.join("detectors.rs");
     match catalogue::read_folder(&folder) {
         Ok(detectors) => fs::write(&out, tables::rust(&detectors))
             .unwrap_or_else(|e| panic!("cannot write {}: {e}", out.display())),

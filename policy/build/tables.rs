@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::catalogue::{Detector, Form, Near, Rule};
+use crate::catalogue::{Detector, Form, Near, ROLES, Rule};
 use crate::shapes::{SETS, Segment, bits};
 
 /// The source text of all tables.
@@ -29,7 +29,11 @@ pub(crate) fn rust(detectors: &[Detector]) -> String {
     for (keyword, rules) in &tables.keywords {
         let _ = writeln!(out, "    ({keyword:?}, &{rules:?}),");
     }
-    let _ = writeln!(out, "];\npub(super) const ASSIGNMENTS: usize = {};", tables.assignments);
+    // One slot more: a name of the generic detectors.
+    let _ = writeln!(out, "];\npub(super) const GENERIC_SLOT: u16 = {};", tables.assignments);
+    let _ = writeln!(out, "pub(super) const ASSIGNMENTS: usize = {};", tables.assignments + 1);
+    let _ =
+        writeln!(out, "pub(super) const GENERIC: [DetectorIndex; {}] = {:?};", ROLES.len(), tables.generic);
     let _ = writeln!(out, "pub(super) const ANCHORS: usize = {};", tables.anchors);
     out + &tables.special
 }
@@ -41,6 +45,8 @@ struct Tables {
     keywords: BTreeMap<String, Vec<u16>>,
     assignments: usize,
     anchors: usize,
+    /// The detector of each role.
+    generic: [usize; ROLES.len()],
     special: String,
 }
 
@@ -97,6 +103,12 @@ impl Tables {
                     "pub(super) static EMAIL: Email = Email {{ detector: {index}, suffixes: &{sorted:?}, nobody: &{nobody:?}, \
                      reserved: &{reserved:?} }};"
                 );
+            }
+            Rule::Generic { role, keywords } => {
+                if let Some(at) = ROLES.iter().position(|(_, variant, _)| variant == role) {
+                    self.generic[at] = index;
+                    self.add_rule(&format!("Rule::Generic(GenericTrigger::{})", ROLES[at].2), keywords);
+                }
             }
             Rule::Hidden => {
                 let _ = writeln!(self.special, "pub(super) const HIDDEN: u16 = {index};");
