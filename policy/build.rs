@@ -9,6 +9,8 @@ mod automaton;
 mod catalogue;
 #[path = "build/fields.rs"]
 mod fields;
+#[path = "build/model.rs"]
+mod model;
 #[path = "build/shapes.rs"]
 mod shapes;
 #[path = "build/tables.rs"]
@@ -28,6 +30,9 @@ fn main() {
         let path = out.join(name);
         fs::write(&path, bytes).unwrap_or_else(|e| panic!("cannot write {}: {e}", path.display()));
     };
+    let words = fs::read_to_string("build/words.txt").expect("the list of words can be read");
+    let table = model::rust(&words).unwrap_or_else(|mistake| panic!("{mistake}"));
+    write("model.rs", table.as_bytes());
     match catalogue::read_folder(&folder) {
         Ok(detectors) => {
             let (source, rows) = tables::rust(&detectors);

@@ -95,6 +95,13 @@ pub(crate) enum Rule {
     },
     /// Text that people do not see.
     Hidden,
+    /// Values that their place gives away.
+    Generic {
+        /// Name of the variant of `GenericRole`.
+        role: &'static str,
+        /// What makes the engine look.
+        keywords: Vec<String>,
+    },
 }
 
 /// A prefix and what follows it.
@@ -130,6 +137,22 @@ const CHECKS: &[(&str, &str)] = &[
     ("key", "Key"),
     ("jwt", "Jwt"),
     ("base32-crc16", "Base32Crc16"),
+];
+
+/// Roles of the detectors of kind `generic`, with the variants of `GenericRole` and `GenericTrigger`.
+pub(crate) const ROLES: &[(&str, &str, &str)] = &[
+    ("password", "Password", "Name"),
+    ("client-secret", "ClientSecret", "Name"),
+    ("secret", "Secret", "Name"),
+    ("token", "Token", "Name"),
+    ("api-key", "ApiKey", "Name"),
+    ("scheme", "Scheme", "Scheme"),
+    ("url", "Url", "Url"),
+    ("cookie", "Cookie", "Cookie"),
+    ("option", "Option", "Option"),
+    ("sql", "Sql", "Sql"),
+    ("pgpass", "Pgpass", "Pgpass"),
+    ("hash", "Hash", "Hash"),
 ];
 
 /// All detectors of a folder, or every mistake in it.
@@ -171,7 +194,8 @@ pub(crate) fn read_file(file: &str, text: &str, detectors: &mut Vec<Detector>, m
 fn detector(item: Field<'_>, notes: &mut Notes<'_>) -> Option<Detector> {
     const COMMON: [&str; 10] =
         ["name", "kind", "vendor", "source", "confidence", "context", "known", "match", "not_match", "form"];
-    const KINDS: [&str; 11] = [
+    const KINDS: [&str; 12] = [
+        "role",
         "keywords",
         "value",
         "values",
@@ -244,12 +268,26 @@ fn rule(fields: &Fields<'_>, confidence: &'static str, notes: &mut Notes<'_>) ->
             reserved: words(fields, "reserved", notes),
         }),
         "hidden" => Some(Rule::Hidden),
+        "generic" => {
+            Some(Rule::Generic { role: role(fields, notes)?, keywords: triggers(fields, "keywords", notes) })
+        }
         other => {
-            let known = "token, assignment, vendor, armour, phrases, card, email, hidden";
+            let known = "token, assignment, vendor, armour, phrases, card, email, hidden, generic";
             notes.at(kind.start, format!("unknown kind `{other}` (known: {known})"));
             None
         }
     }
+}
+
+fn role(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Option<&'static str> {
+    let field = fields.need("role", notes)?;
+    let name = field.text(notes)?;
+    let role = ROLES.iter().find(|(known, ..)| *known == name);
+    if role.is_none() {
+        let known: Vec<_> = ROLES.iter().map(|(known, ..)| *known).collect();
+        notes.at(field.start, format!("unknown role `{name}` (known: {})", known.join(", ")));
+    }
+    role.map(|(_, variant, _)| *variant)
 }
 
 fn form(field: Field<'_>, base: &'static str, notes: &mut Notes<'_>) -> Option<Form> {
@@ -446,6 +484,14 @@ fn check_all(detectors: &[Detector], mistakes: &mut Vec<String>) {
     ] {
         if count != 1 {
             mistakes.push(format!("there must be exactly one detector of kind `{kind}`, not {count}"));
+        }
+    }
+    for (name, variant, _) in ROLES {
+        let plays = |d: &&Detector| matches!(&d.rule, Rule::Generic { role, .. } if role == variant);
+        let count = detectors.iter().filter(plays).count();
+        if count != 1 {
+            mistakes
+                .push(format!("there must be exactly one generic detector of role `{name}`, not {count}"));
         }
     }
 }

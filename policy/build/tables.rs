@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::automaton::{self, Automaton, HEAD_BYTES};
-use crate::catalogue::{Detector, Form, Near, Rule};
+use crate::catalogue::{Detector, Form, Near, ROLES, Rule};
 use crate::shapes::{SETS, Segment, bits};
 
 /// The source text of all tables, and the rows of the prefilter, which are too many for source text.
@@ -30,8 +30,12 @@ pub(crate) fn rust(detectors: &[Detector]) -> (String, Vec<u8>) {
     for (keyword, rules) in &tables.keywords {
         let _ = writeln!(out, "    ({keyword:?}, &{rules:?}),");
     }
-    let _ = writeln!(out, "];\npub(super) const ASSIGNMENTS: usize = {};", tables.assigned.len());
+    // One slot more: a name of the generic detectors, which is no assignment's.
+    let _ = writeln!(out, "];\npub(super) const GENERIC_SLOT: u16 = {};", tables.assigned.len());
+    let _ = writeln!(out, "pub(super) const ASSIGNMENTS: usize = {};", tables.assigned.len());
     let _ = writeln!(out, "pub(super) static ASSIGNED: [u16; ASSIGNMENTS] = {:?};", tables.assigned);
+    let _ =
+        writeln!(out, "pub(super) const GENERIC: [DetectorIndex; {}] = {:?};", ROLES.len(), tables.generic);
     let _ = writeln!(out, "pub(super) const ANCHORS: usize = {};", tables.anchors);
     let Automaton { classes, rows, first_hit, heads } =
         automaton::of(tables.keywords.keys().map(String::as_str));
@@ -53,6 +57,8 @@ struct Tables {
     /// For each slot of an assignment its rule.
     assigned: Vec<u16>,
     anchors: usize,
+    /// The detector of each role.
+    generic: [usize; ROLES.len()],
     special: String,
 }
 
@@ -107,6 +113,12 @@ impl Tables {
                     "pub(super) static EMAIL: Email = Email {{ detector: {index}, suffixes: &{sorted:?}, nobody: &{nobody:?}, \
                      reserved: &{reserved:?} }};"
                 );
+            }
+            Rule::Generic { role, keywords } => {
+                if let Some(at) = ROLES.iter().position(|(_, variant, _)| variant == role) {
+                    self.generic[at] = index;
+                    self.add_rule(&format!("Rule::Generic(GenericTrigger::{})", ROLES[at].2), keywords);
+                }
             }
             Rule::Hidden => {
                 let _ = writeln!(self.special, "pub(super) const HIDDEN: u16 = {index};");

@@ -48,8 +48,8 @@ pub(super) struct KeyContext<'f> {
     names: NameSet,
     /// The key is about what stands before this place.
     until: u32,
-    /// Names in a `name` field, and the depth of its object.
-    beside: Option<(NameSet, u8)>,
+    /// Names in a `name` field, the depth of its object, and its raw text.
+    beside: Option<(NameSet, u8, &'f [u8])>,
     /// Names in the key of the object that the walk is in, and the depth of its members: `{"deepai": {"key": "…"}}`.
     outer: Option<(NameSet, u8)>,
 }
@@ -67,11 +67,12 @@ impl<'f> KeyContext<'f> {
                 Ordering::Equal | Ordering::Greater => {}
             }
         }
-        let Some((beside, depth)) = self.beside else { return };
+        let Some((beside, depth, name)) = self.beside else { return };
         if token.depth < depth {
             self.beside = None;
         } else if token.depth == depth && self.key.eq_ignore_ascii_case(b"value") {
             self.names = beside;
+            self.key = name;
         }
     }
 
@@ -94,11 +95,11 @@ impl<'f> KeyContext<'f> {
     }
 
     /// A string value was scanned, and these names occurred in it.
-    pub(super) fn string(&mut self, token: &Token, names: NameSet) {
+    pub(super) fn string(&mut self, frame: &Frame<'f>, token: &Token, names: NameSet) {
         let tells =
             [&b"name"[..], b"key", b"variable", b"env"].iter().any(|k| self.key.eq_ignore_ascii_case(k));
         if tells {
-            self.beside = (!names.is_empty()).then_some((names, token.depth));
+            self.beside = (!names.is_empty()).then(|| (names, token.depth, inside(frame, token)));
         }
     }
 

@@ -28,7 +28,7 @@ const WORDS: &[&str] = &[
     "-here",
 ];
 /// Fewest distinct characters of a random value of 16 characters or more.
-const DISTINCT_MIN: u32 = 7;
+pub(super) const DISTINCT_MIN: u32 = 7;
 /// So many equal or consecutive characters in a row are made up.
 const RUN_MAX: usize = 8;
 /// So many of these in a row as well, for they are what people write for "some characters".
@@ -68,7 +68,8 @@ fn has_long_run(value: &[u8]) -> bool {
     false
 }
 
-fn names_itself(value: &[u8]) -> bool {
+/// Whether one of the words of made-up values stands in it.
+pub(super) fn names_itself(value: &[u8]) -> bool {
     (0..value.len()).any(|at| {
         let rest = &value[at..];
         WORDS.iter().any(|word| {

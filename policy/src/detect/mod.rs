@@ -13,6 +13,7 @@ mod email;
 mod engine;
 mod false_positive;
 mod finding;
+mod generic;
 mod hash;
 mod hidden;
 mod jwt;

@@ -13,10 +13,12 @@ use super::context::NameSet;
 use super::engine::Wanted;
 use super::false_positive::{is_made_up, is_mixed};
 use super::finding::Confidence;
+use super::generic::Generic;
 use super::keywords::Keywords;
 use super::prefilter::Prefilter;
 use super::tables::{
-    ANCHORS, ASSIGNED, Assignment, CARD, Check, DETECTORS, DetectorIndex, EMAIL, Form, HIDDEN, RULES, Rule,
+    ANCHORS, ASSIGNED, Assignment, CARD, Check, DETECTORS, DetectorIndex, EMAIL, Form, GENERIC, GENERIC_SLOT,
+    GenericTrigger, HIDDEN, RULES, Rule,
 };
 use super::window::Formed;
 use super::{armour, email, hidden, jwt, phrase, vendor, window};
@@ -66,13 +68,15 @@ pub(super) struct Stages<'e> {
     pub(super) hits: Vec<Hit>,
     /// Names of assignments that occurred in the text at hand.
     pub(super) names: NameSet,
+    /// What the generic detectors found in it.
+    generic: Generic,
 }
 
 impl<'e> Stages<'e> {
     /// With the budget of a message.
     pub(super) fn new(prefilter: &'e Prefilter, keywords: Option<&'e Keywords>, wanted: &'e Wanted) -> Self {
-        let (hits, names) = (Vec::new(), NameSet::default());
-        Self { prefilter, keywords, wanted, budget: Budget::of_a_message(), hits, names }
+        let (hits, names, generic) = (Vec::new(), NameSet::default(), Generic::default());
+        Self { prefilter, keywords, wanted, budget: Budget::of_a_message(), hits, names, generic }
     }
 
     /// A string or key.
@@ -84,6 +88,7 @@ impl<'e> Stages<'e> {
         if !subject.names.is_empty() {
             self.as_value(subject)?;
         }
+        self.generic()?;
         self.at_digits(subject)?;
         self.at_signs(subject)?;
         self.hidden(subject.text)?;
@@ -140,6 +145,10 @@ impl<'e> Stages<'e> {
                         end.map(|end| built_in(rule.detector, rule.confidence, hit.start..end))
                     }
                     Rule::Phrase(_) => None,
+                    Rule::Generic(trigger) => {
+                        self.at_generic(*trigger, exact, subject.text, &hit)?;
+                        None
+                    }
                     Rule::Anchor { slot } => {
                         anchors[usize::from(*slot)] = Some(hit.clone());
                         None
@@ -185,6 +194,44 @@ impl<'e> Stages<'e> {
                 let found = self.assignment(rule, subject.text, window::whole(rule.value, subject.text))?;
                 found.map_or(Ok(()), |hit| self.push(hit))?;
             }
+        }
+        if subject.names.contains(GENERIC_SLOT) {
+            self.budget.spend(subject.text.len())?;
+            self.generic.whole(subject.key, subject.text);
+        }
+        Ok(())
+    }
+
+    fn at_generic(
+        &mut self,
+        trigger: GenericTrigger,
+        exact: bool,
+        text: &[u8],
+        hit: &Range<usize>,
+    ) -> Result<(), Spent> {
+        match trigger {
+            GenericTrigger::Name => self.names.insert(GENERIC_SLOT),
+            GenericTrigger::Hash if !exact => return Ok(()),
+            _ => {}
+        }
+        let steps = self.generic.hit(trigger, text, hit);
+        self.budget.spend(steps)
+    }
+
+    /// What the generic detectors found, where no vendor's format says more.
+    fn generic(&mut self) -> Result<(), Spent> {
+        if self.generic.is_empty() {
+            return Ok(());
+        }
+        let secret = |hit: &&Hit| match hit.source {
+            Source::BuiltIn(index) => DETECTORS[usize::from(index)].name.starts_with("secret/"),
+            Source::List(_) => false,
+        };
+        let mut taken: Vec<_> = self.hits.iter().filter(secret).map(|hit| hit.span.clone()).collect();
+        taken.sort_by_key(|span| span.start);
+        let mut generic = std::mem::take(&mut self.generic);
+        for found in generic.conclude(&taken) {
+            self.push(built_in(GENERIC[found.role as usize], found.confidence, found.span))?;
         }
         Ok(())
     }

@@ -54,6 +54,8 @@ pub(super) enum Rule {
     },
     /// The hit is such a word.
     Companion(Companion),
+    /// The hit may stand beside a secret that no vendor's format gives away.
+    Generic(GenericTrigger),
 }
 
 /// A body that follows a prefix.
@@ -128,6 +130,44 @@ pub(super) struct Companion {
     pub(super) slot: u16,
     pub(super) confidence: Confidence,
     pub(super) within_bytes: u16,
+}
+
+/// What is found beside a hit of a generic detector; index into [`GENERIC`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GenericRole {
+    Password,
+    ClientSecret,
+    Secret,
+    Token,
+    ApiKey,
+    Scheme,
+    Url,
+    Cookie,
+    Option,
+    Sql,
+    Pgpass,
+    Hash,
+}
+
+/// Where a generic detector looks at a hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GenericTrigger {
+    /// The hit is a part of a name.
+    Name,
+    /// `Bearer `, `Basic `
+    Scheme,
+    /// `://`
+    Url,
+    /// `Cookie`
+    Cookie,
+    /// ` -u `
+    Option,
+    /// `IDENTIFIED BY`
+    Sql,
+    /// `:5432:`
+    Pgpass,
+    /// `$2b$` and the like.
+    Hash,
 }
 
 /// Payment cards.

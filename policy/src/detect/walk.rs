@@ -60,7 +60,7 @@ impl<'e, 'o> Walk<'e, 'o> {
                     context.value(token);
                     let subject = Subject { text: &[], key: context.key_text(), names: context.names() };
                     self.string(frame, token, subject)?;
-                    context.string(token, self.stages.names);
+                    context.string(frame, token, self.stages.names);
                 }
                 TokenKind::Number => {
                     context.value(token);

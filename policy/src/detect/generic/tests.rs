@@ -1,0 +1,30 @@
+//! Texts through the whole engine: what is found, and what is left alone.
+
+use super::super::{Engine, HashKey, ScanEnd};
+
+fn found(text: &str) -> Vec<(String, String)> {
+    let engine = Engine::new(&[], HashKey([7; 32])).expect("the engine compiles");
+    let mut findings = Vec::new();
+    assert_eq!(engine.scan_text(text, &mut findings), ScanEnd::Complete);
+    findings.iter().map(|f| (f.detector.to_string(), text[f.raw.clone()].to_owned())).collect()
+}
+
+#[test]
+fn only_the_value_is_the_finding() {
+    for (text, detector, value) in [
+        ("password = \"kv7Rw2pQ\"", "secret/password", "kv7Rw2pQ"),
+        ("let password: &str = \"kv7Rw2pQ\";", "secret/password", "kv7Rw2pQ"),
+        ("pw = os.getenv('DB_PASS', 'kv7Rw2pQ')", "secret/password", "kv7Rw2pQ"),
+        (r#"{\"pass\":\"kv7Rw2pQ\"}"#, "secret/password", "kv7Rw2pQ"),
+        ("Authorization: Bearer Jk4vTn8QwLz2XcRb7Ypd.", "secret/authorization", "Jk4vTn8QwLz2XcRb7Ypd"),
+        (
+            "headers: {authorization: 'ApiKey Jk4vTn8QwLz2XcRb7Ypd'}",
+            "secret/authorization",
+            "Jk4vTn8QwLz2XcRb7Ypd",
+        ),
+        ("| api key | Jk4vTn8QwLz2XcRb7Ypd |", "secret/generic-api-key", "Jk4vTn8QwLz2XcRb7Ypd"),
+        ("postgres://app:kv7@Rw2pQ@db.acme.io/x", "secret/url-credentials", "kv7@Rw2pQ"),
+    ] {
+        assert_eq!(found(text), [(detector.to_owned(), value.to_owned())], "{text}");
+    }
+}
