@@ -5,6 +5,10 @@
 mod catalogue;
 #[path = "build/fields.rs"]
 mod fields;
+#[path = "build/personal.rs"]
+mod personal;
+#[path = "build/personal_tables.rs"]
+mod personal_tables;
 #[path = "build/shapes.rs"]
 mod shapes;
 #[path = "build/tables.rs"]

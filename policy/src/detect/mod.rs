@@ -16,6 +16,7 @@ mod hidden;
 mod jwt;
 mod keywords;
 mod phrase;
+mod pii;
 mod placeholder;
 mod prefilter;
 mod stages;

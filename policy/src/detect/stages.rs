@@ -15,10 +15,11 @@ use super::finding::Confidence;
 use super::keywords::Keywords;
 use super::prefilter::Prefilter;
 use super::tables::{
-    ANCHORS, Assignment, CARD, Check, DETECTORS, DetectorIndex, EMAIL, Form, HIDDEN, RULES, Rule,
+    ANCHORS, Assignment, CARD, Check, DETECTORS, DetectorIndex, EMAIL, Form, HIDDEN, KINDS, RULES, Rule,
 };
+use super::pii::words::{self, ContextWord};
 use super::window::Formed;
-use super::{armour, email, hidden, jwt, phrase, window};
+use super::{armour, email, hidden, jwt, phrase, pii, window};
 
 /// How far before a value its context is looked for.
 const CONTEXT_BYTES: usize = 48;
@@ -82,8 +83,10 @@ impl<'e> Stages<'e> {
         self.at_keywords(subject)?;
         if !subject.names.is_empty() {
             self.as_value(subject)?;
+            self.as_personal_value(subject)?;
         }
         self.at_digits(subject)?;
+        self.at_forms(subject.text)?;
         self.at_signs(subject)?;
         self.hidden(subject.text)?;
         self.custom_words(subject.text)
@@ -97,6 +100,9 @@ impl<'e> Stages<'e> {
             let test = card::is_test_number(&CARD, subject.text);
             let form = if test { CardForm::Test } else { CardForm::Plain };
             self.push(card_hit(subject, 0..subject.text.len(), form))?;
+        }
+        if !subject.names.is_empty() {
+            self.as_personal_value(subject)?;
         }
         self.custom_words(subject.text)
     }
@@ -133,6 +139,10 @@ impl<'e> Stages<'e> {
                     Rule::Phrase(_) => None,
                     Rule::Anchor { slot } => {
                         anchors[usize::from(*slot)] = Some(hit.clone());
+                        None
+                    }
+                    Rule::Context(words) => {
+                        self.at_context(words, subject.text, &hit)?;
                         None
                     }
                     Rule::Companion(rule) => {
@@ -173,6 +183,46 @@ impl<'e> Stages<'e> {
             }
         }
         Ok(())
+    }
+
+    /// Words of context of personal data: what stands behind them is tried, and for a key they are noted.
+    fn at_context(
+        &mut self,
+        context: &[ContextWord],
+        text: &[u8],
+        hit: &Range<usize>,
+    ) -> Result<(), Spent> {
+        for word in context {
+            let Some(end) = words::end(word, text, hit.start, hit.end) else { continue };
+            for kind in word.kinds.iter().map(|kind| &KINDS[usize::from(*kind)]) {
+                self.names.insert(kind.slot);
+                self.budget.spend(usize::from(kind.reach_bytes))?;
+                if let Some(span) = pii::behind(kind, text, end) {
+                    self.push(built_in(kind.detector, kind.confidence, span))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The text as the value of a key that is context of personal data.
+    fn as_personal_value(&mut self, subject: &Subject<'_>) -> Result<(), Spent> {
+        for kind in KINDS.iter().filter(|kind| subject.names.contains(kind.slot)) {
+            self.budget.spend(usize::from(kind.reach_bytes))?;
+            if let Some(span) = pii::behind(kind, subject.text, 0) {
+                self.push(built_in(kind.detector, kind.confidence, span))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forms of personal data that need no context.
+    fn at_forms(&mut self, text: &[u8]) -> Result<(), Spent> {
+        let mut pushed = Ok(());
+        let steps = pii::alone::scan(text, |hit| {
+            pushed = pushed.and_then(|()| self.push(built_in(hit.detector, hit.confidence, hit.span)));
+        });
+        pushed.and_then(|()| self.budget.spend(steps))
     }
 
     fn assignment(
