@@ -7,22 +7,57 @@ pub(crate) const KEYS: [&str; 8] =
     ["shapes", "prefix", "checks", "alone", "alone_confidence", "reach", "calling", "inside"];
 /// Kinds of these detectors.
 pub(crate) const KINDS: [&str; 11] = [
-    "number", "phone", "date", "person-name", "address", "street", "coordinates", "iban", "wallet", "ip-address",
+    "number",
+    "phone",
+    "date",
+    "person-name",
+    "address",
+    "street",
+    "coordinates",
+    "iban",
+    "wallet",
+    "ip-address",
     "mac-address",
 ];
 
-const SIMPLE: &[(&str, &str)] = &[
-    ("luhn", "Luhn"),
-    ("luhn36", "Luhn36"),
-    ("verhoeff", "Verhoeff"),
-    ("mod97", "Mod97"),
-    ("mod11-2", "Mod11To2"),
-    ("mod11-10", "Mod11And10"),
-];
+const SIMPLE: &[(&str, &str)] =
+    &[("luhn", "Luhn"), ("verhoeff", "Verhoeff"), ("mod11-2", "Mod11To2"), ("mod11-10", "Mod11And10")];
 const OWN: &[&str] = &[
-    "au_abn", "be_nn", "be_vat", "bic", "de_idnr", "de_kvnr", "de_svnr", "es_cif", "es_nie", "fr_nif", "fr_nir", "fr_vat",
-    "gb_nino", "gb_vat", "hk_id", "iban", "ie_pps", "it_cf", "kr_brn", "lu_nin", "mx_curp", "nl_vat", "nz_ird", "pt_cc",
-    "sg_nric", "tr_tckn", "tr_vkn", "tw_id", "tw_ubn", "two_stage", "ua_edrpou", "us_ein", "us_itin", "us_ssn", "vin",
+    "au_abn",
+    "be_nn",
+    "be_vat",
+    "de_idnr",
+    "de_kvnr",
+    "de_svnr",
+    "es_cif",
+    "es_nie",
+    "fr_nif",
+    "fr_nir",
+    "fr_vat",
+    "gb_nino",
+    "gb_vat",
+    "hk_id",
+    "iban",
+    "ie_pps",
+    "it_cf",
+    "kr_brn",
+    "lu_nin",
+    "mx_curp",
+    "nl_vat",
+    "nz_ird",
+    "pt_cc",
+    "sg_nric",
+    "tr_tckn",
+    "tr_vkn",
+    "tw_id",
+    "tw_ubn",
+    "two_stage",
+    "ua_edrpou",
+    "us_ein",
+    "us_itin",
+    "us_ssn",
+    "ve_rif",
+    "vin",
 ];
 /// How far behind a word of context a value may begin, if the detector does not say.
 const REACH_BYTES: u16 = 64;
@@ -65,13 +100,16 @@ pub(crate) struct Written {
 pub(crate) fn read(kind: &str, fields: &Fields<'_>, notes: &mut Notes<'_>) -> Option<Personal> {
     let kind = KINDS.iter().find(|known| **known == kind)?;
     let list = |key: &str, notes: &mut Notes<'_>| fields.get(key).map(|f| f.texts(notes)).unwrap_or_default();
-    let shapes: Vec<_> = list("shapes", notes).into_iter().filter_map(|(text, at)| shape(text, at, notes)).collect();
+    let shapes: Vec<_> =
+        list("shapes", notes).into_iter().filter_map(|(text, at)| shape(text, at, notes)).collect();
     if *kind == "number" && shapes.is_empty() {
         notes.at(fields.start(), "a number has at least one entry in `shapes`");
     }
-    let alone: Vec<_> = list("alone", notes).into_iter().filter_map(|(text, at)| written(text, at, notes)).collect();
+    let alone: Vec<_> =
+        list("alone", notes).into_iter().filter_map(|(text, at)| written(text, at, notes)).collect();
     let checks = fields.get("checks").map(|f| f.list(notes)).unwrap_or_default();
-    let words = |key: &str, notes: &mut Notes<'_>| list(key, notes).into_iter().map(|(w, _)| w.to_owned()).collect();
+    let words =
+        |key: &str, notes: &mut Notes<'_>| list(key, notes).into_iter().map(|(w, _)| w.to_owned()).collect();
     let level = fields.get("alone_confidence").and_then(|f| f.text(notes)).unwrap_or("low");
     let alone_confidence = match level {
         "low" => "Low",
@@ -90,7 +128,10 @@ pub(crate) fn read(kind: &str, fields: &Fields<'_>, notes: &mut Notes<'_>) -> Op
         alone,
         alone_confidence,
         reach_bytes: fields.get("reach").and_then(|f| f.number(notes)).unwrap_or(REACH_BYTES).min(255),
-        calling: list("calling", notes).into_iter().filter_map(|(text, at)| calling(text, at, notes)).collect(),
+        calling: list("calling", notes)
+            .into_iter()
+            .filter_map(|(text, at)| calling(text, at, notes))
+            .collect(),
         inside: words("inside", notes),
     })
 }
@@ -154,7 +195,8 @@ fn span(from: char, to: char) -> u128 {
 fn written(text: &str, at: usize, notes: &mut Notes<'_>) -> Option<Written> {
     let (mut signature, mut group, mut groups, mut sets) = (0_u64, 0_u64, 1, Vec::new());
     for set in shape(text, at, notes)? {
-        let separator = [('-', 1_u64), ('.', 2), (' ', 3), ('/', 4)].iter().find(|(c, _)| set == span(*c, *c));
+        let separator =
+            [('-', 1_u64), ('.', 2), (' ', 3), ('/', 4)].iter().find(|(c, _)| set == span(*c, *c));
         match separator {
             Some((_, code)) => {
                 signature = signature << 9 | code << 6 | group;
@@ -179,7 +221,8 @@ fn check(field: Field<'_>, notes: &mut Notes<'_>) -> Option<String> {
         let kind = named(field.text(notes)?, field.start, notes)?;
         return Some(format!("NumberCheck {{ only_length: 0, kind: {kind} }}"));
     }
-    let known = ["name", "weights", "modulus", "table", "at", "from", "sum", "date", "months", "days", "only"];
+    let known =
+        ["name", "weights", "modulus", "table", "at", "from", "sum", "date", "months", "days", "only"];
     let fields = field.table(&known, notes)?;
     let number = |key: &str, default: u16, notes: &mut Notes<'_>| {
         fields.get(key).and_then(|f| f.number(notes)).unwrap_or(default)
@@ -189,7 +232,9 @@ fn check(field: Field<'_>, notes: &mut Notes<'_>) -> Option<String> {
         list.into_iter().filter_map(|f| f.number(notes)).collect()
     };
     let (from, only) = (number("from", 0, notes), number("only", 0, notes));
-    let text = |key: &str, notes: &mut Notes<'_>| fields.get(key).and_then(|f| f.text(notes)).unwrap_or("").to_owned();
+    let text = |key: &str, notes: &mut Notes<'_>| {
+        fields.get(key).and_then(|f| f.text(notes)).unwrap_or("").to_owned()
+    };
     let kind = if let Some(name) = fields.get("name") {
         named(name.text(notes)?, name.start, notes)?
     } else if fields.get("date").is_some() {
@@ -200,12 +245,17 @@ fn check(field: Field<'_>, notes: &mut Notes<'_>) -> Option<String> {
             }
         }
         let form = text("date", notes);
-        format!("CheckKind::Date(DatePart {{ form: {form:?}, from: {from}, months: &{months:?}, days: &{days:?} }})")
+        format!(
+            "CheckKind::Date(DatePart {{ form: {form:?}, from: {from}, months: &{months:?}, days: &{days:?} }})"
+        )
     } else {
         let (weights, modulus) = (numbers("weights", notes), number("modulus", 0, notes));
         let (table, at) = (text("table", notes), number("at", 255, notes));
         if weights.is_empty() || modulus < 2 || !(table.is_empty() || table.len() == usize::from(modulus)) {
-            notes.at(field.start, "a weighted sum has `weights`, a `modulus`, and a `table` of as many characters");
+            notes.at(
+                field.start,
+                "a weighted sum has `weights`, a `modulus`, and a `table` of as many characters",
+            );
         }
         let fold = if text("sum", notes) == "digits" { "Digits" } else { "Products" };
         format!(

@@ -5,24 +5,46 @@ use std::fmt::Write;
 
 use crate::personal::Personal;
 
+/// The words after a first word, and whether that may be inside a longer word → the kinds whose context it is.
+type Continuations = BTreeMap<(Vec<String>, bool), Vec<usize>>;
+
+/// Where a detector stands in the other tables.
+pub(crate) struct Seat {
+    /// Its index.
+    pub(crate) detector: usize,
+    /// Its bit among the names of values.
+    pub(crate) slot: usize,
+    /// How sure a finding with context is.
+    pub(crate) confidence: &'static str,
+}
+
+/// A written form that needs no context.
+struct FormRow {
+    signature: u64,
+    classes: Vec<usize>,
+    kind: usize,
+    confidence: &'static str,
+}
+
 /// The tables while detectors are added.
 #[derive(Default)]
 pub(crate) struct PersonalTables {
     kinds: String,
     count: usize,
     classes: Vec<u128>,
-    forms: Vec<(u64, Vec<usize>, usize, &'static str)>,
+    forms: Vec<FormRow>,
     /// First word → (rest, whether it may be inside a word) → kinds.
-    words: BTreeMap<String, BTreeMap<(Vec<String>, bool), Vec<usize>>>,
+    words: BTreeMap<String, Continuations>,
     special: String,
 }
 
 impl PersonalTables {
-    /// Adds a detector; `slot` is its bit among the names of values.
-    pub(crate) fn add(&mut self, detector: usize, slot: usize, confidence: &str, personal: &Personal, context: &[String]) {
+    /// Adds a detector.
+    pub(crate) fn add(&mut self, seat: &Seat, personal: &Personal, context: &[String]) {
+        let Seat { detector, slot, confidence } = seat;
         let kind = self.count;
         self.count += 1;
-        self.special(detector, personal);
+        self.special(*detector, personal);
         let look = match personal.kind {
             "number" => self.number(personal),
             "person-name" => "Look::Name".to_owned(),
@@ -41,7 +63,8 @@ impl PersonalTables {
         );
         for form in &personal.alone {
             let classes = form.sets.iter().map(|set| self.class(*set)).collect();
-            self.forms.push((form.signature, classes, kind, personal.alone_confidence));
+            let (signature, confidence) = (form.signature, personal.alone_confidence);
+            self.forms.push(FormRow { signature, classes, kind, confidence });
         }
         for (words, inside) in [(context, false), (&personal.inside[..], true)] {
             words.iter().for_each(|word| self.word(word, inside, kind));
@@ -50,12 +73,15 @@ impl PersonalTables {
 
     /// The words of the prefilter, with the rule that each starts, as Rust.
     pub(crate) fn rules(&self) -> Vec<(Vec<String>, String)> {
-        let rule = |(first, rests): (&String, &BTreeMap<(Vec<String>, bool), Vec<usize>>)| {
+        let rule = |(first, rests): (&String, &Continuations)| {
             let mut text = String::from("Rule::Context(&[");
             // The longest first: `tax number` says more than `tax`.
             for ((rest, inside), kinds) in rests.iter().rev() {
                 let begin = if *inside { "Inside" } else { "Word" };
-                let _ = write!(text, "ContextWord {{ rest: &{rest:?}, begin: Begin::{begin}, kinds: &{kinds:?} }}, ");
+                let _ = write!(
+                    text,
+                    "ContextWord {{ rest: &{rest:?}, begin: Begin::{begin}, kinds: &{kinds:?} }}, "
+                );
             }
             (spellings(first), text + "])")
         };
@@ -64,12 +90,12 @@ impl PersonalTables {
 
     /// The tables as Rust.
     pub(crate) fn rust(mut self) -> String {
-        self.forms.sort_by(|a, b| (a.0, a.2).cmp(&(b.0, b.2)));
+        self.forms.sort_by_key(|form| (form.signature, form.kind));
         let mut filter = [0_u64; 16];
         let mut out = self.special;
         let _ = writeln!(out, "pub(super) static KINDS: &[Kind] = &[\n{}];", self.kinds);
         let _ = writeln!(out, "pub(super) static FORMS: &[WrittenForm] = &[");
-        for (signature, classes, kind, confidence) in &self.forms {
+        for FormRow { signature, classes, kind, confidence } in &self.forms {
             let bit = (signature.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize;
             filter[bit / 64] |= 1 << (bit % 64);
             let _ = writeln!(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::catalogue::{Detector, Form, Near, Rule};
-use crate::personal_tables::PersonalTables;
+use crate::personal_tables::{PersonalTables, Seat};
 use crate::shapes::{SETS, Segment, bits};
 
 /// The source text of all tables.
@@ -106,7 +106,7 @@ impl Tables {
             Rule::Personal(personal) => {
                 let slot = self.assignments;
                 self.assignments += 1;
-                self.personal.add(index, slot, confidence, personal, &detector.context);
+                self.personal.add(&Seat { detector: index, slot, confidence }, personal, &detector.context);
             }
             Rule::Hidden => {
                 let _ = writeln!(self.special, "pub(super) const HIDDEN: u16 = {index};");

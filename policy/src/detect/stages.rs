@@ -13,11 +13,11 @@ use super::engine::Wanted;
 use super::false_positive::{is_made_up, is_mixed};
 use super::finding::Confidence;
 use super::keywords::Keywords;
+use super::pii::words::{self, ContextWord};
 use super::prefilter::Prefilter;
 use super::tables::{
     ANCHORS, Assignment, CARD, Check, DETECTORS, DetectorIndex, EMAIL, Form, HIDDEN, KINDS, RULES, Rule,
 };
-use super::pii::words::{self, ContextWord};
 use super::window::Formed;
 use super::{armour, email, hidden, jwt, phrase, pii, window};
 
@@ -186,12 +186,7 @@ impl<'e> Stages<'e> {
     }
 
     /// Words of context of personal data: what stands behind them is tried, and for a key they are noted.
-    fn at_context(
-        &mut self,
-        context: &[ContextWord],
-        text: &[u8],
-        hit: &Range<usize>,
-    ) -> Result<(), Spent> {
+    fn at_context(&mut self, context: &[ContextWord], text: &[u8], hit: &Range<usize>) -> Result<(), Spent> {
         for word in context {
             let Some(end) = words::end(word, text, hit.start, hit.end) else { continue };
             for kind in word.kinds.iter().map(|kind| &KINDS[usize::from(*kind)]) {

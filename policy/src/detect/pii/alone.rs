@@ -32,7 +32,8 @@ pub(in crate::detect) struct Alone {
 pub(in crate::detect) fn scan(text: &[u8], mut found: impl FnMut(Alone)) -> usize {
     let (mut at, mut steps) = (0, 0);
     while let Some(digit) = next_digit(text, at) {
-        let lead = text[at..digit].iter().rev().take(LEAD_MAX + 1).take_while(|b| b.is_ascii_alphanumeric()).count();
+        let lead =
+            text[at..digit].iter().rev().take(LEAD_MAX + 1).take_while(|b| b.is_ascii_alphanumeric()).count();
         let start = digit - lead;
         let end = digit + text[digit..].iter().take_while(|b| b.is_ascii_alphanumeric()).count();
         steps += end - start;
@@ -67,7 +68,12 @@ fn judge(text: &[u8], first: Range<usize>) -> Option<Alone> {
     let before = first.start.checked_sub(1).map(|at| text[at]);
     let special = match (before, &text[first.clone()]) {
         (Some(b'+'), _) | (Some(b'('), _) => phone::written(text, &first),
-        (_, [a, b, c, d, ..]) if a.is_ascii_uppercase() && b.is_ascii_uppercase() && c.is_ascii_digit() && d.is_ascii_digit() => {
+        (_, [a, b, c, d, ..])
+            if a.is_ascii_uppercase()
+                && b.is_ascii_uppercase()
+                && c.is_ascii_digit()
+                && d.is_ascii_digit() =>
+        {
             wallet::iban(text, first.start)
         }
         _ => None,
@@ -155,7 +161,9 @@ fn goes_on_before(text: &[u8], start: usize) -> bool {
     match &text[..start] {
         [.., b, b'-' | b'.' | b'/' | b':' | b'+' | b','] => b.is_ascii_alphanumeric(),
         [.., b, b' '] => b.is_ascii_digit(),
-        [.., b'$' | b'#' | b'-' | b'/' | b'@' | b'%' | b'=' | b'&'] => !matches!(text[start - 1], b'=' | b'/'),
+        [.., b'$' | b'#' | b'-' | b'/' | b'@' | b'%' | b'=' | b'&'] => {
+            !matches!(text[start - 1], b'=' | b'/')
+        }
         _ => false,
     }
 }

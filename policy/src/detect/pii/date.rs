@@ -7,10 +7,42 @@ use super::is_word;
 
 /// First three letters of the months in English, German, French, Spanish, Italian, Portuguese, Dutch.
 const MONTHS: &[(&str, u16)] = &[
-    ("jan", 1), ("ene", 1), ("gen", 1), ("feb", 2), ("fev", 2), ("fé", 2), ("mar", 3), ("mär", 3), ("maa", 3), ("mrt", 3),
-    ("apr", 4), ("abr", 4), ("avr", 4), ("may", 5), ("mai", 5), ("mag", 5), ("mei", 5), ("jun", 6), ("jui", 6), ("giu", 6),
-    ("jul", 7), ("lug", 7), ("aug", 8), ("ago", 8), ("aoû", 8), ("sep", 9), ("set", 9), ("oct", 10), ("okt", 10),
-    ("ott", 10), ("out", 10), ("nov", 11), ("dec", 12), ("dez", 12), ("dic", 12), ("déc", 12),
+    ("jan", 1),
+    ("ene", 1),
+    ("gen", 1),
+    ("feb", 2),
+    ("fev", 2),
+    ("fé", 2),
+    ("mar", 3),
+    ("mär", 3),
+    ("maa", 3),
+    ("mrt", 3),
+    ("apr", 4),
+    ("abr", 4),
+    ("avr", 4),
+    ("may", 5),
+    ("mai", 5),
+    ("mag", 5),
+    ("mei", 5),
+    ("jun", 6),
+    ("jui", 6),
+    ("giu", 6),
+    ("jul", 7),
+    ("lug", 7),
+    ("aug", 8),
+    ("ago", 8),
+    ("aoû", 8),
+    ("sep", 9),
+    ("set", 9),
+    ("oct", 10),
+    ("okt", 10),
+    ("ott", 10),
+    ("out", 10),
+    ("nov", 11),
+    ("dec", 12),
+    ("dez", 12),
+    ("dic", 12),
+    ("déc", 12),
 ];
 const YEARS: std::ops::RangeInclusive<u16> = 1900..=2035;
 
@@ -150,7 +182,16 @@ mod tests {
 
     #[test]
     fn other_numbers_are_no_dates() {
-        for text in [" 1990-13-31", " 31.31.1990", " 1.2.3", " 12/31", " 30 Feb 1990", " 18:30:12", " v1.12.90a", " 1990"] {
+        for text in [
+            " 1990-13-31",
+            " 31.31.1990",
+            " 1.2.3",
+            " 12/31",
+            " 30 Feb 1990",
+            " 18:30:12",
+            " v1.12.90a",
+            " 1990",
+        ] {
             assert_eq!(found(text), None, "{text}");
         }
     }

@@ -4,8 +4,8 @@
 //! text behind it tried: [`behind`]. And every run of digits is looked at once for forms that say enough by
 //! themselves: [`alone::scan`]. What fits dozens of formats without context is not reported.
 
-pub(super) mod alone;
 mod address;
+pub(super) mod alone;
 pub(super) mod check;
 mod date;
 mod name;
@@ -16,9 +16,6 @@ mod phone;
 mod place;
 mod wallet;
 pub(super) mod words;
-
-#[cfg(test)]
-mod tests;
 
 use std::ops::Range;
 

@@ -10,21 +10,163 @@ const WORDS_MAX: usize = 4;
 const WORD_MAX: usize = 24;
 
 /// Small words within names.
-const PARTICLES: &[&str] =
-    &["van", "von", "de", "der", "den", "del", "della", "di", "da", "dos", "la", "le", "bin", "al", "el", "ter", "zu", "y"];
+const PARTICLES: &[&str] = &[
+    "van", "von", "de", "der", "den", "del", "della", "di", "da", "dos", "la", "le", "bin", "al", "el",
+    "ter", "zu", "y",
+];
 /// Capitalised words that begin no name: labels, types, and the first words of sentences.
 const NO_NAMES: &[&str] = &[
-    "a", "account", "address", "all", "an", "and", "any", "api", "array", "black", "blue", "bool", "boolean", "brown", "cell",
-    "city", "class", "code", "column", "company", "contact", "country", "customer", "data", "date", "default", "description",
-    "details", "display", "do", "doe", "each", "email", "empty", "enter", "error", "example", "false", "field", "file", "first",
-    "for", "format", "from", "full", "function", "gender", "given", "green", "group", "guid", "has", "header", "hello", "how",
-    "i", "id", "if", "in", "info", "int", "integer", "invalid", "is", "it", "item", "key", "label", "last", "list", "long",
-    "map", "max", "middle", "min", "missing", "must", "my", "n", "na", "name", "new", "no", "none", "not", "null", "number",
-    "object", "of", "on", "only", "optional", "or", "order", "our", "page", "password", "patient", "phone", "please", "property",
-    "record", "red", "required", "result", "row", "see", "select", "set", "should", "some", "state", "status", "str", "street",
-    "string", "table", "test", "text", "that", "the", "there", "these", "they", "this", "title", "to", "true", "type",
-    "undefined", "unknown", "use", "user", "username", "value", "var", "varchar", "view", "we", "what", "when", "where",
-    "which", "white", "who", "why", "with", "yes", "you", "your", "zip",
+    "a",
+    "account",
+    "address",
+    "all",
+    "an",
+    "and",
+    "any",
+    "api",
+    "array",
+    "black",
+    "blue",
+    "bool",
+    "boolean",
+    "brown",
+    "cell",
+    "city",
+    "class",
+    "code",
+    "column",
+    "company",
+    "contact",
+    "country",
+    "customer",
+    "data",
+    "date",
+    "default",
+    "description",
+    "details",
+    "display",
+    "do",
+    "doe",
+    "each",
+    "email",
+    "empty",
+    "enter",
+    "error",
+    "example",
+    "false",
+    "field",
+    "file",
+    "first",
+    "for",
+    "format",
+    "from",
+    "full",
+    "function",
+    "gender",
+    "given",
+    "green",
+    "group",
+    "guid",
+    "has",
+    "header",
+    "hello",
+    "how",
+    "i",
+    "id",
+    "if",
+    "in",
+    "info",
+    "int",
+    "integer",
+    "invalid",
+    "is",
+    "it",
+    "item",
+    "key",
+    "label",
+    "last",
+    "list",
+    "long",
+    "map",
+    "max",
+    "middle",
+    "min",
+    "missing",
+    "must",
+    "my",
+    "n",
+    "na",
+    "name",
+    "new",
+    "no",
+    "none",
+    "not",
+    "null",
+    "number",
+    "object",
+    "of",
+    "on",
+    "only",
+    "optional",
+    "or",
+    "order",
+    "our",
+    "page",
+    "password",
+    "patient",
+    "phone",
+    "please",
+    "property",
+    "record",
+    "red",
+    "required",
+    "result",
+    "row",
+    "see",
+    "select",
+    "set",
+    "should",
+    "some",
+    "state",
+    "status",
+    "str",
+    "street",
+    "string",
+    "table",
+    "test",
+    "text",
+    "that",
+    "the",
+    "there",
+    "these",
+    "they",
+    "this",
+    "title",
+    "to",
+    "true",
+    "type",
+    "undefined",
+    "unknown",
+    "use",
+    "user",
+    "username",
+    "value",
+    "var",
+    "varchar",
+    "view",
+    "we",
+    "what",
+    "when",
+    "where",
+    "which",
+    "white",
+    "who",
+    "why",
+    "with",
+    "yes",
+    "you",
+    "your",
+    "zip",
 ];
 
 /// The name that begins within a few bytes behind `from`.
@@ -53,7 +195,8 @@ pub(super) fn behind(text: &[u8], from: usize) -> Option<Range<usize>> {
         };
     }
     let dotted = text.get(end) == Some(&b'.') && text.get(end + 1).is_some_and(u8::is_ascii_alphanumeric);
-    let cut_off = dotted || text.get(end).is_some_and(|b| b.is_ascii_alphanumeric() || b"_(=/\\@[{:<".contains(b));
+    let cut_off =
+        dotted || text.get(end).is_some_and(|b| b.is_ascii_alphanumeric() || b"_(=/\\@[{:<".contains(b));
     (letters > 0 && !cut_off && end - start >= 3).then_some(start..end)
 }
 
@@ -69,7 +212,9 @@ fn gap_len(rest: &[u8], from: usize) -> Option<usize> {
 }
 
 fn word_len(rest: &[u8]) -> usize {
-    let letter = |b: &u8| b.is_ascii_alphabetic() || *b >= 0xc3 || (0x80..0xc0).contains(b) || *b == b'\'' || *b == b'-';
+    let letter = |b: &u8| {
+        b.is_ascii_alphabetic() || *b >= 0xc3 || (0x80..0xc0).contains(b) || *b == b'\'' || *b == b'-'
+    };
     let len = rest.iter().take(WORD_MAX + 1).take_while(|b| letter(b)).count();
     if len > WORD_MAX { 0 } else { len }
 }
@@ -78,7 +223,8 @@ fn word_len(rest: &[u8]) -> usize {
 fn is_capitalised(word: &[u8]) -> bool {
     let Some(first) = std::str::from_utf8(word).ok().and_then(|w| w.chars().next()) else { return false };
     let rest = &word[first.len_utf8()..];
-    first.is_uppercase() && (rest.is_empty() || rest.iter().any(|b| b.is_ascii_lowercase() || *b >= 0x80) || word.len() > 3)
+    first.is_uppercase()
+        && (rest.is_empty() || rest.iter().any(|b| b.is_ascii_lowercase() || *b >= 0x80) || word.len() > 3)
 }
 
 fn is_one_of(word: &[u8], list: &[&str]) -> bool {
@@ -110,8 +256,20 @@ mod tests {
     #[test]
     fn labels_types_and_code_are_no_names() {
         for text in [
-            "\": \"string\"", ": First Name", " = String", ": None,", "\": {\"type\"", " String name;", ": Last", " = getName()",
-            ": NULL", ": Foo.bar(", "\nThe", " X", ": Option<String>", ": Module_x",
+            "\": \"string\"",
+            ": First Name",
+            " = String",
+            ": None,",
+            "\": {\"type\"",
+            " String name;",
+            ": Last",
+            " = getName()",
+            ": NULL",
+            ": Foo.bar(",
+            "\nThe",
+            " X",
+            ": Option<String>",
+            ": Module_x",
         ] {
             assert_eq!(found(text), None, "{text}");
         }

@@ -28,7 +28,10 @@ fn low(detector: u16, span: Range<usize>) -> Alone {
 /// Four numbers with dots, in no version, and not of a private or documented range.
 fn dotted(text: &[u8], group: &Range<usize>) -> Option<Range<usize>> {
     let digits = text[group.clone()].iter().all(u8::is_ascii_digit);
-    if !digits || group.len() > 3 || group.start.checked_sub(1).is_some_and(|at| b".-:/@=~^<>".contains(&text[at]) && is_part(text, at)) {
+    if !digits
+        || group.len() > 3
+        || group.start.checked_sub(1).is_some_and(|at| b".-:/@=~^<>".contains(&text[at]) && is_part(text, at))
+    {
         return None;
     }
     let len = text[group.start..].iter().take(16).take_while(|b| b.is_ascii_digit() || **b == b'.').count();
@@ -43,7 +46,8 @@ fn dotted(text: &[u8], group: &Range<usize>) -> Option<Range<usize>> {
 
 /// Whether the sign at `at` joins the number to something before it.
 fn is_part(text: &[u8], at: usize) -> bool {
-    !matches!(text[at], b'/' | b'@' | b'=' | b':') || at.checked_sub(1).is_some_and(|b| text[b].is_ascii_digit())
+    !matches!(text[at], b'/' | b'@' | b'=' | b':')
+        || at.checked_sub(1).is_some_and(|b| text[b].is_ascii_digit())
 }
 
 fn is_public(address: Ipv4Addr) -> bool {
@@ -66,7 +70,9 @@ fn is_public(address: Ipv4Addr) -> bool {
 /// Whether a word like `version` stands shortly before.
 fn follows_version(text: &[u8], start: usize) -> bool {
     let before = text[start.saturating_sub(24)..start].to_ascii_lowercase();
-    [&b"vers"[..], b"release", b"chrome", b"build", b"upgrade"].iter().any(|w| memchr::memmem::find(&before, w).is_some())
+    [&b"vers"[..], b"release", b"chrome", b"build", b"upgrade"]
+        .iter()
+        .any(|w| memchr::memmem::find(&before, w).is_some())
 }
 
 /// IPv6 or MAC, from the group back to its first colon.
@@ -136,8 +142,22 @@ mod tests {
     #[test]
     fn versions_times_and_private_addresses_are_not() {
         for text in [
-            "10.1.2.3", "192.168.1.1", "127.0.0.1", "1.2.3.4", "8.0.0.0", "version 81.23.189.44", "81.23.189.44-1", "v81.23.189.44",
-            "12:30:45", "2001:db8::1", "::1", "00:00:00:00:00:00", "2024-05-06-07-08-09", "203.0.113.9", "a::b1", "1.1.1.1.1",
+            "10.1.2.3",
+            "192.168.1.1",
+            "127.0.0.1",
+            "1.2.3.4",
+            "8.0.0.0",
+            "version 81.23.189.44",
+            "81.23.189.44-1",
+            "v81.23.189.44",
+            "12:30:45",
+            "2001:db8::1",
+            "::1",
+            "00:00:00:00:00:00",
+            "2024-05-06-07-08-09",
+            "203.0.113.9",
+            "a::b1",
+            "1.1.1.1.1",
         ] {
             assert_eq!(found(text), None, "{text}");
         }

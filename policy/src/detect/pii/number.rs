@@ -44,7 +44,8 @@ pub(super) fn next_start(text: &[u8], mut at: usize, limit: usize) -> Option<usi
 fn at_start(number: &Number, text: &[u8], at: usize) -> Option<usize> {
     let (mut compact, mut len, mut end, mut best) = ([0; COMPACT_MAX], 0, at, None);
     for _ in 0..GROUPS_MAX {
-        let group = text[end..].iter().take(COMPACT_MAX + 1 - len).take_while(|b| b.is_ascii_alphanumeric()).count();
+        let group =
+            text[end..].iter().take(COMPACT_MAX + 1 - len).take_while(|b| b.is_ascii_alphanumeric()).count();
         if group == 0 || len + group > COMPACT_MAX {
             break;
         }
@@ -92,9 +93,10 @@ fn is_number(number: &Number, compact: &[u8]) -> bool {
     number.shapes.iter().any(|classes| fits(compact, classes, CLASSES)) && passes(number, compact)
 }
 
-/// Check digits, and no number in which every digit is the same.
+/// Check digits, and no number of five digits or more in which all are the same.
 pub(super) fn passes(number: &Number, compact: &[u8]) -> bool {
-    let first = compact.iter().find(|b| b.is_ascii_digit());
-    let same = compact.iter().filter(|b| b.is_ascii_digit()).all(|b| Some(b) == first);
-    !(same && compact.len() > 4) && number.checks.iter().all(|check| check.holds(compact))
+    let mut digits = compact.iter().filter(|b| b.is_ascii_digit());
+    let first = digits.next();
+    let same = digits.clone().count() >= 4 && digits.all(|b| Some(b) == first);
+    !same && number.checks.iter().all(|check| check.holds(compact))
 }

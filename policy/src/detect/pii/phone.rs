@@ -41,7 +41,9 @@ struct Written {
 pub(super) fn written(text: &[u8], first: &Range<usize>) -> Option<Alone> {
     let sign = first.start - 1;
     let before = sign.checked_sub(1).map(|at| text[at]);
-    if !text[first.clone()].iter().all(u8::is_ascii_digit) || before.is_some_and(|b| is_word(b) || b"+)]".contains(&b)) {
+    if !text[first.clone()].iter().all(u8::is_ascii_digit)
+        || before.is_some_and(|b| is_word(b) || b"+)]".contains(&b))
+    {
         return None;
     }
     let number = read(text, first.start)?;
@@ -116,7 +118,19 @@ fn gap_len(rest: &[u8]) -> Option<usize> {
     let len = rest.iter().take(3).take_while(|b| b" -./()".contains(b)).count();
     let known = matches!(
         &rest[..len],
-        b" " | b"-" | b"." | b"/" | b")" | b"(" | b") " | b" (" | b")-" | b"-(" | b" - " | b" / " | b")." | b".("
+        b" " | b"-"
+            | b"."
+            | b"/"
+            | b")"
+            | b"("
+            | b") "
+            | b" ("
+            | b")-"
+            | b"-("
+            | b" - "
+            | b" / "
+            | b")."
+            | b".("
     );
     (known && digit(len)).then_some(len)
 }
@@ -176,7 +190,10 @@ mod tests {
     fn alone(text: &str) -> Option<&str> {
         let start = text.find(|c: char| c.is_ascii_digit()).expect("there is a digit");
         let len = text[start..].bytes().take_while(u8::is_ascii_digit).count();
-        (start > 0).then(|| written(text.as_bytes(), &(start..start + len))).flatten().map(|hit| &text[hit.span])
+        (start > 0)
+            .then(|| written(text.as_bytes(), &(start..start + len)))
+            .flatten()
+            .map(|hit| &text[hit.span])
     }
 
     fn said(text: &str) -> Option<&str> {
@@ -205,7 +222,15 @@ mod tests {
 
     #[test]
     fn other_signs_are_no_numbers() {
-        for text in ["+0800", "+1 123-456-7890", "a+4912345678", "+49123", "+12345678901234567", "1+441632960961", "+2 100 000"] {
+        for text in [
+            "+0800",
+            "+1 123-456-7890",
+            "a+4912345678",
+            "+49123",
+            "+12345678901234567",
+            "1+441632960961",
+            "+2 100 000",
+        ] {
             assert_eq!(alone(text), None, "{text}");
         }
     }
@@ -220,7 +245,15 @@ mod tests {
         ] {
             assert_eq!(said(text), Some(number), "{text}");
         }
-        for text in [" 2024-05-06", " 12.03.2024", " 10.20.30.40", " 123456", " 1111111111", " a5551234567", " 12:30:45"] {
+        for text in [
+            " 2024-05-06",
+            " 12.03.2024",
+            " 10.20.30.40",
+            " 123456",
+            " 1111111111",
+            " a5551234567",
+            " 12:30:45",
+        ] {
             assert_eq!(said(text), None, "{text}");
         }
     }

@@ -29,7 +29,8 @@ fn second(text: &[u8], end: usize) -> Option<usize> {
 
 fn degrees(text: &[u8], at: usize, most: u32) -> Option<usize> {
     let start = at + usize::from(text.get(at) == Some(&b'-'));
-    let digits = |at: usize, most: usize| text[at..].iter().take(most).take_while(|b| b.is_ascii_digit()).count();
+    let digits =
+        |at: usize, most: usize| text[at..].iter().take(most).take_while(|b| b.is_ascii_digit()).count();
     let whole = digits(start, 4);
     let value = text[start..start + whole].iter().fold(0, |n, b| n * 10 + u32::from(b - b'0'));
     let point = start + whole;

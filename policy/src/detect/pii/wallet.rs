@@ -50,7 +50,9 @@ pub(super) fn address(text: &[u8], word: &Range<usize>) -> Option<Alone> {
     let sure = match value {
         [b'0', b'x', hex @ ..] if hex.len() == 40 => ethereum(hex)?,
         [b'1' | b'3', ..] if base58check(value) => Confidence::High,
-        [b'b' | b'B', b'c' | b'C', b'1', ..] | [b'l', b't', b'c', b'1', ..] if bech32(value) => Confidence::High,
+        [b'b' | b'B', b'c' | b'C', b'1', ..] | [b'l', b't', b'c', b'1', ..] if bech32(value) => {
+            Confidence::High
+        }
         [b'D' | b'L' | b'M' | b'X' | b't', ..] if base58check(value) => Confidence::High,
         _ => return None,
     };

@@ -91,7 +91,17 @@ mod tests {
 
     #[test]
     fn words_are_known_in_every_way_of_writing() {
-        for text in ["tax id", "TAX_ID:", "tax-id", "userTaxId", "taxid", "Tax IDs", "tax.id=", "TaxIdNumber", r"\ntax id"] {
+        for text in [
+            "tax id",
+            "TAX_ID:",
+            "tax-id",
+            "userTaxId",
+            "taxid",
+            "Tax IDs",
+            "tax.id=",
+            "TaxIdNumber",
+            r"\ntax id",
+        ] {
             assert!(found(text), "{text}");
         }
         for text in ["syntax id", "tax ideas", "tax", "taxes id", "tax  id", "tax idé"] {

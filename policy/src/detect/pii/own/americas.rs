@@ -27,6 +27,20 @@ pub(in crate::detect) fn us_ein(number: &[u8]) -> bool {
     EIN_PREFIXES.as_bytes().chunks(3).any(|prefix| number.starts_with(&prefix[..2]))
 }
 
+/// Venezuelan tax number: the letter counts as 4, 8, 12, 16, 20.
+pub(in crate::detect) fn ve_rif(number: &[u8]) -> bool {
+    let Some((first, digits)) = number.split_first() else { return false };
+    let letter = match first {
+        b'V' => 4,
+        b'E' => 8,
+        b'J' => 12,
+        b'P' => 16,
+        _ => 20,
+    };
+    let sum: u32 = digits.iter().zip([3, 2, 7, 6, 5, 4, 3, 2]).map(|(b, weight)| value(*b) * weight).sum();
+    digits.len() == 9 && digits[8] == b"00987654321"[((letter + sum) % 11) as usize]
+}
+
 /// Check digit of 49 CFR 565.15; no I, O or Q.
 pub(in crate::detect) fn vin(number: &[u8]) -> bool {
     const WEIGHTS: [u32; 17] = [8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2];

@@ -9,7 +9,7 @@ fn weighted(digits: &[u8], weights: &[u32]) -> u32 {
 /// Australian business number: one less in the first digit, modulo 89.
 pub(in crate::detect) fn au_abn(number: &[u8]) -> bool {
     let sum = weighted(number, &[10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]);
-    number.len() == 11 && number[0] != b'0' && (sum - 10) % 89 == 0
+    number.len() == 11 && number[0] != b'0' && (sum - 10).is_multiple_of(89)
 }
 
 /// New Zealand tax number: a second row of weights where the first leaves ten.
@@ -61,7 +61,7 @@ pub(in crate::detect) fn kr_brn(number: &[u8]) -> bool {
         return false;
     }
     let sum = weighted(number, &[1, 3, 7, 1, 3, 7, 1, 3, 5]) + value(number[8]) * 5 / 10;
-    (sum + value(number[9])) % 10 == 0
+    (sum + value(number[9])).is_multiple_of(10)
 }
 
 /// Taiwan's identity card: the letter is two digits.
@@ -70,7 +70,7 @@ pub(in crate::detect) fn tw_id(number: &[u8]) -> bool {
     let Some(place) = number.first().and_then(|b| LETTERS.iter().position(|l| l == b)) else { return false };
     let place = place as u32 + 10;
     let sum = place / 10 + place % 10 * 9 + weighted(&number[1..], &[8, 7, 6, 5, 4, 3, 2, 1, 1]);
-    number.len() == 10 && sum % 10 == 0
+    number.len() == 10 && sum.is_multiple_of(10)
 }
 
 /// Taiwan's business number, modulo 5 since 2023; a seven in the seventh place counts as nothing or one.
@@ -81,7 +81,7 @@ pub(in crate::detect) fn tw_ubn(number: &[u8]) -> bool {
         .map(|(b, weight)| value(*b) * weight)
         .map(|product| product / 10 + product % 10)
         .sum();
-    number.len() == 8 && (sum % 5 == 0 || (number[6] == b'7' && (sum + 1) % 5 == 0))
+    number.len() == 8 && (sum.is_multiple_of(5) || (number[6] == b'7' && (sum + 1).is_multiple_of(5)))
 }
 
 /// Turkish citizen: the tenth and eleventh digit.
@@ -109,4 +109,34 @@ pub(in crate::detect) fn tr_vkn(number: &[u8]) -> bool {
         }
     }
     number.len() == 10 && value(*check) == (10 - sum % 10) % 10
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn published_numbers_hold_and_their_neighbours_do_not() {
+        type Check = fn(&[u8]) -> bool;
+        // `A` alone is no number, but must not end in a panic either.
+        let cases: &[(Check, &str)] = &[
+            (au_abn, "83914571673"),
+            (nz_ird, "49091850"),
+            (sg_nric, "S1234567D"),
+            (sg_nric, "G8169811U"),
+            (hk_id, "G123456A"),
+            (tw_id, "A123456789"),
+            (tr_tckn, "17291716060"),
+            (tr_vkn, "4540536920"),
+            (kr_brn, "1208147521"),
+            (tw_ubn, "00501503"),
+        ];
+        for (check, number) in cases {
+            assert!(check(number.as_bytes()), "{number}");
+            let last = number.len() - 1;
+            let wrong = format!("{}{}", &number[..last], if number.ends_with('7') { '6' } else { '7' });
+            assert!(!check(wrong.as_bytes()), "{wrong}");
+            assert!(!check(b"A") && !check(b"") && !check(&number.as_bytes()[..last]), "{number}");
+        }
+    }
 }

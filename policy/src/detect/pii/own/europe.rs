@@ -100,14 +100,15 @@ pub(in crate::detect) fn es_cif(number: &[u8]) -> bool {
         return false;
     };
     let letter = b"JABCDEFGHI"[usize::from(digit - b'0')];
-    let digit_fits = *check == digit && !b"PQSKLMNRW".contains(first);
+    let digit_fits = *check == digit && !b"KPQS".contains(first);
     let letter_fits = *check == letter && !b"ABEH".contains(first);
     b"ABCDEFGHJKLMNPQRSUVW".contains(first) && number.len() == 9 && (digit_fits || letter_fits)
 }
 
 /// Spanish number of a foreigner: X, Y, Z stand for 0, 1, 2.
 pub(in crate::detect) fn es_nie(number: &[u8]) -> bool {
-    let (Some(first @ b'X'..=b'Z'), Some(digits), Some(check)) = (number.first(), number.get(1..8), number.get(8))
+    let (Some(first @ b'X'..=b'Z'), Some(digits), Some(check)) =
+        (number.first(), number.get(1..8), number.get(8))
     else {
         return false;
     };
@@ -221,7 +222,7 @@ pub(in crate::detect) fn nl_vat(number: &[u8]) -> bool {
         return false;
     }
     whole[2..].copy_from_slice(number);
-    weighted(digits, &[9, 8, 7, 6, 5, 4, 3, 2, 10]) % 11 == 0 || mod97(&whole) == 1
+    weighted(digits, &[9, 8, 7, 6, 5, 4, 3, 2, 10]).is_multiple_of(11) || mod97(&whole) == 1
 }
 
 /// Ukrainian company number: weights by the number's size, others where the first leave ten.
@@ -236,4 +237,52 @@ pub(in crate::detect) fn ua_edrpou(number: &[u8]) -> bool {
     let more = weights.map(|weight| weight + 2);
     let expected = if first < 10 { first } else { weighted(number, &more) % 11 % 10 };
     value(number[7]) == expected
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(check: fn(&[u8]) -> bool, good: &[&str], bad: &[&str]) {
+        for number in good {
+            assert!(check(number.as_bytes()), "{number}");
+        }
+        for number in bad {
+            assert!(!check(number.as_bytes()), "{number}");
+        }
+    }
+
+    #[test]
+    fn western_numbers_hold_and_wrong_ones_do_not() {
+        holds(gb_nino, &["AB123456C", "JG103759A"], &["BG123456C", "DA123456C", "AO123456C", "A"]);
+        holds(gb_vat, &["980780684", "GD001", "HA500"], &["980780685", "GD500", "HA499", "98078068"]);
+        holds(
+            fr_nir,
+            &["295109912611193", "253072B07300470"],
+            &["295109912611199", "295139912611193", "2951099126111"],
+        );
+        holds(fr_vat, &["40303265045"], &["41303265045", "40303265046", "4030326504"]);
+        holds(be_nn, &["85073003328", "17073003384"], &["85073003329", "8507300332", "85733003328"]);
+        holds(be_vat, &["0428759497"], &["0428759498", "2428759497"]);
+        holds(ie_pps, &["6433435F", "6433435OA"], &["6433435E", "6433435VH", "643343F"]);
+        holds(nl_vat, &["004495445B01"], &["123456789B90", "004495445B0"]);
+    }
+
+    #[test]
+    fn southern_and_german_numbers_hold_and_wrong_ones_do_not() {
+        holds(es_cif, &["J99216582", "A58818501"], &["J99216583", "A5881850A", "X99216582"]);
+        holds(es_nie, &["X2482300W", "Z8078221M"], &["X2482300A", "A2482300W", "X248230"]);
+        holds(pt_cc, &["000000000ZZ4"], &["000000000ZZ5", "00000000ZZ4"]);
+        holds(de_svnr, &["15070649C103"], &["15070649C104", "150706490103", "15070649C10"]);
+        holds(de_kvnr, &["A123456780"], &["A123456781", "1123456780", "A12345678"]);
+        holds(de_idnr, &["36574261809"], &["36554266806", "06574261809", "12345678903"]);
+    }
+
+    #[test]
+    fn northern_and_eastern_numbers_hold_and_wrong_ones_do_not() {
+        holds(two_stage, &["37605030299", "33309240064"], &["37605030298", "3760503029"]);
+        holds(lu_nin, &["1893120105732"], &["1893120105733", "189312010573"]);
+        holds(ua_edrpou, &["32855961"], &["32855968", "3285596"]);
+        holds(fr_nif, &["3023217600053"], &["3023217600054", "302321760005"]);
+    }
 }

@@ -12,7 +12,9 @@ const ITALIAN_ODD: [u32; 26] =
 
 /// Codice fiscale of a person: name, date, place, check letter.
 pub(in crate::detect) fn it_cf(code: &[u8]) -> bool {
-    if code.len() != 16 || ![0, 1, 2, 3, 4, 5, 8, 11, 15].iter().all(|at: &usize| code[*at].is_ascii_uppercase()) {
+    if code.len() != 16
+        || ![0, 1, 2, 3, 4, 5, 8, 11, 15].iter().all(|at: &usize| code[*at].is_ascii_uppercase())
+    {
         return false;
     }
     let digit = |byte: u8| match byte {
