@@ -11,6 +11,10 @@ mod catalogue;
 mod fields;
 #[path = "build/model.rs"]
 mod model;
+#[path = "build/personal.rs"]
+mod personal;
+#[path = "build/personal_tables.rs"]
+mod personal_tables;
 #[path = "build/shapes.rs"]
 mod shapes;
 #[path = "build/tables.rs"]

@@ -8,6 +8,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use crate::fields::{Field, Fields, Notes};
+use crate::personal::{self, Personal};
 use crate::shapes::{Segment, check_body, segment};
 
 /// One detector.
@@ -102,6 +103,8 @@ pub(crate) enum Rule {
         /// What makes the engine look.
         keywords: Vec<String>,
     },
+    /// Personal data.
+    Personal(Personal),
 }
 
 /// A prefix and what follows it.
@@ -128,6 +131,12 @@ pub(crate) struct Near {
     pub(crate) words: Vec<String>,
     /// At most so many bytes after the anchor.
     pub(crate) within_bytes: u16,
+}
+
+impl Detector {
+    fn is_personal(&self, kind: &str) -> bool {
+        matches!(&self.rule, Rule::Personal(personal) if personal.kind == kind)
+    }
 }
 
 const CHECKS: &[(&str, &str)] = &[
@@ -208,7 +217,7 @@ fn detector(item: Field<'_>, notes: &mut Notes<'_>) -> Option<Detector> {
         "nobody",
         "reserved",
     ];
-    let fields = item.table(&[&COMMON[..], &KINDS[..]].concat(), notes)?;
+    let fields = item.table(&[&COMMON[..], &KINDS[..], &personal::KEYS[..]].concat(), notes)?;
     let name = text_of(&fields, "name", notes);
     if !name.is_empty() && !well_named(&name) {
         notes.at(
@@ -271,9 +280,11 @@ fn rule(fields: &Fields<'_>, confidence: &'static str, notes: &mut Notes<'_>) ->
         "generic" => {
             Some(Rule::Generic { role: role(fields, notes)?, keywords: triggers(fields, "keywords", notes) })
         }
+        kind if personal::KINDS.contains(&kind) => personal::read(kind, fields, notes).map(Rule::Personal),
         other => {
             let known = "token, assignment, vendor, armour, phrases, card, email, hidden, generic";
-            notes.at(kind.start, format!("unknown kind `{other}` (known: {known})"));
+            let personal = personal::KINDS.join(", ");
+            notes.at(kind.start, format!("unknown kind `{other}` (known: {known}, {personal})"));
             None
         }
     }
@@ -481,6 +492,10 @@ fn check_all(detectors: &[Detector], mistakes: &mut Vec<String>) {
         ("card", detectors.iter().filter(|d| matches!(d.rule, Rule::Card { .. })).count()),
         ("email", detectors.iter().filter(|d| matches!(d.rule, Rule::Email { .. })).count()),
         ("hidden", detectors.iter().filter(|d| matches!(d.rule, Rule::Hidden)).count()),
+        ("iban", detectors.iter().filter(|d| d.is_personal("iban")).count()),
+        ("wallet", detectors.iter().filter(|d| d.is_personal("wallet")).count()),
+        ("ip-address", detectors.iter().filter(|d| d.is_personal("ip-address")).count()),
+        ("mac-address", detectors.iter().filter(|d| d.is_personal("mac-address")).count()),
     ] {
         if count != 1 {
             mistakes.push(format!("there must be exactly one detector of kind `{kind}`, not {count}"));

@@ -19,6 +19,7 @@ mod hidden;
 mod jwt;
 mod keywords;
 mod phrase;
+mod pii;
 mod placeholder;
 mod prefilter;
 mod stages;

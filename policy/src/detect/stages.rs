@@ -15,13 +15,14 @@ use super::false_positive::{is_made_up, is_mixed};
 use super::finding::Confidence;
 use super::generic::Generic;
 use super::keywords::Keywords;
+use super::pii::words::{self, ContextWord};
 use super::prefilter::Prefilter;
 use super::tables::{
     ANCHORS, ASSIGNED, Assignment, CARD, Check, DETECTORS, DetectorIndex, EMAIL, Form, GENERIC, GENERIC_SLOT,
-    GenericTrigger, HIDDEN, RULES, Rule,
+    GenericTrigger, HIDDEN, KINDS, RULES, Rule,
 };
 use super::window::Formed;
-use super::{armour, email, hidden, jwt, phrase, vendor, window};
+use super::{armour, email, hidden, jwt, phrase, pii, vendor, window};
 
 /// How far before a value its context is looked for.
 const CONTEXT_BYTES: usize = 48;
@@ -87,9 +88,11 @@ impl<'e> Stages<'e> {
         self.at_keywords(subject)?;
         if !subject.names.is_empty() {
             self.as_value(subject)?;
+            self.as_personal_value(subject)?;
         }
         self.generic()?;
         self.at_digits(subject)?;
+        self.at_forms(subject.text)?;
         self.at_signs(subject)?;
         self.hidden(subject.text)?;
         self.custom_words(subject.text)
@@ -103,6 +106,9 @@ impl<'e> Stages<'e> {
             let test = card::is_test_number(&CARD, subject.text);
             let form = if test { CardForm::Test } else { CardForm::Plain };
             self.push(card_hit(subject, 0..subject.text.len(), form))?;
+        }
+        if !subject.names.is_empty() {
+            self.as_personal_value(subject)?;
         }
         self.custom_words(subject.text)
     }
@@ -153,6 +159,10 @@ impl<'e> Stages<'e> {
                         anchors[usize::from(*slot)] = Some(hit.clone());
                         None
                     }
+                    Rule::Context(words) => {
+                        self.at_context(words, subject.text, &hit)?;
+                        None
+                    }
                     Rule::Companion(rule) => {
                         let anchor: &mut Option<Range<usize>> = &mut anchors[usize::from(rule.slot)];
                         let near = |a: &Range<usize>| {
@@ -188,9 +198,8 @@ impl<'e> Stages<'e> {
     /// The text as the value of a key whose name was recognised.
     fn as_value(&mut self, subject: &Subject<'_>) -> Result<(), Spent> {
         for slot in subject.names.slots() {
-            if let Rule::Assignment(rule) | Rule::Vendor(rule) =
-                &RULES[usize::from(ASSIGNED[usize::from(slot)])]
-            {
+            let rule = ASSIGNED.get(usize::from(slot)).and_then(|rule| RULES.get(usize::from(*rule)));
+            if let Some(Rule::Assignment(rule) | Rule::Vendor(rule)) = rule {
                 let found = self.assignment(rule, subject.text, window::whole(rule.value, subject.text))?;
                 found.map_or(Ok(()), |hit| self.push(hit))?;
             }
@@ -234,6 +243,41 @@ impl<'e> Stages<'e> {
             self.push(built_in(GENERIC[found.role as usize], found.confidence, found.span))?;
         }
         Ok(())
+    }
+
+    /// Words of context of personal data: what stands behind them is tried, and for a key they are noted.
+    fn at_context(&mut self, context: &[ContextWord], text: &[u8], hit: &Range<usize>) -> Result<(), Spent> {
+        for word in context {
+            let Some(end) = words::end(word, text, hit.start, hit.end) else { continue };
+            for kind in word.kinds.iter().map(|kind| &KINDS[usize::from(*kind)]) {
+                self.names.insert(kind.slot);
+                self.budget.spend(usize::from(kind.reach_bytes))?;
+                if let Some(span) = pii::behind(kind, text, end) {
+                    self.push(built_in(kind.detector, kind.confidence, span))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The text as the value of a key that is context of personal data.
+    fn as_personal_value(&mut self, subject: &Subject<'_>) -> Result<(), Spent> {
+        for kind in KINDS.iter().filter(|kind| subject.names.contains(kind.slot)) {
+            self.budget.spend(usize::from(kind.reach_bytes))?;
+            if let Some(span) = pii::behind(kind, subject.text, 0) {
+                self.push(built_in(kind.detector, kind.confidence, span))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forms of personal data that need no context.
+    fn at_forms(&mut self, text: &[u8]) -> Result<(), Spent> {
+        let mut pushed = Ok(());
+        let steps = pii::alone::scan(text, |hit| {
+            pushed = pushed.and_then(|()| self.push(built_in(hit.detector, hit.confidence, hit.span)));
+        });
+        pushed.and_then(|()| self.budget.spend(steps))
     }
 
     fn assignment(

@@ -64,7 +64,7 @@ impl<'e, 'o> Walk<'e, 'o> {
                 }
                 TokenKind::Number => {
                     context.value(token);
-                    self.number(frame, token, context.key_text())?;
+                    self.number(frame, token, &context)?;
                 }
                 TokenKind::Object | TokenKind::Array | TokenKind::Bool | TokenKind::Null => {
                     context.value(token)
@@ -94,10 +94,11 @@ impl<'e, 'o> Walk<'e, 'o> {
         scanned
     }
 
-    fn number(&mut self, frame: &Frame<'_>, token: &Token, key: &[u8]) -> Result<(), Spent> {
+    fn number(&mut self, frame: &Frame<'_>, token: &Token, context: &KeyContext<'_>) -> Result<(), Spent> {
         let span = token.start as usize..token.end as usize;
         let Some(text) = frame.bytes.get(span.clone()) else { return Ok(()) };
-        let scanned = self.stages.number(&Subject { text, key, names: &NameSet::default() });
+        let (key, names) = (context.key_text(), context.names());
+        let scanned = self.stages.number(&Subject { text, key, names });
         self.conclude(text, &Origin { place: Place::Number, base: span.start, token: span, escaped: None });
         scanned
     }
