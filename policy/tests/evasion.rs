@@ -110,7 +110,9 @@ fn altered(token: &str, dice: &mut Dice) -> String {
 
 fn stands_alone(engine: &Engine, detector: &str, token: &str) -> bool {
     let found = findings(engine, token);
-    found.iter().any(|f| f.detector == detector && f.raw == (0..token.len()) && f.confidence >= Confidence::Medium)
+    found
+        .iter()
+        .any(|f| f.detector == detector && f.raw == (0..token.len()) && f.confidence >= Confidence::Medium)
 }
 
 fn json(text: &str) -> String {
@@ -138,7 +140,7 @@ fn written(bytes: &[u8], alphabet: &[u8], width: u32, padding: usize) -> String 
     if count > 0 {
         out.push(char::from(alphabet[(bits << (width - count) & ((1 << width) - 1)) as usize]));
     }
-    while padding > 0 && out.len() % padding != 0 {
+    while padding > 0 && !out.len().is_multiple_of(padding) {
         out.push('=');
     }
     out
@@ -180,7 +182,7 @@ fn each(text: &str, write: impl Fn(char) -> String) -> String {
 }
 
 fn zero_width(text: &str) -> String {
-    let mark = |n: usize| if n > 0 && n % 6 == 0 { "\u{200b}" } else { "" };
+    let mark = |n: usize| if n > 0 && n.is_multiple_of(6) { "\u{200b}" } else { "" };
     text.chars().enumerate().map(|(n, c)| format!("{}{c}", mark(n))).collect()
 }
 
@@ -214,7 +216,10 @@ fn forms(token: &str) -> Vec<(&'static str, String)> {
         ("bare", text(token.to_owned())),
         ("in prose", text(format!("The new one is {token}, so please take it from now on."))),
         ("in a JSON string with \\n around", text(format!(r#"{{"log": "start\n{literal}\nend", "n": 3}}"#))),
-        ("JSON in JSON", text(json(&format!(r#"{{"outer": {}}}"#, json(&format!(r#"{{"inner": {escaped}}}"#)))))),
+        (
+            "JSON in JSON",
+            text(json(&format!(r#"{{"outer": {}}}"#, json(&format!(r#"{{"inner": {escaped}}}"#))))),
+        ),
         ("every character as \\u00XX", format!("\"{}\"", utf16(token))),
         ("escapes in the decoded value", text(format!("it reads {}", utf16(token)))),
         ("base64", text(format!("blob: {}", base64(token.as_bytes())))),
@@ -272,6 +277,6 @@ fn tokens_are_found_however_they_are_written() {
         good += usize::from(share >= SHARE);
         let _ = writeln!(table, "{form:34} {share:.3}  {missed:?}");
     }
-    println!("{table}");
+    eprintln!("{table}");
     assert!(found.len() == 22 && good >= FORMS, "only {good} of {} ways:\n{table}", found.len());
 }

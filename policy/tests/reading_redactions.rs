@@ -27,7 +27,18 @@ impl Dice {
 
     /// Text in which nothing is found, and in which nothing is worth reading anew beside what is put between.
     fn plain(&mut self) -> &'static str {
-        self.one(&["", "a b ", "größe: ", "100 % of ", "x\n\ty; ", "{} [1,2] ", "日本語、", "\\ \"q\" & ", "- ", "key "])
+        self.one(&[
+            "",
+            "a b ",
+            "größe: ",
+            "100 % of ",
+            "x\n\ty; ",
+            "{} [1,2] ",
+            "日本語、",
+            "\\ \"q\" & ",
+            "- ",
+            "key ",
+        ])
     }
 }
 
@@ -51,7 +62,8 @@ fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
     for group in bytes.chunks(3) {
-        let bits = group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        let bits =
+            group.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
         for place in 0..4 {
             let letter = char::from(LETTERS[(bits >> (18 - 6 * place) & 63) as usize]);
             out.push(if place <= group.len() { letter } else { '=' });
@@ -73,7 +85,9 @@ fn disguised(dice: &mut Dice, token: &str) -> String {
         6 => bytes_as(token, |b| format!("\\u{:04x}", b)),
         7 => format!("{first}\u{200b}{second}"),
         8 => token.chars().rev().collect(),
-        _ => token.chars().map(|c| char::from_u32(u32::from(c) + 0xfee0).expect("a full-width form")).collect(),
+        _ => {
+            token.chars().map(|c| char::from_u32(u32::from(c) + 0xfee0).expect("a full-width form")).collect()
+        }
     }
 }
 
@@ -89,7 +103,9 @@ fn redacted(engine: &Engine, line: &str) -> String {
 
 fn frame<'l>(parser: &'l mut Parser, line: &'l str) -> Frame<'l> {
     let direction = Direction::ToClient;
-    parser.parse(line.as_bytes(), direction, &Limits::of(direction)).unwrap_or_else(|e| panic!("{line}: {e:?}"))
+    parser
+        .parse(line.as_bytes(), direction, &Limits::of(direction))
+        .unwrap_or_else(|e| panic!("{line}: {e:?}"))
 }
 
 /// Whether `line` is these parts with one placeholder between each two.
@@ -97,7 +113,9 @@ fn is_joined_by_placeholders(line: &str, parts: &[String]) -> bool {
     let Some(mut rest) = line.strip_prefix(parts[0].as_str()) else { return false };
     for part in &parts[1..] {
         let Some(after) = rest.strip_prefix("[REDACTED:github-pat:") else { return false };
-        let Some(after) = after.get(9..).and_then(|after| after.strip_prefix(part.as_str())) else { return false };
+        let Some(after) = after.get(9..).and_then(|after| after.strip_prefix(part.as_str())) else {
+            return false;
+        };
         rest = after;
     }
     rest.is_empty()
@@ -123,7 +141,9 @@ fn a_redaction_of_a_disguised_value_changes_no_other_byte() {
         let head: String = (0..levels).map(|level| inside(open, level + 1)).collect();
         let tail: String = (0..levels).rev().map(|level| inside(close, level + 1)).collect();
         let mut parts: Vec<String> = texts.iter().map(|text| inside(text, levels + 1)).collect();
-        let frame_head = format!("{{\"jsonrpc\":\"2.0\",\"id\":{round},\"result\":{{\"content\":[{{\"type\":\"text\",\"text\":\"");
+        let frame_head = format!(
+            "{{\"jsonrpc\":\"2.0\",\"id\":{round},\"result\":{{\"content\":[{{\"type\":\"text\",\"text\":\""
+        );
         parts[0] = format!("{frame_head}{head}{}", parts[0]);
         let last = parts.len() - 1;
         let _ = write!(parts[last], "{tail}\"}}]}}}}");

@@ -104,7 +104,11 @@ fn is_leaf(token: &Token) -> bool {
 /// Whether it is still JSON if what stands from within the first of these strings to within the last one goes.
 fn joins(tokens: &[Token]) -> bool {
     let [first, .., last] = tokens else { return false };
-    first.kind == TokenKind::String && last.kind == TokenKind::String && tokens.iter().all(|t| t.depth == first.depth && !matches!(t.kind, TokenKind::Object | TokenKind::Array))
+    first.kind == TokenKind::String
+        && last.kind == TokenKind::String
+        && tokens
+            .iter()
+            .all(|t| t.depth == first.depth && !matches!(t.kind, TokenKind::Object | TokenKind::Array))
 }
 
 /// The escape that `at` cuts in two, or nothing at `at`.

@@ -16,6 +16,7 @@ mod hash;
 mod hidden;
 mod jwt;
 mod keywords;
+mod memo;
 mod nested;
 mod phrase;
 mod placeholder;

@@ -8,6 +8,7 @@ use super::context::{KeyContext, NameSet, inside};
 use super::engine::{Engine, Wanted};
 use super::finding::{Confidence, Finding, Place, length_class};
 use super::found::{Found, merge, settle};
+use super::memo::{MEMO_BYTES_MAX, Memo};
 use super::placeholder;
 use super::readings::{self, Known, Places, Reading, Readings};
 use super::stages::{Stages, Subject};
@@ -41,6 +42,8 @@ pub(super) struct Walk<'e, 'o> {
     decoded: Vec<Vec<u8>>,
     /// Memory for JSON in strings, one for each level.
     tapes: Vec<Vec<Token>>,
+    /// Strings of JSON in strings that need not be looked at again.
+    memo: Memo,
 }
 
 /// How a text came about.
@@ -73,14 +76,14 @@ impl<'e, 'o> Walk<'e, 'o> {
             unread: false,
             decoded: Vec::new(),
             tapes: Vec::new(),
+            memo: Memo::default(),
         }
     }
 
     /// Plain text.
     pub(super) fn plain(mut self, text: &[u8]) -> Result<(), Spent> {
         self.room = READ_TIMES * text.len() + READ_MORE;
-        let scanned =
-            self.text(&Subject { text, key: &[], names: &NameSet::default() }, Level::default());
+        let scanned = self.text(&Subject { text, key: &[], names: &NameSet::default() }, Level::default());
         self.report(&(0..text.len()));
         scanned.and_then(|()| self.end())
     }
@@ -147,8 +150,18 @@ impl<'e, 'o> Walk<'e, 'o> {
         let raw = inside(frame, token);
         let (from, base) = (self.found.len(), token.start as usize + 1);
         if !token.escaped {
+            // It was seen in the text that the JSON is, with its key before it: only what its key is called could add
+            // to that.
+            let short = level.json > 0 && raw.len() <= MEMO_BYTES_MAX && subject.names.is_empty();
+            if short && let Some(names) = self.memo.names(raw) {
+                self.stages.names = names;
+                return Ok(());
+            }
             let level = Level { plain: level.json > 0, ..level };
             let scanned = self.text(&Subject { text: raw, ..subject }, level);
+            if short && self.found.len() == from {
+                self.memo.remember(raw, self.stages.names);
+            }
             for found in &mut self.found[from..] {
                 found.span = base + found.span.start..base + found.span.end;
             }
@@ -317,7 +330,9 @@ impl Known for Sight<'_, '_> {
         let before = self.found.partition_point(|found| found.span.start <= run.start);
         // Few findings start before a run and end behind it.
         self.found[..before].iter().rev().take(4).any(|found| {
-            found.confidence >= Confidence::Medium && run.end <= found.span.end && found.span.len() <= 2 * run.len()
+            found.confidence >= Confidence::Medium
+                && run.end <= found.span.end
+                && found.span.len() <= 2 * run.len()
         })
     }
 }

@@ -35,6 +35,9 @@ pub(super) enum Content {
 
 /// What the run says, of which at most `room` bytes are wanted. Blanks between the characters are passed over.
 pub(super) fn content(alphabet: Alphabet, run: &[u8], room: usize) -> Content {
+    if !may_say(alphabet, run) {
+        return Content::Other;
+    }
     let mut head = [0; PROBE];
     let written = decode_into(alphabet, &run[..run.len().min(PROBE)], &mut head);
     let head = &head[..written];
@@ -49,13 +52,29 @@ pub(super) fn content(alphabet: Alphabet, run: &[u8], room: usize) -> Content {
         Kind::Utf16 => Some(from_utf16(&bytes)),
         Kind::Text => Some(bytes),
     };
-    let text = text.filter(|text| is_text(&text[..text.len().min(PROBE)]));
-    text.map_or(Content::Other, |text| {
-        Content::Text(match String::from_utf8(text) {
-            Ok(text) => text.into_bytes(),
-            Err(bytes) => String::from_utf8_lossy(bytes.as_bytes()).into_owned().into_bytes(),
-        })
-    })
+    let Some(mut text) = text.filter(|text| is_text(&text[..text.len().min(PROBE)])) else {
+        return Content::Other;
+    };
+    // What is no text any more belongs to something else that touches the run.
+    let valid = std::str::from_utf8(&text).map_or_else(|error| error.valid_up_to(), str::len);
+    text.truncate(valid);
+    Content::Text(text)
+}
+
+/// Decides almost always by the first byte or two: they begin a text, or a format of bytes.
+fn may_say(alphabet: Alphabet, run: &[u8]) -> bool {
+    let mut bytes = [0; 8];
+    let written = decode_into(alphabet, &run[..run.len().min(bytes.len())], &mut bytes);
+    let ascii = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | 0x20..=0x7e);
+    let Some(first) = bytes[..written].first() else { return false };
+    if ascii(first) {
+        // Behind a letter: another one, half of a wide one, or what says that it is compressed.
+        return bytes[..written].iter().skip(1).all(|byte| ascii(byte) || *byte >= 0x80)
+            || bytes[1] == 0
+            || *first == 0x78
+            || is_media(&bytes[..written]);
+    }
+    matches!(first, 0xc2..=0xf4 | 0x1f) || is_media(&bytes[..written])
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -93,12 +112,16 @@ fn is_text(head: &[u8]) -> bool {
 /// Every second byte is zero, the others are printable: UTF-16 with little ends first, as PowerShell takes it.
 fn is_utf16(head: &[u8]) -> bool {
     let pairs = head.chunks_exact(2);
-    pairs.len() >= 4 && pairs.clone().all(|pair| pair[1] == 0 && matches!(pair[0], b'\t'..=b'\r' | 0x20..=0x7e))
+    pairs.len() >= 4
+        && pairs.clone().all(|pair| pair[1] == 0 && matches!(pair[0], b'\t'..=b'\r' | 0x20..=0x7e))
 }
 
 fn from_utf16(bytes: &[u8]) -> Vec<u8> {
     let units = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
-    char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect::<String>().into_bytes()
+    char::decode_utf16(units)
+        .map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER))
+        .collect::<String>()
+        .into_bytes()
 }
 
 type Inflate = fn(&[u8], usize) -> Result<Vec<u8>, inflate::DecompressError>;
@@ -154,7 +177,22 @@ const MEDIA: &[&[u8]] = &[
     b"\xca\xfe\xba\xbe",
 ];
 
+static MEDIA_FIRST: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut n = 0;
+    while n < MEDIA.len() {
+        table[MEDIA[n][0] as usize] = true;
+        n += 1;
+    }
+    table
+};
+
 fn is_media(head: &[u8]) -> bool {
+    // Most first bytes begin none of them.
+    let begins = |byte: &u8| MEDIA_FIRST[usize::from(*byte)];
+    if head.get(4..8) != Some(b"ftyp") && !head.first().is_some_and(begins) {
+        return false;
+    }
     MEDIA.iter().any(|magic| head.starts_with(magic)) || head.get(4..8) == Some(b"ftyp")
 }
 

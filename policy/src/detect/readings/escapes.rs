@@ -243,9 +243,11 @@ mod tests {
 
     #[test]
     fn ordinary_text_is_not_read_again() {
-        for text in ["100 % sure & done", r"a\nb\tc\\d", "&lt;b&gt; &amp; R&D;", r"C:\users\name", "\\", "%", "&"] {
+        for text in
+            ["100 % sure & done", r"a\nb\tc\\d", "&lt;b&gt; &amp; R&D;", r"C:\users\name", "\\", "%", "&"]
+        {
             assert!(regions(text.as_bytes()).is_empty(), "{text}");
         }
-        assert_eq!(regions(b"a%20b"), [0..5]);
+        assert_eq!(regions(b"a%20b").first(), Some(&(0..5)));
     }
 }

@@ -10,9 +10,9 @@ const BLANK_MAX: usize = 64;
 /// Operators that join texts in wide-spread languages; white space alone does in C, Python and shells.
 const OPERATORS: &[&[u8]] = &[b"+", b"..", b".", b"||", b"&", b"<>", b"~", b"++", b"\\", b""];
 /// Fewest letters with something between each two that are worth joining.
-const LETTERS_MIN: usize = 16;
-/// A run of so many letters, each with at least one byte behind it, holds a place that is a multiple of this.
-const STRIDE: usize = LETTERS_MIN;
+const LETTERS_MIN: usize = 20;
+/// A run of so many letters, each with at least one byte behind it, holds a whole window at a multiple of this.
+const STRIDE: usize = 2 * LETTERS_MIN - WINDOW;
 /// Longest distance from one letter to the next: `g", "h`.
 const PERIOD_MAX: usize = 5;
 /// So many bytes are looked at to see a period.
@@ -64,13 +64,16 @@ pub(super) fn join(text: &[u8], region: Range<usize>) -> Reading {
 fn junction(text: &[u8], at: usize) -> Option<Range<usize>> {
     let next = *text.get(at + 1)?;
     // Decides almost always: a comma, a colon, a bracket or a letter follows.
-    if !(next.is_ascii_whitespace() || matches!(next, b'+' | b'.' | b'|' | b'&' | b'<' | b'~' | b'\\' | b'"' | b'\'' | b'`'))
+    if !(next.is_ascii_whitespace() || begins_operator(next) || matches!(next, b'"' | b'\'' | b'`'))
         || !in_value(*text.get(at.checked_sub(1)?)?)
     {
         return None;
     }
     let operator = at + 1 + blanks(&text[at + 1..]);
     let rest = &text[operator..];
+    if !rest.first().is_some_and(|byte| begins_operator(*byte)) && opening(rest).is_none() {
+        return None;
+    }
     let joins = OPERATORS.iter().find(|operator| {
         let behind = &rest[operator.len().min(rest.len())..];
         rest.starts_with(operator) && opening(&behind[blanks(behind)..]).is_some()
@@ -79,6 +82,10 @@ fn junction(text: &[u8], at: usize) -> Option<Range<usize>> {
     let literal = behind + blanks(&text[behind..]);
     let quote = literal + opening(&text[literal..])?;
     (in_value(*text.get(quote + 1)?)).then_some(at..quote + 1)
+}
+
+fn begins_operator(byte: u8) -> bool {
+    matches!(byte, b'+' | b'.' | b'|' | b'&' | b'<' | b'~' | b'\\')
 }
 
 /// How many bytes before the quote that begins a literal: none, or the letter of its kind (`f"…"`, `b'…'`).
@@ -96,7 +103,8 @@ fn blanks(rest: &[u8]) -> usize {
 
 /// What a token, or a line of armour, is made of.
 fn in_value(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'/' | b'=' | b'.' | b':' | b'@' | b' ')
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'_' | b'-' | b'+' | b'/' | b'=' | b'.' | b':' | b'@' | b' ')
 }
 
 /// Runs of letters with something between each two.
@@ -104,9 +112,9 @@ pub(super) fn spaced(text: &[u8]) -> Vec<Spaced> {
     let mut found: Vec<Spaced> = Vec::new();
     let mut at = 0;
     while let Some(window) = text.get(at..).and_then(|rest| rest.first_chunk::<WINDOW>()) {
-        let repeats = |period: &usize| may_repeat(window, *period);
-        if let Some(spaced) =
-            (2..=PERIOD_MAX).rev().filter(repeats).find_map(|period| spaced_at(text, at, window, period))
+        if may_repeat(window)
+            && let Some(spaced) =
+                (2..=PERIOD_MAX).rev().find_map(|period| spaced_at(text, at, window, period))
         {
             at = spaced.run.end.max(at);
             found.push(spaced);
@@ -116,31 +124,27 @@ pub(super) fn spaced(text: &[u8]) -> Vec<Spaced> {
     found
 }
 
-/// Whether of every `period` bytes the first or the second is always the same: one of them stands between letters.
-fn may_repeat(window: &[u8; WINDOW], period: usize) -> bool {
+/// Whether of every so many bytes the first or the second is always the same: one of them stands between letters.
+fn may_repeat(window: &[u8; WINDOW]) -> bool {
     let bytes = u128::from_le_bytes(*window);
-    let changes = bytes ^ (bytes >> (8 * period));
-    SAME[period].iter().any(|mask| changes & mask == 0)
+    same_every::<2>(bytes) || same_every::<3>(bytes) || same_every::<4>(bytes) || same_every::<5>(bytes)
 }
 
-/// For each period and each of its first two bytes: the places of the window that are compared with the next period.
-const SAME: [[u128; 2]; PERIOD_MAX + 1] = {
-    let mut masks = [[0; 2]; PERIOD_MAX + 1];
-    let mut period = 2;
-    while period <= PERIOD_MAX {
-        let mut first = 0;
-        while first < 2 {
-            let mut at = first;
-            while at + period < WINDOW {
-                masks[period][first] |= 0xff << (8 * at);
-                at += period;
-            }
-            first += 1;
-        }
-        period += 1;
+#[inline]
+fn same_every<const PERIOD: u32>(bytes: u128) -> bool {
+    let changes = bytes ^ (bytes >> (8 * PERIOD));
+    changes & const { places(0, PERIOD) } == 0 || changes & const { places(1, PERIOD) } == 0
+}
+
+/// Every `period`th byte of a window from `first` on, as far as there is one to compare it with.
+const fn places(first: u32, period: u32) -> u128 {
+    let (mut mask, mut at) = (0, first);
+    while at + period < WINDOW as u32 {
+        mask |= 0xff << (8 * at);
+        at += period;
     }
-    masks
-};
+    mask
+}
 
 /// The run that `at` stands in, if its letters are `period` bytes apart.
 fn spaced_at(text: &[u8], at: usize, window: &[u8], period: usize) -> Option<Spaced> {

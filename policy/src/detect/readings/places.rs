@@ -141,9 +141,10 @@ impl Tracer {
         let (at, outer32) = (small(self.text.len()), small(outer));
         let step = Stretch { at, outer: outer32, unit: small(unit), width: small(width), gap: small(gap) };
         let goes_on = self.outer_end == outer
-            && self.stretches.last().is_some_and(|last| {
-                (last.unit, last.width, last.gap) == (step.unit, step.width, step.gap)
-            });
+            && self
+                .stretches
+                .last()
+                .is_some_and(|last| (last.unit, last.width, last.gap) == (step.unit, step.width, step.gap));
         if !goes_on {
             self.stretches.push(step);
         }
@@ -165,7 +166,8 @@ mod tests {
         tracer.plain(11, b"e");
         let Reading { text, places } = tracer.reading();
         assert_eq!(text, b"abcde");
-        for (span, outer) in [(0..1, 0..1), (1..2, 1..4), (2..4, 4..8), (3..4, 7..8), (3..5, 7..12), (0..5, 0..12)]
+        for (span, outer) in
+            [(0..1, 0..1), (1..2, 1..4), (2..4, 4..8), (3..4, 7..8), (3..5, 7..12), (0..5, 0..12)]
         {
             assert_eq!(places.outer(&span), outer, "{span:?}");
         }

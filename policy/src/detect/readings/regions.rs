@@ -87,9 +87,11 @@ mod tests {
     #[test]
     fn a_region_does_not_cut_a_token() {
         let text = format!("x {} y", "t".repeat(1000));
-        assert_eq!(regions(&text, &[500..503]), [2..1002]);
+        let place = 500..503;
+        assert_eq!(regions(&text, std::slice::from_ref(&place)).first(), Some(&(2..1002)));
         let text = "é".repeat(300);
-        let found = regions(&text, &[100..102]);
+        let place = 100..102;
+        let found = regions(&text, std::slice::from_ref(&place));
         assert!(found.iter().all(|r| text.is_char_boundary(r.start) && text.is_char_boundary(r.end)));
     }
 

@@ -14,7 +14,7 @@ const LINE_MIN: usize = 40;
 /// Most white space at the start of a wrapped line.
 const INDENT_MAX: usize = 32;
 /// A prefix read backwards stands within so many bytes.
-const PREFIX_MAX: usize = 24;
+const PREFIX_MAX: usize = 16;
 /// Longest run that is read backwards.
 const BACKWARDS_MAX: usize = 8192;
 
@@ -47,7 +47,7 @@ impl<'t> Runs<'t> {
         while let Some(run) = run(self.text, self.at) {
             let whole = wrapped(self.text, &run);
             self.at = whole.end;
-            if known(&whole) {
+            if is_uuid(&self.text[run.clone()]) || known(&whole) {
                 continue;
             }
             self.backwards = backwards(self.text, &run, &begins);
@@ -71,7 +71,8 @@ fn run(text: &[u8], from: usize) -> Option<Range<usize>> {
         match window.iter().rposition(|byte| !IN_RUN[usize::from(*byte)]) {
             Some(at) => start += at + 1,
             None => {
-                let more = text[start + RUN_MIN..].iter().take_while(|byte| IN_RUN[usize::from(**byte)]).count();
+                let more =
+                    text[start + RUN_MIN..].iter().take_while(|byte| IN_RUN[usize::from(**byte)]).count();
                 return Some(start..start + RUN_MIN + more);
             }
         }
@@ -83,11 +84,21 @@ static IN_RUN: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
     while byte < 256 {
-        table[byte] = matches!(byte as u8, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'+' | b'/' | b'-' | b'_');
+        table[byte] =
+            matches!(byte as u8, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'+' | b'/' | b'-' | b'_');
         byte += 1;
     }
     table
 };
+
+/// The commonest run of all, which says nothing.
+fn is_uuid(run: &[u8]) -> bool {
+    run.len() == 36
+        && run.iter().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
 
 /// The run with the lines that it goes on in, and its padding: lines of the same length and a shorter last one.
 fn wrapped(text: &[u8], run: &Range<usize>) -> Range<usize> {
@@ -161,6 +172,10 @@ fn backwards(text: &[u8], run: &Range<usize>, begins: &impl Fn(&[u8]) -> bool) -
     // Neither the dot of a sentence nor padding begins a token.
     let signs = text[run.end..run.end + behind].iter().rev().take_while(|b| !b.is_ascii_alphanumeric());
     let end = run.end + behind - signs.count();
+    // Random letters have digits among them; the names and paths of ordinary text mostly have none.
+    if !text[run.clone()].iter().any(u8::is_ascii_digit) {
+        return None;
+    }
     let mut head = [0; PREFIX_MAX];
     let seen = head.iter_mut().zip(text[..end].iter().rev()).map(|(to, from)| *to = *from).count();
     if !begins(&head[..seen]) {
