@@ -79,21 +79,24 @@ fn complete(states: &mut [State]) {
     }
 }
 
-/// A class for each byte that occurs in a head, one for all others.
+/// A class for each ASCII character that occurs in a head, one for all others; the bytes of other characters share what
+/// is left, for a hit is compared as a whole.
 fn classes<'k>(keywords: impl Iterator<Item = &'k str>) -> [u8; 256] {
     let mut used = [false; 256];
     for byte in keywords.flat_map(|k| k.bytes().take(HEAD_BYTES)) {
         used[usize::from(byte.to_ascii_lowercase())] = true;
     }
     let (mut classes, mut count) = ([0; 256], 0_u8);
-    for byte in 0..=255_u8 {
-        if used[usize::from(byte)] {
-            count += 1;
-            classes[usize::from(byte)] = count;
-            classes[usize::from(byte.to_ascii_uppercase())] = count;
-        }
+    for byte in (0..128_u8).filter(|byte| used[usize::from(*byte)]) {
+        count += 1;
+        classes[usize::from(byte)] = count;
+        classes[usize::from(byte.to_ascii_uppercase())] = count;
     }
-    assert!(usize::from(count) < STRIDE, "{count} classes of bytes are too many for the prefilter");
+    let left = u8::try_from(STRIDE - 1).unwrap_or(u8::MAX).saturating_sub(count);
+    assert!(left >= 4, "{count} classes of ASCII characters are too many for the prefilter");
+    for (place, byte) in (0_u8..).zip((128..=255_u8).filter(|byte| used[usize::from(*byte)])) {
+        classes[usize::from(byte)] = count + 1 + place % left;
+    }
     classes
 }
 
