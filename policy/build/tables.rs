@@ -45,7 +45,7 @@ pub(crate) fn rust(detectors: &[Detector]) -> (String, Vec<u8>) {
         automaton::of(tables.keywords.keys().map(String::as_str));
     let _ = writeln!(out, "pub(super) const HEAD_BYTES: usize = {HEAD_BYTES};");
     let _ = writeln!(out, "pub(super) const FIRST_HIT: usize = {first_hit};");
-    let _ = writeln!(out, "pub(super) static CLASSES: [u8; 256] = {classes:?};");
+    let _ = writeln!(out, "pub(super) static BYTE_CLASSES: [u8; 256] = {classes:?};");
     let _ = writeln!(out, "pub(super) static HEADS: &[&[u16]] = &[");
     for keywords in &heads {
         let _ = writeln!(out, "    &{keywords:?},");

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::tables::{CLASSES, FIRST_HIT, HEAD_BYTES, HEADS, KEYWORDS, ROWS};
+use super::tables::{BYTE_CLASSES, FIRST_HIT, HEAD_BYTES, HEADS, KEYWORDS, ROWS};
 
 /// Bits of the number of classes in a row of the table.
 const STRIDE_BITS: usize = 6;
@@ -45,7 +45,7 @@ impl Hits<'_> {
     /// Goes on to the next state that is a hit; `false` at the end of the text.
     fn advance(&mut self) -> bool {
         for (offset, byte) in self.text[self.at..].iter().enumerate() {
-            let class = usize::from(CLASSES[usize::from(*byte)]);
+            let class = usize::from(BYTE_CLASSES[usize::from(*byte)]);
             self.state = usize::from(u16::from_le_bytes(ROWS[self.state << STRIDE_BITS | class]));
             if self.state >= FIRST_HIT {
                 self.pending = HEADS[self.state - FIRST_HIT];
