@@ -6,7 +6,7 @@ use super::false_positive::is_made_up;
 /// Of so many characters at least one is a digit: in base 62 one in six is.
 const CHARACTERS_PER_DIGIT: usize = 24;
 /// A value with more separators than one in so many characters is words, not random.
-const CHARACTERS_PER_SEPARATOR: usize = 7;
+const CHARACTERS_PER_SEPARATOR: usize = 5;
 /// Fewest distinct digits of a value that has only digits.
 const DISTINCT_DIGITS_MIN: u32 = 5;
 
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn words_are_no_keys() {
         for words in [
-            "a-list-of-words-with-1-number-in",
+            "a-list-of-words-and-1-or-2-no-go",
             "00000000000000001111111111111111",
             "notificationChannelConfigurations",
         ] {
