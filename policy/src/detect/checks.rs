@@ -19,7 +19,10 @@ pub(super) fn is_key_like(value: &[u8]) -> bool {
         let distinct = value.iter().fold(0_u16, |seen, b| seen | 1 << (b & 15)).count_ones();
         return distinct >= DISTINCT_DIGITS_MIN && !is_made_up(value);
     }
-    digits * CHARACTERS_PER_DIGIT >= value.len()
+    // Without a digit, capitals and small letters are half and half; in names of code one in five is a capital.
+    let capitals = value.iter().filter(|b| b.is_ascii_uppercase()).count();
+    let is_random_case = capitals * 4 >= value.len() && (letters - capitals) * 4 >= value.len();
+    (digits * CHARACTERS_PER_DIGIT >= value.len() || is_random_case)
         && separators * CHARACTERS_PER_SEPARATOR <= value.len()
         && !is_made_up(value)
 }
@@ -67,6 +70,7 @@ mod tests {
         for key in [
             "9f86d081884c7d659a2feaa0c55ad015",
             "q7zt2lxw9vbn4kdr6yhc",
+            "yvXpthLIcYpZwRFcPOVePWtt",
             "1208467391850274",
             "1b4e28ba-2fa1-41d2-883f-0016d3cca427",
         ] {
