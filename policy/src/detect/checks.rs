@@ -6,7 +6,7 @@ use super::false_positive::is_made_up;
 /// Of so many characters at least one is a digit: in base 62 one in six is.
 const CHARACTERS_PER_DIGIT: usize = 24;
 /// A value with more separators than one in so many characters is words, not random.
-const CHARACTERS_PER_SEPARATOR: usize = 7;
+const CHARACTERS_PER_SEPARATOR: usize = 5;
 /// Fewest distinct digits of a value that has only digits.
 const DISTINCT_DIGITS_MIN: u32 = 5;
 
@@ -19,7 +19,10 @@ pub(super) fn is_key_like(value: &[u8]) -> bool {
         let distinct = value.iter().fold(0_u16, |seen, b| seen | 1 << (b & 15)).count_ones();
         return distinct >= DISTINCT_DIGITS_MIN && !is_made_up(value);
     }
-    digits * CHARACTERS_PER_DIGIT >= value.len()
+    // Without a digit, capitals and small letters are half and half; in names of code one in five is a capital.
+    let capitals = value.iter().filter(|b| b.is_ascii_uppercase()).count();
+    let is_random_case = capitals * 4 >= value.len() && (letters - capitals) * 4 >= value.len();
+    (digits * CHARACTERS_PER_DIGIT >= value.len() || is_random_case)
         && separators * CHARACTERS_PER_SEPARATOR <= value.len()
         && !is_made_up(value)
 }
@@ -67,6 +70,7 @@ mod tests {
         for key in [
             "9f86d081884c7d659a2feaa0c55ad015",
             "q7zt2lxw9vbn4kdr6yhc",
+            "yvXpthLIcYpZwRFcPOVePWtt",
             "1208467391850274",
             "1b4e28ba-2fa1-41d2-883f-0016d3cca427",
         ] {
@@ -77,7 +81,7 @@ mod tests {
     #[test]
     fn words_are_no_keys() {
         for words in [
-            "a-list-of-words-with-1-number-in",
+            "a-list-of-words-and-1-or-2-no-go",
             "00000000000000001111111111111111",
             "notificationChannelConfigurations",
         ] {

@@ -82,7 +82,7 @@ impl<'f> KeyContext<'f> {
             // The members of an object have keys of their own.
             (_, TokenKind::Object) => {
                 let named = (!self.names.is_empty()).then_some((self.names, token.depth + 1));
-                let outer = named.or(self.outer).filter(|o| token.depth < o.1);
+                let outer = named.or_else(|| self.outer.filter(|o| token.depth >= o.1));
                 *self = Self { beside: self.beside.filter(|b| token.depth >= b.1), outer, ..Self::default() }
             }
             // The first value behind a key: it ends where the key's say ends.

@@ -48,6 +48,7 @@ const CREDENTIAL: &[&str] = &[
     "key",
     "keys",
     "licensekey",
+    "oauth",
     "pass",
     "passphrase",
     "passwd",
@@ -102,27 +103,55 @@ pub(super) fn value(body: &[Segment], text: &[u8], name: &Range<usize>) -> (Opti
         return (None, looked_at);
     }
     let limit = text.len().min(name.end + REACH_BYTES);
-    looked_at += limit - name.end;
-    let (mut lines, mut tries) = (0, 0);
-    for at in name.end + 1..limit {
-        lines += usize::from(text[at - 1] == b'\n');
-        if lines > 1 || tries == TRIES_MAX {
-            break;
-        }
-        let touches = window::is_inside(body, text[at - 1]) && !window::follows_escape(text, at);
-        if touches || !text[at].is_ascii_graphic() {
-            continue;
-        }
-        match window::exact(body, text, at) {
-            Ok(span) if announces(&text[name.end..at]) => return (Some(span), looked_at),
-            Ok(span) => looked_at += span.len(),
-            Err(bytes) => {
-                looked_at += bytes;
-                tries += usize::from(bytes > 0);
+    let mut at = name.end + 1;
+    for _ in 0..TRIES_MAX {
+        let Some(run) = next_candidate(body, text, at..limit, &mut looked_at) else { break };
+        // In text that is itself escaped, the letters of `\n`, `%3D` and `\u0022` stick to the value behind them.
+        for start in [run, run + 1, run + 2, run + 5] {
+            if start >= limit
+                || (window::is_inside(body, text[start - 1]) && !window::follows_escape(text, start))
+            {
+                continue;
+            }
+            match window::exact(body, text, start) {
+                Ok(span) if announces(&text[name.end..start]) => return (Some(span), looked_at),
+                Ok(span) => looked_at += span.len(),
+                Err(bytes) => looked_at += bytes,
             }
         }
+        let rest = text[run..limit].iter().position(|b| !window::is_inside(body, *b));
+        let Some(rest) = rest else { break };
+        looked_at += rest;
+        at = run + rest.max(1);
     }
     (None, looked_at)
+}
+
+/// Where the first part of the body may begin, within `window`. It looks at the end of where a run would be first: in
+/// ordinary text that is one look for the length of a value.
+fn next_candidate(
+    body: &[Segment],
+    text: &[u8],
+    window: Range<usize>,
+    looked_at: &mut usize,
+) -> Option<usize> {
+    let mut at = window.start;
+    match body.first()? {
+        Segment::Text(fixed) => {
+            let area = text.get(at..text.len().min(window.end + fixed.len()))?;
+            *looked_at += area.len() / 8;
+            memchr::memmem::find(area, fixed.as_bytes()).map(|found| at + found)
+        }
+        Segment::Run { set, min, .. } => {
+            while at < window.end {
+                let run = text.get(at..at + usize::from(*min).max(1))?;
+                let Some(other) = run.iter().rposition(|b| !set.contains(*b)) else { return Some(at) };
+                *looked_at += run.len() - other;
+                at += other + 1;
+            }
+            None
+        }
+    }
 }
 
 /// Whether a text that holds the vendor's name at `name` may be the name of a value, as a key of JSON is.
@@ -161,6 +190,9 @@ fn announces(gap: &[u8]) -> bool {
     }
     let assigns = glue.iter().any(|b| b"=:>(,|\"'`{[".contains(b));
     if !assigns && glue.iter().any(|b| b"/@#.-".contains(b)) {
+        return false;
+    }
+    if gap.iter().filter(|b| **b == b'\n').count() > 1 {
         return false;
     }
     rest = &rest[..rest.len() - glue.len()];
