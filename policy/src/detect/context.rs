@@ -4,6 +4,9 @@ use crate::wire::{Frame, Token, TokenKind};
 
 use super::tables::ASSIGNMENTS;
 
+/// Keys that hold what the key around their object names.
+const HOLDERS: &[&[u8]] = &[b"value", b"text", b"default", b"plaintext", b"content", b"data"];
+
 const WORDS: usize = ASSIGNMENTS / 64 + 1;
 
 /// Which assignments' names occurred, a bit each.
@@ -37,6 +40,8 @@ pub(super) struct KeyContext<'f> {
     until: u32,
     /// Names in a `name` field, the depth of its object, and its raw text.
     beside: Option<(NameSet, u8, &'f [u8])>,
+    /// The same of the key whose value is the object at hand: `{"password": {"value": "…"}}`.
+    around: Option<(NameSet, u8, &'f [u8])>,
 }
 
 impl<'f> KeyContext<'f> {
@@ -45,6 +50,13 @@ impl<'f> KeyContext<'f> {
         self.key = inside(frame, token);
         self.names = names;
         self.until = u32::MAX;
+        if let Some((names, depth, name)) = self.around
+            && token.depth == depth
+            && HOLDERS.iter().any(|holder| self.key.eq_ignore_ascii_case(holder))
+        {
+            (self.names, self.key) = (names, name);
+            return;
+        }
         let Some((beside, depth, name)) = self.beside else { return };
         if token.depth < depth {
             self.beside = None;
@@ -59,7 +71,10 @@ impl<'f> KeyContext<'f> {
         match (self.until, token.kind) {
             // The members of an object have keys of their own.
             (_, TokenKind::Object) => {
-                *self = Self { beside: self.beside.filter(|b| token.depth >= b.1), ..Self::default() }
+                let named = token.start < self.until && !self.names.is_empty();
+                let around = named.then_some((self.names, token.depth + 1, self.key));
+                let beside = self.beside.filter(|b| token.depth >= b.1);
+                *self = Self { beside, around, ..Self::default() }
             }
             // The first value behind a key: it ends where the key's say ends.
             (u32::MAX, _) => self.until = token.end,

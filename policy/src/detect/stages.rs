@@ -87,7 +87,7 @@ impl<'e> Stages<'e> {
         if !subject.names.is_empty() {
             self.as_value(subject)?;
         }
-        self.generic()?;
+        self.generic(subject.text)?;
         self.at_digits(subject)?;
         self.at_signs(subject)?;
         self.hidden(subject.text)?;
@@ -205,7 +205,7 @@ impl<'e> Stages<'e> {
     }
 
     /// What the generic detectors found, where no vendor's format says more.
-    fn generic(&mut self) -> Result<(), Spent> {
+    fn generic(&mut self, text: &[u8]) -> Result<(), Spent> {
         if self.generic.is_empty() {
             return Ok(());
         }
@@ -217,6 +217,9 @@ impl<'e> Stages<'e> {
         taken.sort_by_key(|span| span.start);
         let mut generic = std::mem::take(&mut self.generic);
         for found in generic.conclude(&taken) {
+            if GENERIC.iter().any(|detector| is_known(*detector, &text[found.span.clone()])) {
+                continue;
+            }
             self.push(built_in(GENERIC[found.role as usize], found.confidence, found.span))?;
         }
         Ok(())

@@ -72,6 +72,8 @@ const REFERENCE_STARTS: &[&str] = &[
     "~/",
     "c:\\",
 ];
+/// So many letters, or digits, in their order are counted, not drawn.
+const COUNT_MAX: usize = 8;
 /// Base64 of what media, archives, certificates and public keys begin with.
 const MEDIA_STARTS: &[&str] = &[
     "iVBORw0KGgo",
@@ -275,6 +277,24 @@ pub(super) fn is_patterned(lower: &[u8]) -> bool {
     [&b"qwerty"[..], b"asdfgh", b"zxcvbn", b"987654"]
         .iter()
         .any(|walk| memchr::memmem::find(lower, walk).is_some())
+}
+
+/// `a1b2c3d4e5f6g7h8`: its letters, or its digits, are a walk. It looks random, and may be one of an example.
+pub(super) fn is_counted(value: &[u8]) -> bool {
+    counts(value, u8::is_ascii_alphabetic) || counts(value, u8::is_ascii_digit)
+}
+
+fn counts(value: &[u8], test: fn(&u8) -> bool) -> bool {
+    let (mut run, mut before) = (1, None);
+    for byte in value.iter().filter(|b| test(b)).map(u8::to_ascii_lowercase) {
+        let next = before.is_some_and(|b: u8| b + 1 == byte || (b, byte) == (b'9', b'0'));
+        run = if next { run + 1 } else { 1 };
+        if run >= COUNT_MAX {
+            return true;
+        }
+        before = Some(byte);
+    }
+    false
 }
 
 pub(super) fn is_uuid(value: &[u8]) -> bool {

@@ -61,7 +61,7 @@ const NEVER: &[&str] = words! {
 };
 /// Words before a secret's word that deny it.
 const NOT_BEFORE: &[&str] = words! {
-    page next prev previous max min num number total prompt completion cancel cancellation continuation
+    request page next prev previous max min num number total prompt completion cancel cancellation continuation
     continue cursor sync resume foreign primary partition sort cache object row index idempotency dedup
     registry map dict lookup group join search cert certificate site translation locale lang label hot
     host known stop eos bos pad mask unk vocab is has no show hide toggle forgot missing compare natural
@@ -116,7 +116,9 @@ pub(super) fn judge(name: &[u8]) -> Option<(Topic, Clarity)> {
         return None;
     }
     let known = |word: &&[u8]| word.iter().all(u8::is_ascii_digit) || is_in(word, NEUTRAL);
-    let clarity = if after.iter().all(known) { Clarity::Clear } else { Clarity::Vague };
+    // A key alone may be the key of anything.
+    let alone = topic == Topic::Key && before.is_empty();
+    let clarity = if !alone && after.iter().all(known) { Clarity::Clear } else { Clarity::Vague };
     Some((topic, clarity))
 }
 
