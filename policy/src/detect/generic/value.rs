@@ -18,7 +18,10 @@ const SCHEMES: &[&str] =
 pub(super) fn judge(named: (Topic, Clarity), value: &[u8], style: Style) -> Option<(Confidence, usize)> {
     let skipped = scheme(value);
     let secret = &value[skipped..];
-    if !secret.is_ascii() && named.0 != Topic::Password
+    // Most names are given words.
+    let letters = |b: &u8| b.is_ascii_alphabetic() || b"_-.".contains(b);
+    if secret.iter().all(letters) && is_words(secret)
+        || !secret.is_ascii() && named.0 != Topic::Password
         || secret.iter().any(u8::is_ascii_whitespace)
         || looks_like_code(secret)
         || is_stand_in(secret)
@@ -83,8 +86,8 @@ fn scheme(value: &[u8]) -> usize {
 fn looks_like_code(value: &[u8]) -> bool {
     const CODE: &[&str] = &[
         "()", "[]", "::", "->", "=>", "</", "/>", "(?", ".*", "||", "&&", "==", "\\w", "\\d", "\\s", "[^",
-        "\\n", "\\x", "\\\"", "{}", "\\u", "%20", "&amp;", "$/", "('", "(\"", "[a-z", "[0-9", "!=", "+=",
-        "','", "\",\"",
+        "\\n", "\\x", "\\\"", "{}", "\\u", "\\U", "%20", "&amp;", "$/", "('", "(\"", "[a-z", "[0-9", "!=",
+        "+=", "','", "\",\"",
     ];
     let digits = value.iter().rposition(|b| *b != b'=').map_or(0, |last| last + 1);
     let value = &value[..digits];
