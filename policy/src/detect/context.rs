@@ -7,6 +7,9 @@ use crate::wire::{Frame, Token, TokenKind};
 use super::tables::ASSIGNMENTS;
 use super::vendor;
 
+/// Keys that hold what the key around their object names.
+const HOLDERS: &[&[u8]] = &[b"value", b"text", b"default", b"plaintext", b"content", b"data"];
+
 const WORDS: usize = ASSIGNMENTS / 64 + 1;
 
 /// Which assignments' names occurred, a bit each.
@@ -50,7 +53,9 @@ pub(super) struct KeyContext<'f> {
     until: u32,
     /// Names in a `name` field, the depth of its object, and its raw text.
     beside: Option<(NameSet, u8, &'f [u8])>,
-    /// Names in the key of the object that the walk is in, and the depth of its members: `{"deepai": {"key": "…"}}`.
+    /// The same of the key whose value is the object at hand: `{"password": {"value": "…"}}`.
+    around: Option<(NameSet, u8, &'f [u8])>,
+    /// Names in the key of an object that the walk is in, and the depth of its members: `{"deepai": {"key": "…"}}`.
     outer: Option<(NameSet, u8)>,
 }
 
@@ -60,6 +65,13 @@ impl<'f> KeyContext<'f> {
         self.key = inside(frame, token);
         self.names = names;
         self.until = u32::MAX;
+        if let Some((names, depth, name)) = self.around
+            && token.depth == depth
+            && HOLDERS.iter().any(|holder| self.key.eq_ignore_ascii_case(holder))
+        {
+            (self.names, self.key) = (names, name);
+            return;
+        }
         if let Some((outer, depth)) = self.outer {
             match token.depth.cmp(&depth) {
                 Ordering::Less => self.outer = None,
@@ -81,9 +93,12 @@ impl<'f> KeyContext<'f> {
         match (self.until, token.kind) {
             // The members of an object have keys of their own.
             (_, TokenKind::Object) => {
-                let named = (!self.names.is_empty()).then_some((self.names, token.depth + 1));
-                let outer = named.or_else(|| self.outer.filter(|o| token.depth >= o.1));
-                *self = Self { beside: self.beside.filter(|b| token.depth >= b.1), outer, ..Self::default() }
+                let named = !self.names.is_empty();
+                let of_members = named.then_some((self.names, token.depth + 1));
+                let outer = of_members.or_else(|| self.outer.filter(|o| token.depth >= o.1));
+                let around = (named && token.start < self.until).then_some((self.names, token.depth + 1, self.key));
+                let beside = self.beside.filter(|b| token.depth >= b.1);
+                *self = Self { beside, around, outer, ..Self::default() }
             }
             // The first value behind a key: it ends where the key's say ends.
             (u32::MAX, _) => self.until = token.end,

@@ -90,7 +90,7 @@ impl<'e> Stages<'e> {
             self.as_value(subject)?;
             self.as_personal_value(subject)?;
         }
-        self.generic()?;
+        self.generic(subject.text)?;
         self.at_digits(subject)?;
         self.at_forms(subject.text)?;
         self.at_signs(subject)?;
@@ -236,7 +236,7 @@ impl<'e> Stages<'e> {
     }
 
     /// What the generic detectors found, where no vendor's format says more.
-    fn generic(&mut self) -> Result<(), Spent> {
+    fn generic(&mut self, text: &[u8]) -> Result<(), Spent> {
         if self.generic.is_empty() {
             return Ok(());
         }
@@ -248,6 +248,9 @@ impl<'e> Stages<'e> {
         taken.sort_by_key(|span| span.start);
         let mut generic = std::mem::take(&mut self.generic);
         for found in generic.conclude(&taken) {
+            if GENERIC.iter().any(|detector| is_known(*detector, &text[found.span.clone()])) {
+                continue;
+            }
             self.push(built_in(GENERIC[found.role as usize], found.confidence, found.span))?;
         }
         Ok(())

@@ -257,7 +257,8 @@ fn hostile_texts_are_looked_at_to_their_end() {
     ] {
         // Of some of these every repetition is a finding, and so many are more than a message may have.
         let all_findings =
-            ["\u{1b}", "\u{1b}]", "\u{1b}[0", "\u{2066}", "eyJhbGciOiJub25lIn0."].contains(&unit);
+            ["\u{1b}", "\u{1b}]", "\u{1b}[0", "\u{2066}", "eyJhbGciOiJub25lIn0.", "curl -u a:"]
+                .contains(&unit);
         let size = if all_findings { 400_000 } else { 10 << 20 };
         let mut findings = Vec::new();
         assert_eq!(engine.scan_text(&fill(unit, size), &mut findings), ScanEnd::Complete, "{unit:?}");

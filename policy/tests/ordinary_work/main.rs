@@ -17,7 +17,10 @@ use stockade_policy::wire::{Direction, Limits, Parser};
 /// How many messages are made of each kind.
 const PER_KIND: u64 = 1_000;
 
-const KINDS: &[(&str, fn(&mut Dice) -> String)] = &[
+/// Makes one message.
+type Make = fn(&mut Dice) -> String;
+
+const KINDS: &[(&str, Make)] = &[
     ("source", code::source),
     ("diff", code::diff),
     ("answer", data::answer),

@@ -68,13 +68,17 @@ pub(super) fn assigned(text: &[u8], name: &Range<usize>) -> Option<Value> {
     if sign == Sign::Colon {
         cursor.skip_type();
     }
-    let is_option =
-        text[name.start] == b'-' || before == b'-' || text[name.clone()].starts_with(b"ConvertTo-");
+    let is_option = text[name.start] == b'-' || before == b'-' || is_option_in_full(text, name);
     match sign {
         // `verify("password", "…")` compares two texts.
         Sign::Comma if is_argument_of_a_test(&text[..name.start]) => None,
         Sign::Comma | Sign::Call | Sign::Compare => cursor.quoted(),
-        Sign::Space if is_option => cursor.either(Style::Option),
+        Sign::Space if is_option => {
+            if cursor.take(b"-p") {
+                cursor.spaces();
+            }
+            cursor.either(Style::Option)
+        }
         Sign::Space => cursor.either(Style::Spaced),
         Sign::Is => cursor.either(Style::Prose),
         Sign::Tag => cursor.tagged(),
@@ -371,6 +375,12 @@ impl Cursor<'_> {
         (!value.is_empty() && rest[len..].starts_with(b"</"))
             .then(|| Value { span: self.at..self.at + value.len(), style: Style::Quoted })
     }
+}
+
+/// Words of commands behind which a value stands as behind an option: `sshpass -p`, `ENV` of a Dockerfile.
+fn is_option_in_full(text: &[u8], name: &Range<usize>) -> bool {
+    let (word, before) = (&text[name.clone()], &text[..name.start]);
+    word.starts_with(b"ConvertTo-") || word == b"sshpass" || before.ends_with(b"ENV ")
 }
 
 /// Whether what is called before the name hashes or compares its arguments.

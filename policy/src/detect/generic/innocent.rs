@@ -2,7 +2,7 @@
 //! paths, hashes with their names, public keys and media.
 
 use super::super::false_positive::{DISTINCT_MIN, distinct, names_itself};
-use super::model::{is_words, text_likelihood};
+use super::model::{HASH_START, hash_on, is_words, text_likelihood};
 
 /// What refers to a value instead of being one, anywhere in it.
 const REFERENCES: &[&str] = &[
@@ -34,6 +34,8 @@ const REFERENCES: &[&str] = &[
     "xxx",
     "<<",
 ];
+/// Those of them that are letters.
+const PLAIN_REFERENCES: &[&str] = &["getenv", "valuefrom", "keyref", "xxx"];
 /// What refers to a value where it begins so.
 const REFERENCE_STARTS: &[&str] = &[
     "env:",
@@ -72,6 +74,10 @@ const REFERENCE_STARTS: &[&str] = &[
     "~/",
     "c:\\",
 ];
+/// Longest of [`PLACEHOLDERS`].
+const PLACEHOLDER_MAX: usize = 12;
+/// So many letters, or digits, in their order are counted, not drawn.
+const COUNT_MAX: usize = 8;
 /// Base64 of what media, archives, certificates and public keys begin with.
 const MEDIA_STARTS: &[&str] = &[
     "iVBORw0KGgo",
@@ -143,7 +149,7 @@ const FILE_ENDS: &[&str] = &[
     ".tpl",
 ];
 /// Words of which people make up values. The whole value is made of them, and of digits and signs.
-const PLACEHOLDERS: &[&str] = words! {
+const PLACEHOLDERS: &[u32] = hashes! {
     pass password passwd pwd passphrase passcode secret token key apikey changeme change changeit
     example test testing tester user username admin root foo bar baz foobar dummy fake sample demo
     default guest login mypass mypassword todo none null nil true false undefined string value
@@ -163,7 +169,9 @@ pub(super) fn is_stand_in(value: &[u8]) -> bool {
     let lower = lower.bytes();
     let starts = |list: &[&str]| list.iter().any(|start| lower.starts_with(start.as_bytes()));
     let holds = |needle: &&str| memchr::memmem::find(lower, needle.as_bytes()).is_some();
-    REFERENCES.iter().any(holds)
+    // Most values have no sign that a reference could be made of.
+    let plain = lower.iter().all(|b| b.is_ascii_alphanumeric() || b"-_+/=".contains(b));
+    (if plain { PLAIN_REFERENCES } else { REFERENCES }).iter().any(holds)
         || starts(REFERENCE_STARTS)
         || is_bracketed(value)
         || is_variable(value)
@@ -204,15 +212,18 @@ fn splits_into_placeholders(run: &[u8]) -> bool {
         return false;
     }
     let mut reach = 1_u64;
-    for end in 1..=run.len() {
-        let is = |word: &&str| {
-            end >= word.len()
-                && reach >> (end - word.len()) & 1 == 1
-                && (word.len() > 2 || word.len() == run.len() || end == word.len() || end == run.len())
-                && run[end - word.len()..end] == *word.as_bytes()
-        };
-        if PLACEHOLDERS.iter().any(is) {
-            reach |= 1 << end;
+    for start in 0..run.len() {
+        if reach >> start & 1 == 0 {
+            continue;
+        }
+        let mut hash = HASH_START;
+        for end in start + 1..=run.len().min(start + PLACEHOLDER_MAX) {
+            hash = hash_on(hash, run[end - 1]);
+            // In the midst of letters, one or two are no word.
+            let edge = end - start > 2 || start == 0 || end == run.len();
+            if edge && PLACEHOLDERS.contains(&hash) {
+                reach |= 1 << end;
+            }
         }
     }
     reach >> run.len() & 1 == 1
@@ -275,6 +286,24 @@ pub(super) fn is_patterned(lower: &[u8]) -> bool {
     [&b"qwerty"[..], b"asdfgh", b"zxcvbn", b"987654"]
         .iter()
         .any(|walk| memchr::memmem::find(lower, walk).is_some())
+}
+
+/// `a1b2c3d4e5f6g7h8`: its letters, or its digits, are a walk. It looks random, and may be one of an example.
+pub(super) fn is_counted(value: &[u8]) -> bool {
+    counts(value, u8::is_ascii_alphabetic) || counts(value, u8::is_ascii_digit)
+}
+
+fn counts(value: &[u8], test: fn(&u8) -> bool) -> bool {
+    let (mut run, mut before) = (1, None);
+    for byte in value.iter().filter(|b| test(b)).map(u8::to_ascii_lowercase) {
+        let next = before.is_some_and(|b: u8| b + 1 == byte || (b, byte) == (b'9', b'0'));
+        run = if next { run + 1 } else { 1 };
+        if run >= COUNT_MAX {
+            return true;
+        }
+        before = Some(byte);
+    }
+    false
 }
 
 pub(super) fn is_uuid(value: &[u8]) -> bool {

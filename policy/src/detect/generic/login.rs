@@ -70,7 +70,7 @@ fn user(name: &[u8], start: usize) -> Option<(Confidence, Range<usize>)> {
     random.then_some((Confidence::Medium, start..start + name.len()))
 }
 
-/// `IDENTIFIED BY '…'`, `IDENTIFIED WITH … BY '…'`, `WITH PASSWORD '…'`.
+/// `IDENTIFIED BY '…'`, `IDENTIFIED WITH … BY '…'`.
 pub(super) fn sql(text: &[u8], hit: &Range<usize>) -> Option<(Confidence, Range<usize>)> {
     let mut end = hit.end;
     if text[hit.clone()].last_chunk::<4>().is_some_and(|tail| tail.eq_ignore_ascii_case(b"with")) {

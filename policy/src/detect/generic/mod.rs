@@ -2,6 +2,11 @@
 //! headers of HTTP, cookies, statements of SQL, hashes of passwords. What they are is judged by the name, by how the
 //! value is written, and by whether it looks drawn by chance.
 
+/// The hashes of a list of words: a word is looked up in them faster than in the words.
+macro_rules! hashes {
+    ($($word:tt)*) => { &[$($crate::detect::generic::model::word_hash(stringify!($word).as_bytes())),*] };
+}
+
 /// A list of words, as they are.
 macro_rules! words {
     ($($word:tt)*) => { &[$(stringify!($word)),*] };
@@ -82,7 +87,7 @@ impl Generic {
     /// start.
     pub(super) fn conclude(&mut self, taken: &[Range<usize>]) -> impl Iterator<Item = Found> {
         let mut found = std::mem::take(&mut self.found);
-        found.sort_by_key(|f| (f.span.start, std::cmp::Reverse(f.span.end)));
+        found.sort_by_key(|f| (f.span.start, std::cmp::Reverse((f.span.end, f.confidence))));
         let (mut end, mut next, mut taken_to) = (0, 0, 0);
         found.retain(|f| {
             while next < taken.len() && taken[next].start < f.span.end {
@@ -108,7 +113,7 @@ impl Generic {
         self.judged_to = name.end;
         // Most names in a text are given no value.
         let value = assign::assigned(text, &name)?;
-        let named = name::judge(&text[name.clone()])?;
+        let named = name::judge(in_two_words(text, &name)).or_else(|| name::judge(&text[name.clone()]))?;
         let found = judged(named, text, value)?;
         self.judged_to = found.span.end;
         Some(found)
@@ -127,6 +132,17 @@ fn judged(named: (Topic, Clarity), text: &[u8], value: Value) -> Option<Found> {
         Topic::Authorization => GenericRole::Scheme,
     };
     Some(Found { role, confidence, span: span.start + skipped..span.end })
+}
+
+/// The name with the word before it where both together are one: "api key". Else nothing.
+fn in_two_words<'t>(text: &'t [u8], name: &Range<usize>) -> &'t [u8] {
+    if !text[name.clone()].eq_ignore_ascii_case(b"key") || !text[..name.start].ends_with(b" ") {
+        return &[];
+    }
+    let before = &text[name.start.saturating_sub(NAME_MAX / 2)..name.start - 1];
+    let word = before.iter().rev().take_while(|b| b.is_ascii_alphabetic()).count();
+    let both = &text[name.start - 1 - word..name.end];
+    if matches!(name::judge(both), Some((Topic::ApiKey, _))) { both } else { &[] }
 }
 
 /// The name of which the hit is a part. One that is longer than names are is cut, and then no name.

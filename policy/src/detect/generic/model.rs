@@ -54,8 +54,25 @@ pub(super) fn is_word(word: &[u8]) -> bool {
     if word.len() < 3 {
         return SHORT_WORDS.iter().any(|short| short.eq_ignore_ascii_case(word));
     }
-    let fold = |hash: u32, b: &u8| (hash ^ u32::from(b.to_ascii_lowercase())).wrapping_mul(0x0100_0193);
-    WORD_HASHES.binary_search(&word.iter().fold(0x811c_9dc5, fold)).is_ok()
+    WORD_HASHES.binary_search(&word_hash(word)).is_ok()
+}
+
+/// What FNV-1a starts with.
+pub(super) const HASH_START: u32 = 0x811c_9dc5;
+
+/// FNV-1a of the word in lower case.
+pub(super) const fn word_hash(word: &[u8]) -> u32 {
+    let (mut hash, mut at) = (HASH_START, 0);
+    while at < word.len() {
+        hash = hash_on(hash, word[at]);
+        at += 1;
+    }
+    hash
+}
+
+/// The hash with one more byte.
+pub(super) const fn hash_on(hash: u32, byte: u8) -> u32 {
+    (hash ^ byte.to_ascii_lowercase() as u32).wrapping_mul(0x0100_0193)
 }
 
 /// The parts of a run of letters that begin with a capital: `readerName` is two, `HTTPServer` as well.

@@ -4,7 +4,7 @@ use super::super::false_positive::distinct;
 use super::super::finding::Confidence;
 use super::assign::Style;
 use super::header;
-use super::innocent::{is_stand_in, is_thing, is_uuid};
+use super::innocent::{is_counted, is_stand_in, is_thing, is_uuid};
 use super::model::{is_words, text_likelihood};
 use super::name::{Clarity, Topic};
 
@@ -18,7 +18,10 @@ const SCHEMES: &[&str] =
 pub(super) fn judge(named: (Topic, Clarity), value: &[u8], style: Style) -> Option<(Confidence, usize)> {
     let skipped = scheme(value);
     let secret = &value[skipped..];
-    if !secret.is_ascii() && named.0 != Topic::Password
+    // Most names are given words.
+    let letters = |b: &u8| b.is_ascii_alphabetic() || b"_-.".contains(b);
+    if secret.iter().all(letters) && is_words(secret)
+        || !secret.is_ascii() && named.0 != Topic::Password
         || secret.iter().any(u8::is_ascii_whitespace)
         || looks_like_code(secret)
         || is_stand_in(secret)
@@ -28,7 +31,10 @@ pub(super) fn judge(named: (Topic, Clarity), value: &[u8], style: Style) -> Opti
     }
     if is_thing(secret) {
         // Some vendors' keys are UUIDs, and only the name tells them from ids.
-        let key = matches!(named, (Topic::ApiKey | Topic::ClientSecret, Clarity::Clear));
+        let key = matches!(
+            named,
+            (Topic::ApiKey | Topic::ClientSecret | Topic::Secret | Topic::Token, Clarity::Clear)
+        );
         let written = matches!(style, Style::Quoted | Style::Line);
         return (key && written && is_uuid(secret)).then_some((Confidence::Low, skipped));
     }
@@ -39,13 +45,13 @@ pub(super) fn judge(named: (Topic, Clarity), value: &[u8], style: Style) -> Opti
         Topic::Authorization if header::names_user_and_password(secret) => Some(Confidence::High),
         Topic::Secret | Topic::ClientSecret => {
             // What is in percent signs is read again where it is decoded.
-            let plain = !secret.contains(&b'%');
+            let plain = !secret.contains(&b'%') && !is_words(secret);
             token(named, secret, style)
                 .or_else(|| chosen(secret, style).filter(|_| plain).map(|_| Confidence::Low))
         }
         _ => token(named, secret, style),
     };
-    confidence.map(|confidence| (confidence, skipped))
+    confidence.map(|confidence| (if is_counted(secret) { Confidence::Low } else { confidence }, skipped))
 }
 
 /// Whether a value without any name is a random token, at the least as sure as told.
@@ -80,8 +86,8 @@ fn scheme(value: &[u8]) -> usize {
 fn looks_like_code(value: &[u8]) -> bool {
     const CODE: &[&str] = &[
         "()", "[]", "::", "->", "=>", "</", "/>", "(?", ".*", "||", "&&", "==", "\\w", "\\d", "\\s", "[^",
-        "\\n", "\\x", "\\\"", "{}", "\\u", "%20", "&amp;", "$/", "('", "(\"", "[a-z", "[0-9", "!=", "+=",
-        "','", "\",\"",
+        "\\n", "\\x", "\\\"", "{}", "\\u", "\\U", "%20", "&amp;", "$/", "('", "(\"", "[a-z", "[0-9", "!=",
+        "+=", "','", "\",\"",
     ];
     let digits = value.iter().rposition(|b| *b != b'=').map_or(0, |last| last + 1);
     let value = &value[..digits];
@@ -134,8 +140,8 @@ fn chosen(value: &[u8], style: Style) -> Option<Confidence> {
     }
     if words {
         // A word and a number that no program would count to.
-        let number = digits >= 4 && joints == 0 && style != Style::Bare;
-        return (number && value.len() >= 8).then_some(Confidence::Low);
+        let written = matches!(style, Style::Quoted | Style::Line);
+        return (digits > 0 && joints == 0 && written && value.len() >= 7).then_some(Confidence::Low);
     }
     if is_hex(value) {
         return (value.len() != 40 && value.len() != 64).then_some(Confidence::Medium);
@@ -170,7 +176,8 @@ fn token((topic, clarity): (Topic, Clarity), value: &[u8], style: Style) -> Opti
         return None;
     }
     let (length_min, hex_min, least) = match (topic, clarity) {
-        (Topic::Key, _) => (20, 32, -64),
+        (Topic::Key, Clarity::Clear) => (20, 32, -64),
+        (Topic::Key, Clarity::Vague) => (24, usize::MAX, -96),
         (Topic::Authorization, _) => (16, 32, -64),
         (_, Clarity::Vague) => (16, 32, -56),
         (_, Clarity::Clear) => (8, 16, -24),
