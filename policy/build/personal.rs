@@ -53,6 +53,7 @@ const OWN: &[&str] = &[
     "tw_ubn",
     "two_stage",
     "ua_edrpou",
+    "unlisted_card",
     "us_ein",
     "us_itin",
     "us_ssn",

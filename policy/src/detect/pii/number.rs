@@ -18,7 +18,9 @@ pub(super) fn behind(number: &Number, text: &[u8], window: Range<usize>) -> Opti
     let mut at = window.start;
     for _ in 0..STARTS_MAX {
         at = next_start(text, at, window.end)?;
-        if let Some(end) = at_start(number, text, at) {
+        if !follows_alike(text, at)
+            && let Some(end) = at_start(number, text, at)
+        {
             return Some(at..end);
         }
         at += text[at..].iter().take_while(|b| is_word(**b)).count();
@@ -59,7 +61,8 @@ fn at_start(number: &Number, text: &[u8], at: usize) -> Option<usize> {
             len += 1;
         }
         end += group;
-        if text.get(end).is_none_or(|b| !is_word(*b)) && holds(number, &compact[..len]) {
+        let ends = text.get(end).is_none_or(|b| !is_word(*b)) && !goes_on_alike(&text[end..], group);
+        if ends && holds(number, &compact[..len]) {
             best = Some(end);
         }
         let gap = separator_len(&text[end..]);
@@ -69,6 +72,19 @@ fn at_start(number: &Number, text: &[u8], at: usize) -> Option<usize> {
         end += gap;
     }
     best
+}
+
+/// Whether a group of as many digits follows: then this is a part of a longer number.
+fn goes_on_alike(rest: &[u8], group: usize) -> bool {
+    let next = rest.get(1..).unwrap_or(&[]).iter().take(group + 1).take_while(|b| b.is_ascii_digit()).count();
+    matches!(rest.first(), Some(b' ' | b'-' | b'.')) && group > 2 && next == group
+}
+
+/// Whether the group of digits at `at` follows another one: then a number does not begin here.
+fn follows_alike(text: &[u8], at: usize) -> bool {
+    let own = text[at..].iter().take(5).take_while(|b| b.is_ascii_digit()).count();
+    let Some((b' ' | b'-' | b'.', head)) = text[..at].split_last() else { return false };
+    own > 2 && head.iter().rev().take(own + 1).take_while(|b| b.is_ascii_digit()).count() == own
 }
 
 /// Length of what may stand between two groups: one separator, or a dash with spaces around it.

@@ -1,5 +1,7 @@
 //! Bank accounts across countries: IBAN (ISO 13616).
 
+use super::super::super::card;
+use super::super::super::tables::CARD;
 use super::super::check::mod97;
 
 /// Countries of the IBAN registry and the length of their numbers.
@@ -112,6 +114,11 @@ pub(in crate::detect) fn iban(number: &[u8]) -> bool {
     moved[..rest.len()].copy_from_slice(rest);
     moved[rest.len()..].copy_from_slice(head);
     mod97(moved) == 1
+}
+
+/// A card number outside the issuers' ranges that are known: the detector of payment cards has the others.
+pub(in crate::detect) fn unlisted_card(number: &[u8]) -> bool {
+    !card::is_card_number(&CARD, number) && !card::is_test_number(&CARD, number)
 }
 
 #[cfg(test)]
