@@ -1,8 +1,8 @@
 //! The stages that one text goes through: prefilter → rule on a window → validators → false positives.
 //!
 //! A text is what a reader of the message sees: the decoded string. Further readings of the same string (JSON within
-//! it, base64, percent signs) will be texts of their own that enter here, and whose hits are mapped back to the run
-//! they came from; today there is one reading.
+//! it, base64, percent signs; see `readings`) are texts of their own that enter here, and whose hits are mapped back to
+//! the run they came from.
 
 use std::ops::Range;
 
@@ -99,6 +99,14 @@ impl<'e> Stages<'e> {
             self.push(card_hit(subject, 0..subject.text.len(), form))?;
         }
         self.custom_words(subject.text)
+    }
+
+    /// Whether a token with a prefix of its own may begin with `head`.
+    pub(super) fn may_begin(&self, head: &[u8]) -> bool {
+        self.prefilter.hits(head).any(|(hit, keyword, rules)| {
+            let is_form = |index: &u16| matches!(RULES[usize::from(*index)], Rule::Form(_));
+            hit.start == 0 && head[hit] == *keyword.as_bytes() && rules.iter().any(is_form)
+        })
     }
 
     fn at_keywords(&mut self, subject: &Subject<'_>) -> Result<(), Spent> {
