@@ -6,6 +6,9 @@
 mod catalogue;
 #[path = "../build/fields.rs"]
 mod fields;
+#[path = "../build/personal.rs"]
+#[expect(dead_code, reason = "the build script reads the tables, this test the examples")]
+mod personal;
 #[path = "../build/shapes.rs"]
 mod shapes;
 

@@ -156,3 +156,42 @@ fn a_redaction_of_a_disguised_value_changes_no_other_byte() {
         assert!(is_joined_by_placeholders(&after, &parts), "round {round}:\n{line}\n{after}");
     }
 }
+
+/// The work is linear, and readings of readings end: the budget of a message is not used up by any of these.
+#[test]
+fn hostile_texts_are_read_to_their_end() {
+    let engine = Engine::new(&[], HashKey([8; 32])).expect("the engine compiles");
+    let wrapped = format!("{}\n", "QUJD".repeat(19));
+    for unit in [
+        "%41",
+        "%",
+        "&#65;",
+        "&#",
+        "\\u0041",
+        "\\",
+        "QUJD",
+        "41",
+        "0x4142-",
+        "A/",
+        "g\n",
+        "a, ",
+        "\" \"",
+        "'a'+'b'",
+        "\"a\"+",
+        "\u{430}a",
+        "a\u{200b}",
+        "\u{ff41}",
+        "{\"a\":",
+        "[[",
+        "{\"a\":\"b\"}\n",
+        "YEK ETAVIRP",
+        "H4sI",
+        "eJw",
+        "_phg9",
+        &wrapped,
+    ] {
+        let text = unit.repeat((2 << 20) / unit.len());
+        let mut findings = Vec::new();
+        assert_eq!(engine.scan_text(&text, &mut findings), ScanEnd::Complete, "{unit:?}");
+    }
+}

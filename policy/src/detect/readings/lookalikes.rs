@@ -171,6 +171,10 @@ fn may_differ(text: &[u8], at: usize) -> bool {
 }
 
 fn says(character: char) -> Says {
+    // The scripts that most text beyond ASCII is written in, first.
+    if let '\u{370}'..='\u{58f}' = character {
+        return script(character);
+    }
     match character {
         // Soft hyphen, joiners, direction marks and controls, operators, fillers, variation selectors, tags, and
         // marks that are drawn onto the letter before them.
@@ -192,10 +196,6 @@ fn says(character: char) -> Says {
         | '\u{ffa0}'
         | '\u{e0000}'..='\u{e0fff}' => Says::Nothing,
         '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' => Says::Ascii(b'-'),
-        '\u{370}'..='\u{58f}' => match SCRIPTS[character as usize - 0x370] {
-            0 => Says::Itself,
-            ascii => Says::Ascii(ascii),
-        },
         '\u{131}' | '\u{180}'..='\u{2af}' => {
             letters().find(|(c, _)| *c == character).map_or(Says::Itself, |(_, ascii)| Says::Ascii(ascii))
         }
@@ -211,6 +211,14 @@ fn says(character: char) -> Says {
     }
 }
 
+/// A character of U+0370–058F.
+fn script(character: char) -> Says {
+    match SCRIPTS[character as usize - 0x370] {
+        0 => Says::Itself,
+        ascii => Says::Ascii(ascii),
+    }
+}
+
 /// The one ASCII character that it is compatible with (NFKC, UAX #15), or a look-alike of one.
 fn compatible(character: char) -> Says {
     let (mut first, mut more) = (None, false);
@@ -221,10 +229,7 @@ fn compatible(character: char) -> Says {
     match first.map(|c| (c, u8::try_from(c))) {
         Some((_, Ok(ascii))) if !more && ascii.is_ascii() => Says::Ascii(ascii),
         // Mathematical Greek letters.
-        Some((c @ '\u{370}'..='\u{3ff}', _)) if !more => match SCRIPTS[c as usize - 0x370] {
-            0 => Says::Itself,
-            ascii => Says::Ascii(ascii),
-        },
+        Some((c @ '\u{370}'..='\u{3ff}', _)) if !more => script(c),
         _ => Says::Itself,
     }
 }

@@ -172,8 +172,7 @@ fn backwards(text: &[u8], run: &Range<usize>, begins: &impl Fn(&[u8]) -> bool) -
     // Neither the dot of a sentence nor padding begins a token.
     let signs = text[run.end..run.end + behind].iter().rev().take_while(|b| !b.is_ascii_alphanumeric());
     let end = run.end + behind - signs.count();
-    // Random letters have digits among them; the names and paths of ordinary text mostly have none.
-    if !text[run.clone()].iter().any(u8::is_ascii_digit) {
+    if !looks_random(&text[run.clone()]) {
         return None;
     }
     let mut head = [0; PREFIX_MAX];
@@ -185,6 +184,11 @@ fn backwards(text: &[u8], run: &Range<usize>, begins: &impl Fn(&[u8]) -> bool) -
     let start = (run.start - before).max(end.saturating_sub(BACKWARDS_MAX));
     let text = text[start..end].iter().rev().copied().collect();
     Some(Reading { text, places: Places::Backwards(start..end) })
+}
+
+/// Random letters have digits or capitals among them; the words and paths of ordinary text mostly have neither.
+fn looks_random(run: &[u8]) -> bool {
+    run.iter().any(u8::is_ascii_digit) || run.iter().filter(|byte| byte.is_ascii_uppercase()).count() > 2
 }
 
 /// Private keys in armour, read backwards.
