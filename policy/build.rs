@@ -3,10 +3,18 @@
 
 #[path = "build/about.rs"]
 mod about;
+#[path = "build/automaton.rs"]
+mod automaton;
 #[path = "build/catalogue.rs"]
 mod catalogue;
 #[path = "build/fields.rs"]
 mod fields;
+#[path = "build/model.rs"]
+mod model;
+#[path = "build/personal.rs"]
+mod personal;
+#[path = "build/personal_tables.rs"]
+mod personal_tables;
 #[path = "build/shapes.rs"]
 mod shapes;
 #[path = "build/tables.rs"]
@@ -21,15 +29,20 @@ fn main() {
     println!("cargo:rerun-if-changed={}", folder.display());
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=build");
-    let folder_out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
-    let out = folder_out.join("detectors.rs");
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    let write = |name: &str, bytes: &[u8]| {
+        let path = out.join(name);
+        fs::write(&path, bytes).unwrap_or_else(|e| panic!("cannot write {}: {e}", path.display()));
+    };
+    let words = fs::read_to_string("build/words.txt").expect("the list of words can be read");
+    let table = model::rust(&words).unwrap_or_else(|mistake| panic!("{mistake}"));
+    write("model.rs", table.as_bytes());
     match catalogue::read_folder(&folder) {
         Ok(detectors) => {
-            let write = |out: PathBuf, text: String| {
-                fs::write(&out, text).unwrap_or_else(|e| panic!("cannot write {}: {e}", out.display()));
-            };
-            write(folder_out.join("about.rs"), about::rust(&detectors));
-            write(out, tables::rust(&detectors));
+            let (source, rows) = tables::rust(&detectors);
+            write("about.rs", about::rust(&detectors).as_bytes());
+            write("detectors.rs", source.as_bytes());
+            write("prefilter.bin", &rows);
         }
         Err(mistakes) => {
             for mistake in &mistakes {

@@ -8,6 +8,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use crate::fields::{Field, Fields, Notes};
+use crate::personal::{self, Personal};
 use crate::shapes::{Segment, check_body, segment};
 
 /// One detector.
@@ -56,6 +57,15 @@ pub(crate) enum Rule {
         /// Name of the validator.
         check: &'static str,
     },
+    /// A value that only its vendor's name shortly before gives away.
+    Vendor {
+        /// Names of the vendor.
+        keywords: Vec<String>,
+        /// Bodies it may have.
+        values: Vec<Vec<Segment>>,
+        /// Name of the validator.
+        check: &'static str,
+    },
     /// PEM armour.
     Armour {
         /// How it begins.
@@ -86,6 +96,15 @@ pub(crate) enum Rule {
     },
     /// Text that people do not see.
     Hidden,
+    /// Values that their place gives away.
+    Generic {
+        /// Name of the variant of `GenericRole`.
+        role: &'static str,
+        /// What makes the engine look.
+        keywords: Vec<String>,
+    },
+    /// Personal data.
+    Personal(Personal),
 }
 
 /// A prefix and what follows it.
@@ -93,6 +112,8 @@ pub(crate) enum Rule {
 pub(crate) struct Form {
     /// Any of these, in this case.
     pub(crate) prefixes: Vec<String>,
+    /// The run before the prefix, if the token begins before it.
+    pub(crate) lead: Option<Segment>,
     /// The body.
     pub(crate) body: Vec<Segment>,
     /// Confidence of this form.
@@ -112,7 +133,36 @@ pub(crate) struct Near {
     pub(crate) within_bytes: u16,
 }
 
-const CHECKS: &[(&str, &str)] = &[("none", "None"), ("random", "Random"), ("mixed", "Mixed"), ("jwt", "Jwt")];
+impl Detector {
+    fn is_personal(&self, kind: &str) -> bool {
+        matches!(&self.rule, Rule::Personal(personal) if personal.kind == kind)
+    }
+}
+
+const CHECKS: &[(&str, &str)] = &[
+    ("none", "None"),
+    ("random", "Random"),
+    ("mixed", "Mixed"),
+    ("key", "Key"),
+    ("jwt", "Jwt"),
+    ("base32-crc16", "Base32Crc16"),
+];
+
+/// Roles of the detectors of kind `generic`, with the variants of `GenericRole` and `GenericTrigger`.
+pub(crate) const ROLES: &[(&str, &str, &str)] = &[
+    ("password", "Password", "Name"),
+    ("client-secret", "ClientSecret", "Name"),
+    ("secret", "Secret", "Name"),
+    ("token", "Token", "Name"),
+    ("api-key", "ApiKey", "Name"),
+    ("scheme", "Scheme", "Scheme"),
+    ("url", "Url", "Url"),
+    ("cookie", "Cookie", "Cookie"),
+    ("option", "Option", "Option"),
+    ("sql", "Sql", "Sql"),
+    ("pgpass", "Pgpass", "Pgpass"),
+    ("hash", "Hash", "Hash"),
+];
 
 /// All detectors of a folder, or every mistake in it.
 pub(crate) fn read_folder(folder: &Path) -> Result<Vec<Detector>, Vec<String>> {
@@ -153,9 +203,11 @@ pub(crate) fn read_file(file: &str, text: &str, detectors: &mut Vec<Detector>, m
 fn detector(item: Field<'_>, notes: &mut Notes<'_>) -> Option<Detector> {
     const COMMON: [&str; 10] =
         ["name", "kind", "vendor", "source", "confidence", "context", "known", "match", "not_match", "form"];
-    const KINDS: [&str; 10] = [
+    const KINDS: [&str; 12] = [
+        "role",
         "keywords",
         "value",
+        "values",
         "check",
         "phrase",
         "near",
@@ -165,7 +217,7 @@ fn detector(item: Field<'_>, notes: &mut Notes<'_>) -> Option<Detector> {
         "nobody",
         "reserved",
     ];
-    let fields = item.table(&[&COMMON[..], &KINDS[..]].concat(), notes)?;
+    let fields = item.table(&[&COMMON[..], &KINDS[..], &personal::KEYS[..]].concat(), notes)?;
     let name = text_of(&fields, "name", notes);
     if !name.is_empty() && !well_named(&name) {
         notes.at(
@@ -203,7 +255,12 @@ fn rule(fields: &Fields<'_>, confidence: &'static str, notes: &mut Notes<'_>) ->
         "assignment" => Some(Rule::Assignment {
             keywords: triggers(fields, "keywords", notes),
             value: body(fields, "value", notes)?,
-            check: check(fields, notes),
+            check: check(fields, "Random", notes),
+        }),
+        "vendor" => Some(Rule::Vendor {
+            keywords: triggers(fields, "keywords", notes),
+            values: bodies(fields, notes),
+            check: check(fields, "Key", notes),
         }),
         "armour" => Some(Rule::Armour { keywords: triggers(fields, "keywords", notes) }),
         "phrases" => Some(Rule::Phrases { phrases: phrases(fields, notes), near: near(fields, notes) }),
@@ -220,27 +277,60 @@ fn rule(fields: &Fields<'_>, confidence: &'static str, notes: &mut Notes<'_>) ->
             reserved: words(fields, "reserved", notes),
         }),
         "hidden" => Some(Rule::Hidden),
+        "generic" => {
+            Some(Rule::Generic { role: role(fields, notes)?, keywords: triggers(fields, "keywords", notes) })
+        }
+        kind if personal::KINDS.contains(&kind) => personal::read(kind, fields, notes).map(Rule::Personal),
         other => {
-            let known = "token, assignment, armour, phrases, card, email, hidden";
-            notes.at(kind.start, format!("unknown kind `{other}` (known: {known})"));
+            let known = "token, assignment, vendor, armour, phrases, card, email, hidden, generic";
+            let personal = personal::KINDS.join(", ");
+            notes.at(kind.start, format!("unknown kind `{other}` (known: {known}, {personal})"));
             None
         }
     }
 }
 
+fn role(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Option<&'static str> {
+    let field = fields.need("role", notes)?;
+    let name = field.text(notes)?;
+    let role = ROLES.iter().find(|(known, ..)| *known == name);
+    if role.is_none() {
+        let known: Vec<_> = ROLES.iter().map(|(known, ..)| *known).collect();
+        notes.at(field.start, format!("unknown role `{name}` (known: {})", known.join(", ")));
+    }
+    role.map(|(_, variant, _)| *variant)
+}
+
 fn form(field: Field<'_>, base: &'static str, notes: &mut Notes<'_>) -> Option<Form> {
-    let fields = field.table(&["prefixes", "body", "confidence", "check"], notes)?;
+    let fields = field.table(&["prefixes", "lead", "body", "confidence", "check"], notes)?;
     let own = fields.get("confidence").and_then(|f| confidence(f, notes));
     Some(Form {
         prefixes: triggers(&fields, "prefixes", notes),
+        lead: fields.get("lead").and_then(|f| lead(f, notes)),
         body: body(&fields, "body", notes)?,
         confidence: own.unwrap_or(base),
-        check: check(&fields, notes),
+        check: check(&fields, "Random", notes),
     })
 }
 
+fn lead(field: Field<'_>, notes: &mut Notes<'_>) -> Option<Segment> {
+    let lead = segment(field, notes)?;
+    if matches!(lead, Segment::Text(_)) {
+        notes.at(field.start, "a `lead` is a run of characters");
+    }
+    Some(lead)
+}
+
 fn body(fields: &Fields<'_>, key: &str, notes: &mut Notes<'_>) -> Option<Vec<Segment>> {
-    let field = fields.need(key, notes)?;
+    segments(fields.need(key, notes)?, notes)
+}
+
+fn bodies(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Vec<Vec<Segment>> {
+    let list = fields.need("values", notes).map(|f| f.list(notes)).unwrap_or_default();
+    list.into_iter().filter_map(|f| segments(f, notes)).collect()
+}
+
+fn segments(field: Field<'_>, notes: &mut Notes<'_>) -> Option<Vec<Segment>> {
     let list = field.list(notes);
     let parts = list.len();
     let body: Vec<_> = list.into_iter().filter_map(|f| segment(f, notes)).collect();
@@ -251,12 +341,13 @@ fn body(fields: &Fields<'_>, key: &str, notes: &mut Notes<'_>) -> Option<Vec<Seg
     Some(body)
 }
 
-fn check(fields: &Fields<'_>, notes: &mut Notes<'_>) -> &'static str {
-    let Some(field) = fields.get("check") else { return "Random" };
+fn check(fields: &Fields<'_>, unless_given: &'static str, notes: &mut Notes<'_>) -> &'static str {
+    let Some(field) = fields.get("check") else { return unless_given };
     let name = field.text(notes).unwrap_or("none");
     CHECKS.iter().find(|(known, _)| *known == name).map_or_else(
         || {
-            notes.at(field.start, format!("unknown check `{name}` (known: none, random, mixed, jwt)"));
+            let known: Vec<_> = CHECKS.iter().map(|(name, _)| *name).collect();
+            notes.at(field.start, format!("unknown check `{name}` (known: {})", known.join(", ")));
             "None"
         },
         |(_, variant)| variant,
@@ -401,9 +492,21 @@ fn check_all(detectors: &[Detector], mistakes: &mut Vec<String>) {
         ("card", detectors.iter().filter(|d| matches!(d.rule, Rule::Card { .. })).count()),
         ("email", detectors.iter().filter(|d| matches!(d.rule, Rule::Email { .. })).count()),
         ("hidden", detectors.iter().filter(|d| matches!(d.rule, Rule::Hidden)).count()),
+        ("iban", detectors.iter().filter(|d| d.is_personal("iban")).count()),
+        ("wallet", detectors.iter().filter(|d| d.is_personal("wallet")).count()),
+        ("ip-address", detectors.iter().filter(|d| d.is_personal("ip-address")).count()),
+        ("mac-address", detectors.iter().filter(|d| d.is_personal("mac-address")).count()),
     ] {
         if count != 1 {
             mistakes.push(format!("there must be exactly one detector of kind `{kind}`, not {count}"));
+        }
+    }
+    for (name, variant, _) in ROLES {
+        let plays = |d: &&Detector| matches!(&d.rule, Rule::Generic { role, .. } if role == variant);
+        let count = detectors.iter().filter(plays).count();
+        if count != 1 {
+            mistakes
+                .push(format!("there must be exactly one generic detector of role `{name}`, not {count}"));
         }
     }
 }

@@ -6,12 +6,23 @@ use crate::fields::{Field, Notes};
 pub(crate) const SETS: &[(&str, &str)] = &[
     ("digits", "0-9"),
     ("hex", "0-9a-f"),
+    ("hex_any", "0-9A-Fa-f"),
     ("alnum", "0-9A-Za-z"),
     ("alnum_upper", "0-9A-Z"),
     ("base32", "2-7A-Z"),
+    ("base32_lower", "2-7a-z"),
     ("base36", "0-9a-z"),
+    ("base58", "1-9A-HJ-NP-Za-km-z"),
     ("base64", "0-9A-Za-z+/"),
+    ("base64_padded", "0-9A-Za-z+/="),
     ("base64url", "0-9A-Za-z_-"),
+    ("base64url_padded", "0-9A-Za-z_=-"),
+    ("word", "0-9A-Za-z_"),
+    ("dotted", "0-9A-Za-z._-"),
+    ("dotted_padded", "0-9A-Za-z._=-"),
+    ("tilde", "0-9A-Za-z._~-"),
+    ("base64_any", "0-9A-Za-z+/_=-"),
+    ("percent", "0-9A-Za-z%+/=._-"),
 ];
 
 /// One part of a token's body.
@@ -71,9 +82,6 @@ pub(crate) fn segment(field: Field<'_>, notes: &mut Notes<'_>) -> Option<Segment
 
 /// The matcher takes runs greedily and never goes back: a body for which that could go wrong is a mistake.
 pub(crate) fn check_body(body: &[Segment], start: usize, notes: &mut Notes<'_>) {
-    if !matches!(body.last(), Some(Segment::Run { .. })) {
-        notes.at(start, "a body must end with a run of characters");
-    }
     for pair in body.windows(2) {
         let Segment::Run { set, min, max } = pair[0] else { continue };
         let ambiguous = match &pair[1] {

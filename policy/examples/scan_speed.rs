@@ -21,7 +21,11 @@ fn main() {
         "    if let Some(next) = table.get(index + 1) { total += next.weight * 3; } // see issue 1482\\n";
     let ids = "0f8fad5b-d9cb-469f-a165-70867728950e,1145784930174189578,2026-01-02T03:04:05Z,17.25,-0.5\\n";
     let other = "Größe prüfen – 日本語のテキスト、テスト “quoted” naïve café 🙂 и немного кириллицы\\n";
-    for (name, text) in [("prose", prose), ("code", code), ("ids and dates", ids), ("not ASCII", other)] {
+    let json =
+        r#"{\"id\": 1482, \"name\": \"parse_line\", \"labels\": [\"slow\", \"parser\"], \"open\": true}\n"#;
+    for (name, text) in
+        [("prose", prose), ("code", code), ("ids and dates", ids), ("not ASCII", other), ("JSON lines", json)]
+    {
         for (size, rounds) in [(1 << 10, 20_000), (100 << 10, 300), (10 << 20, 15)] {
             let line = answer(text, size);
             let both = measure(&engine, &line, rounds);
@@ -47,7 +51,9 @@ struct Times {
 fn answer(text: &str, bytes: usize) -> String {
     let body = text.repeat(bytes / text.len() + 1);
     let end = (0..=bytes.saturating_sub(220)).rev().find(|at| body.is_char_boundary(*at)).unwrap_or(0);
-    let body = body[..end].trim_end_matches('\\');
+    // JSON lines end with a whole line, other texts with a whole escape.
+    let whole = body[..end].rfind(r"}\n").filter(|_| text.starts_with('{'));
+    let body = whole.map_or(body[..end].trim_end_matches('\\'), |at| &body[..=at]);
     format!(
         r#"{{"jsonrpc":"2.0","id":42,"result":{{"content":[{{"type":"text","text":"{body}"}}],"isError":false,"_meta":{{"tool":"read_file","path":"/srv/data/report.txt","size":48213,"modified":"2026-01-02T03:04:05Z","tags":["a","b"]}}}}}}"#
     )

@@ -1,6 +1,8 @@
 //! Rewrites findings in place: only the raw bytes of the finding change, everything else stays byte for byte.
 
-use crate::detect::{Confidence, Engine, Finding, Place, ScanEnd};
+use std::borrow::Cow;
+
+use crate::detect::{Confidence, Engine, Finding, Place, ScanEnd, quote};
 use crate::wire::{Direction, Frame, Limits, Parser, Repairs};
 
 /// Why a frame cannot be redacted and has to be blocked instead.
@@ -18,7 +20,9 @@ pub enum NotRedactable {
 }
 
 /// The frame's bytes with each finding of `findings` replaced by its placeholder; overlapping findings merge
-/// (the first detector names the placeholder). The result is scanned again and must be clean of the detectors redacted.
+/// (the first detector names the placeholder). A value that was found encoded takes the whole encoded run along. In
+/// JSON that stands in a string, a number becomes a string of that JSON. The result is scanned again and must be clean
+/// of the detectors redacted.
 ///
 /// # Errors
 /// When a finding stands where no placeholder may, or the result is not clean.
@@ -27,23 +31,28 @@ pub fn redact(frame: &Frame<'_>, findings: &[&Finding], engine: &Engine) -> Resu
         match finding.place {
             Place::Text => {}
             Place::Key => return Err(NotRedactable::Key),
+            Place::Number if quote(frame, finding).is_some() => {}
             Place::Number => return Err(NotRedactable::Number),
         }
     }
-    let rewritten = splice(frame.bytes, findings);
+    let rewritten = splice(frame, findings);
     if is_clean(&rewritten, findings, engine) { Ok(rewritten) } else { Err(NotRedactable::NotClean) }
 }
 
 /// The bytes with each run of overlapping findings replaced by the placeholder of the first of them.
-fn splice(bytes: &[u8], findings: &[&Finding]) -> Vec<u8> {
+fn splice(frame: &Frame<'_>, findings: &[&Finding]) -> Vec<u8> {
+    let bytes = frame.bytes;
     let mut sorted = findings.to_vec();
     sorted.sort_by_key(|f| (f.raw.start, std::cmp::Reverse(f.raw.end)));
     let mut out = Vec::with_capacity(bytes.len());
     let mut done = 0;
     for finding in sorted {
         if finding.raw.start >= done {
+            let quote = quote(frame, finding).map_or(Cow::Borrowed(""), Cow::Owned);
             out.extend_from_slice(&bytes[done..finding.raw.start]);
+            out.extend_from_slice(quote.as_bytes());
             out.extend_from_slice(finding.placeholder().as_bytes());
+            out.extend_from_slice(quote.as_bytes());
         }
         done = done.max(finding.raw.end);
     }

@@ -1,8 +1,14 @@
 //! What is known about a value from where it stands: the name of its key, or of the field beside it.
 
+use std::cmp::Ordering;
+
 use crate::wire::{Frame, Token, TokenKind};
 
 use super::tables::ASSIGNMENTS;
+use super::vendor;
+
+/// Keys that hold what the key around their object names.
+const HOLDERS: &[&[u8]] = &[b"value", b"text", b"default", b"plaintext", b"content", b"data"];
 
 const WORDS: usize = ASSIGNMENTS / 64 + 1;
 
@@ -21,6 +27,16 @@ impl NameSet {
         self.0[usize::from(slot / 64)] >> (slot % 64) & 1 == 1
     }
 
+    /// The slots of those that occurred.
+    pub(super) fn slots(&self) -> impl Iterator<Item = u16> {
+        (0..).take(ASSIGNMENTS).filter(|slot| self.contains(*slot))
+    }
+
+    /// Adds those of another set.
+    pub(super) fn extend(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(own, other)| *own |= other);
+    }
+
     /// Whether none occurred.
     pub(super) fn is_empty(&self) -> bool {
         self.0 == [0; WORDS]
@@ -35,8 +51,12 @@ pub(super) struct KeyContext<'f> {
     names: NameSet,
     /// The key is about what stands before this place.
     until: u32,
-    /// Names in a `name` field, and the depth of its object.
-    beside: Option<(NameSet, u8)>,
+    /// Names in a `name` field, the depth of its object, and its raw text.
+    beside: Option<(NameSet, u8, &'f [u8])>,
+    /// The same of the key whose value is the object at hand: `{"password": {"value": "…"}}`.
+    around: Option<(NameSet, u8, &'f [u8])>,
+    /// Names in the key of an object that the walk is in, and the depth of its members: `{"deepai": {"key": "…"}}`.
+    outer: Option<(NameSet, u8)>,
 }
 
 impl<'f> KeyContext<'f> {
@@ -45,11 +65,26 @@ impl<'f> KeyContext<'f> {
         self.key = inside(frame, token);
         self.names = names;
         self.until = u32::MAX;
-        let Some((beside, depth)) = self.beside else { return };
+        if let Some((names, depth, name)) = self.around
+            && token.depth == depth
+            && HOLDERS.iter().any(|holder| self.key.eq_ignore_ascii_case(holder))
+        {
+            (self.names, self.key) = (names, name);
+            return;
+        }
+        if let Some((outer, depth)) = self.outer {
+            match token.depth.cmp(&depth) {
+                Ordering::Less => self.outer = None,
+                Ordering::Equal if vendor::is_credential_key(self.key) => self.names.extend(&outer),
+                Ordering::Equal | Ordering::Greater => {}
+            }
+        }
+        let Some((beside, depth, name)) = self.beside else { return };
         if token.depth < depth {
             self.beside = None;
         } else if token.depth == depth && self.key.eq_ignore_ascii_case(b"value") {
             self.names = beside;
+            self.key = name;
         }
     }
 
@@ -58,21 +93,28 @@ impl<'f> KeyContext<'f> {
         match (self.until, token.kind) {
             // The members of an object have keys of their own.
             (_, TokenKind::Object) => {
-                *self = Self { beside: self.beside.filter(|b| token.depth >= b.1), ..Self::default() }
+                let named = !self.names.is_empty();
+                let of_members = named.then_some((self.names, token.depth + 1));
+                let outer = of_members.or_else(|| self.outer.filter(|o| token.depth >= o.1));
+                let around = (named && token.start < self.until).then_some((self.names, token.depth + 1, self.key));
+                let beside = self.beside.filter(|b| token.depth >= b.1);
+                *self = Self { beside, around, outer, ..Self::default() }
             }
             // The first value behind a key: it ends where the key's say ends.
             (u32::MAX, _) => self.until = token.end,
-            (until, _) if token.start >= until => *self = Self { beside: self.beside, ..Self::default() },
+            (until, _) if token.start >= until => {
+                *self = Self { beside: self.beside, outer: self.outer, ..Self::default() }
+            }
             _ => {}
         }
     }
 
     /// A string value was scanned, and these names occurred in it.
-    pub(super) fn string(&mut self, token: &Token, names: NameSet) {
+    pub(super) fn string(&mut self, frame: &Frame<'f>, token: &Token, names: NameSet) {
         let tells =
             [&b"name"[..], b"key", b"variable", b"env"].iter().any(|k| self.key.eq_ignore_ascii_case(k));
         if tells {
-            self.beside = (!names.is_empty()).then_some((names, token.depth));
+            self.beside = (!names.is_empty()).then(|| (names, token.depth, inside(frame, token)));
         }
     }
 

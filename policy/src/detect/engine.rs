@@ -19,9 +19,6 @@ pub enum EngineError {
     /// The keyword lists are too large for one automaton.
     #[error("keyword lists too large to compile")]
     Keywords(#[source] aho_corasick::BuildError),
-    /// The built-in detectors are too large for one automaton: a fault of the build.
-    #[error("built-in detectors too large to compile")]
-    BuiltIn(#[source] aho_corasick::BuildError),
 }
 
 /// Steps that one message may cost, and whether they were used up (decision 16: no wall time).
@@ -68,7 +65,7 @@ impl Engine {
         placeholder_names.sort();
         let mut engine = Self {
             hasher: ValueHasher::new(&key),
-            prefilter: Prefilter::compile().map_err(EngineError::BuiltIn)?,
+            prefilter: Prefilter,
             keywords: Keywords::compile(keywords).map_err(EngineError::Keywords)?,
             placeholder_names,
             everything: Wanted::default(),

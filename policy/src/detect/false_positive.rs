@@ -27,8 +27,19 @@ const WORDS: &[&str] = &[
     "_here",
     "-here",
 ];
+/// With what they begin, in either case.
+const FIRST_LETTERS: [bool; 128] = {
+    let (mut first, mut at) = ([false; 128], 0);
+    while at < WORDS.len() {
+        let letter = WORDS[at].as_bytes()[0];
+        first[letter as usize] = true;
+        first[letter.to_ascii_uppercase() as usize] = true;
+        at += 1;
+    }
+    first
+};
 /// Fewest distinct characters of a random value of 16 characters or more.
-const DISTINCT_MIN: u32 = 7;
+pub(super) const DISTINCT_MIN: u32 = 7;
 /// So many equal or consecutive characters in a row are made up.
 const RUN_MAX: usize = 8;
 /// So many of these in a row as well, for they are what people write for "some characters".
@@ -68,20 +79,22 @@ fn has_long_run(value: &[u8]) -> bool {
     false
 }
 
-fn names_itself(value: &[u8]) -> bool {
+/// Whether one of the words of made-up values stands in it.
+pub(super) fn names_itself(value: &[u8]) -> bool {
     (0..value.len()).any(|at| {
         let rest = &value[at..];
-        WORDS.iter().any(|word| {
-            // The first character decides almost always, so the rest is hardly ever compared.
-            let word = word.as_bytes();
-            rest[0].to_ascii_lowercase() == word[0]
-                && rest.len() >= word.len()
-                && (rest.starts_with(word)
-                    || rest
-                        .iter()
-                        .zip(word)
-                        .all(|(b, w)| !b.is_ascii_lowercase() && b.to_ascii_lowercase() == *w))
-        })
+        FIRST_LETTERS[usize::from(rest[0] & 127)]
+            && WORDS.iter().any(|word| {
+                // The first character decides almost always, so the rest is hardly ever compared.
+                let word = word.as_bytes();
+                rest[0].to_ascii_lowercase() == word[0]
+                    && rest.len() >= word.len()
+                    && (rest.starts_with(word)
+                        || rest
+                            .iter()
+                            .zip(word)
+                            .all(|(b, w)| !b.is_ascii_lowercase() && b.to_ascii_lowercase() == *w))
+            })
     })
 }
 

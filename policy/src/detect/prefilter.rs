@@ -1,41 +1,109 @@
-//! The prefilter: one case-insensitive automaton over the prefixes, names and first words of all built-in detectors.
+//! The prefilter: one case-insensitive automaton over the prefixes, names and first words of all built-in detectors,
+//! made at build time (`build/automaton.rs`).
 
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError};
+use super::tables::{BYTE_CLASSES, FIRST_HIT, HEAD_BYTES, HEADS, KEYWORDS, ROWS};
 
-use super::tables::KEYWORDS;
+/// Bits of the number of classes in a row of the table.
+const STRIDE_BITS: usize = 6;
 
-/// Up to so many keywords the fastest automaton fits into the memory that the engine may hold.
-const DFA_KEYWORDS_MAX: usize = 400;
-
-/// The automaton.
+/// The automaton; it has no state of its own.
 #[derive(Debug)]
-pub(super) struct Prefilter(AhoCorasick);
+pub(super) struct Prefilter;
+
+/// A search under way.
+#[derive(Debug)]
+struct Hits<'t> {
+    text: &'t [u8],
+    /// Everything before is done.
+    at: usize,
+    state: usize,
+    /// Keywords whose heads end at `at`.
+    pending: &'static [u16],
+}
 
 impl Prefilter {
-    /// Compiles the keywords of all built-in detectors.
-    pub(super) fn compile() -> Result<Self, BuildError> {
-        let dfa = KEYWORDS.len() <= DFA_KEYWORDS_MAX;
-        let kind = if dfa { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
-        let words = KEYWORDS.iter().map(|(word, _)| word);
-        AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(kind)).build(words).map(Self)
-    }
-
     /// All hits, overlapping ones as well, with the keyword as it is written in the detector and the rules it starts.
+    /// They come in the order of the ends of their heads.
+    #[expect(clippy::unused_self, reason = "whoever has no engine has no prefilter")]
     pub(super) fn hits<'t>(
         &self,
         text: &'t [u8],
-    ) -> impl Iterator<Item = (Range<usize>, &'static str, &'static [u16])> + use<'_, 't> {
-        self.0.find_overlapping_iter(text).map(|hit| {
-            let (word, rules) = KEYWORDS[hit.pattern().as_usize()];
-            (hit.range(), word, rules)
-        })
+    ) -> impl Iterator<Item = (Range<usize>, &'static str, &'static [u16])> + use<'t> {
+        Hits { text, at: 0, state: 0, pending: &[] }
     }
 
-    /// Bytes held.
+    /// Bytes of the table, which lies in the binary.
     #[cfg(test)]
     pub(super) fn memory_bytes(&self) -> usize {
-        self.0.memory_usage()
+        size_of_val(ROWS)
+    }
+}
+
+impl Hits<'_> {
+    /// Goes on to the next state that is a hit; `false` at the end of the text.
+    fn advance(&mut self) -> bool {
+        for (offset, byte) in self.text[self.at..].iter().enumerate() {
+            let class = usize::from(BYTE_CLASSES[usize::from(*byte)]);
+            self.state = usize::from(u16::from_le_bytes(ROWS[self.state << STRIDE_BITS | class]));
+            if self.state >= FIRST_HIT {
+                self.pending = HEADS[self.state - FIRST_HIT];
+                self.at += offset + 1;
+                return true;
+            }
+        }
+        self.at = self.text.len();
+        false
+    }
+}
+
+impl Iterator for Hits<'_> {
+    type Item = (Range<usize>, &'static str, &'static [u16]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            while let Some((keyword, rest)) = self.pending.split_first() {
+                self.pending = rest;
+                let (word, rules) = KEYWORDS[usize::from(*keyword)];
+                let start = self.at - word.len().min(HEAD_BYTES);
+                let span = start..start + word.len();
+                if self.text.get(span.clone()).is_some_and(|t| t.eq_ignore_ascii_case(word.as_bytes())) {
+                    return Some((span, word, rules));
+                }
+            }
+            if !self.advance() {
+                return None;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a search without an automaton finds.
+    fn slowly(text: &str) -> Vec<(usize, &'static str)> {
+        let holds = |at: usize, word: &str| {
+            text.as_bytes()[at..].get(..word.len()).is_some_and(|t| t.eq_ignore_ascii_case(word.as_bytes()))
+        };
+        let at =
+            |at| KEYWORDS.iter().filter(move |(word, _)| holds(at, word)).map(move |(word, _)| (at, *word));
+        (0..text.len()).flat_map(at).collect()
+    }
+
+    #[test]
+    fn every_keyword_is_found_wherever_it_stands() {
+        let all: String =
+            KEYWORDS.iter().map(|(word, _)| format!("{word}{}x", word.to_uppercase())).collect();
+        for text in
+            [&*all, "ghghp_ghp_GHP_xoxe.xoxp-xoxb-", "AKIAKIASIAIza", "é-----BEGIN", "secret_access_ke", ""]
+        {
+            let mut hits: Vec<_> =
+                Prefilter.hits(text.as_bytes()).map(|(span, word, _)| (span.start, word)).collect();
+            hits.sort_unstable();
+            assert_eq!(hits, slowly(text));
+        }
     }
 }

@@ -1,24 +1,28 @@
 //! The stages that one text goes through: prefilter → rule on a window → validators → false positives.
 //!
 //! A text is what a reader of the message sees: the decoded string. Further readings of the same string (JSON within
-//! it, base64, percent signs) will be texts of their own that enter here, and whose hits are mapped back to the run
-//! they came from; today there is one reading.
+//! it, base64, percent signs; see `readings`) are texts of their own that enter here, and whose hits are mapped back to
+//! the run they came from.
 
 use std::ops::Range;
 
 use super::budget::{Budget, FINDING_STEPS, HIT_STEPS, Spent};
 use super::card::{self, CardForm};
+use super::checks;
 use super::context::NameSet;
 use super::engine::Wanted;
 use super::false_positive::{is_made_up, is_mixed};
 use super::finding::Confidence;
+use super::generic::Generic;
 use super::keywords::Keywords;
+use super::pii::words::{self, ContextWord};
 use super::prefilter::Prefilter;
 use super::tables::{
-    ANCHORS, Assignment, CARD, Check, DETECTORS, DetectorIndex, EMAIL, Form, HIDDEN, RULES, Rule,
+    ANCHORS, ASSIGNED, Assignment, CARD, Check, DETECTORS, DetectorIndex, EMAIL, Form, GENERIC, GENERIC_SLOT,
+    GenericTrigger, HIDDEN, KINDS, RULES, Rule,
 };
 use super::window::Formed;
-use super::{armour, email, hidden, jwt, phrase, window};
+use super::{armour, email, hidden, jwt, phrase, pii, vendor, window};
 
 /// How far before a value its context is looked for.
 const CONTEXT_BYTES: usize = 48;
@@ -65,13 +69,15 @@ pub(super) struct Stages<'e> {
     pub(super) hits: Vec<Hit>,
     /// Names of assignments that occurred in the text at hand.
     pub(super) names: NameSet,
+    /// What the generic detectors found in it.
+    generic: Generic,
 }
 
 impl<'e> Stages<'e> {
     /// With the budget of a message.
     pub(super) fn new(prefilter: &'e Prefilter, keywords: Option<&'e Keywords>, wanted: &'e Wanted) -> Self {
-        let (hits, names) = (Vec::new(), NameSet::default());
-        Self { prefilter, keywords, wanted, budget: Budget::of_a_message(), hits, names }
+        let (hits, names, generic) = (Vec::new(), NameSet::default(), Generic::default());
+        Self { prefilter, keywords, wanted, budget: Budget::of_a_message(), hits, names, generic }
     }
 
     /// A string or key.
@@ -82,8 +88,11 @@ impl<'e> Stages<'e> {
         self.at_keywords(subject)?;
         if !subject.names.is_empty() {
             self.as_value(subject)?;
+            self.as_personal_value(subject)?;
         }
+        self.generic(subject.text)?;
         self.at_digits(subject)?;
+        self.at_forms(subject.text)?;
         self.at_signs(subject)?;
         self.hidden(subject.text)?;
         self.custom_words(subject.text)
@@ -98,7 +107,18 @@ impl<'e> Stages<'e> {
             let form = if test { CardForm::Test } else { CardForm::Plain };
             self.push(card_hit(subject, 0..subject.text.len(), form))?;
         }
+        if !subject.names.is_empty() {
+            self.as_personal_value(subject)?;
+        }
         self.custom_words(subject.text)
+    }
+
+    /// Whether a token with a prefix of its own may begin with `head`.
+    pub(super) fn may_begin(&self, head: &[u8]) -> bool {
+        self.prefilter.hits(head).any(|(hit, keyword, rules)| {
+            let is_form = |index: &u16| matches!(RULES[usize::from(*index)], Rule::Form(_));
+            hit.start == 0 && head[hit] == *keyword.as_bytes() && rules.iter().any(is_form)
+        })
     }
 
     fn at_keywords(&mut self, subject: &Subject<'_>) -> Result<(), Spent> {
@@ -119,6 +139,14 @@ impl<'e> Stages<'e> {
                             window::assigned(rule.value, subject.text, hit.end),
                         )?
                     }
+                    Rule::Vendor(rule) => {
+                        if vendor::is_name(subject.text, &hit) {
+                            self.names.insert(rule.slot);
+                        }
+                        let (span, looked_at) = vendor::value(rule.value, subject.text, &hit);
+                        self.budget.spend(looked_at)?;
+                        self.assignment(rule, subject.text, span)?
+                    }
                     Rule::Armour { detector, confidence } if exact && hit.start >= armoured_to => {
                         armour::private_key(subject.text, &hit).map(|span| {
                             armoured_to = span.end;
@@ -131,8 +159,16 @@ impl<'e> Stages<'e> {
                         end.map(|end| built_in(rule.detector, rule.confidence, hit.start..end))
                     }
                     Rule::Phrase(_) => None,
+                    Rule::Generic(trigger) => {
+                        self.at_generic(*trigger, exact, subject.text, &hit)?;
+                        None
+                    }
                     Rule::Anchor { slot } => {
                         anchors[usize::from(*slot)] = Some(hit.clone());
+                        None
+                    }
+                    Rule::Context(words) => {
+                        self.at_context(words, subject.text, &hit)?;
                         None
                     }
                     Rule::Companion(rule) => {
@@ -153,9 +189,14 @@ impl<'e> Stages<'e> {
     }
 
     fn form(&mut self, form: &Form, text: &[u8], hit: &Range<usize>) -> Result<Option<Hit>, Spent> {
-        let Some(Formed { span, own_end }) = window::form(form.body, text, hit) else { return Ok(None) };
+        let Formed { span, own_end } = match window::form(form, text, hit) {
+            Ok(formed) => formed,
+            Err(looked_at) => return self.budget.spend(looked_at).map(|()| None),
+        };
         self.budget.spend(span.len())?;
-        let (value, body, own) = (&text[span.clone()], &text[hit.end..span.end], &text[hit.end..own_end]);
+        let body_start = if form.lead.is_some() { span.start } else { hit.end };
+        let (value, body, own) =
+            (&text[span.clone()], &text[body_start..span.end], &text[body_start..own_end]);
         // Whoever writes `xxxxxxxx` behind a token does not make it up.
         let own = if own.len() >= OWN_BYTES_MIN { own } else { body };
         Ok((passes(form.check, value, (body, own)) && !is_known(form.detector, value))
@@ -164,15 +205,90 @@ impl<'e> Stages<'e> {
 
     /// The text as the value of a key whose name was recognised.
     fn as_value(&mut self, subject: &Subject<'_>) -> Result<(), Spent> {
-        for rule in RULES {
-            if let Rule::Assignment(rule) = rule
-                && subject.names.contains(rule.slot)
-            {
+        for slot in subject.names.slots() {
+            let rule = ASSIGNED.get(usize::from(slot)).and_then(|rule| RULES.get(usize::from(*rule)));
+            if let Some(Rule::Assignment(rule) | Rule::Vendor(rule)) = rule {
                 let found = self.assignment(rule, subject.text, window::whole(rule.value, subject.text))?;
                 found.map_or(Ok(()), |hit| self.push(hit))?;
             }
         }
+        if subject.names.contains(GENERIC_SLOT) {
+            self.budget.spend(subject.text.len())?;
+            self.generic.whole(subject.key, subject.text);
+        }
         Ok(())
+    }
+
+    fn at_generic(
+        &mut self,
+        trigger: GenericTrigger,
+        exact: bool,
+        text: &[u8],
+        hit: &Range<usize>,
+    ) -> Result<(), Spent> {
+        match trigger {
+            GenericTrigger::Name => self.names.insert(GENERIC_SLOT),
+            GenericTrigger::Hash if !exact => return Ok(()),
+            _ => {}
+        }
+        let steps = self.generic.hit(trigger, text, hit);
+        self.budget.spend(steps)
+    }
+
+    /// What the generic detectors found, where no vendor's format says more.
+    fn generic(&mut self, text: &[u8]) -> Result<(), Spent> {
+        if self.generic.is_empty() {
+            return Ok(());
+        }
+        let secret = |hit: &&Hit| match hit.source {
+            Source::BuiltIn(index) => DETECTORS[usize::from(index)].name.starts_with("secret/"),
+            Source::List(_) => false,
+        };
+        let mut taken: Vec<_> = self.hits.iter().filter(secret).map(|hit| hit.span.clone()).collect();
+        taken.sort_by_key(|span| span.start);
+        let mut generic = std::mem::take(&mut self.generic);
+        for found in generic.conclude(&taken) {
+            if GENERIC.iter().any(|detector| is_known(*detector, &text[found.span.clone()])) {
+                continue;
+            }
+            self.push(built_in(GENERIC[found.role as usize], found.confidence, found.span))?;
+        }
+        Ok(())
+    }
+
+    /// Words of context of personal data: what stands behind them is tried, and for a key they are noted.
+    fn at_context(&mut self, context: &[ContextWord], text: &[u8], hit: &Range<usize>) -> Result<(), Spent> {
+        for word in context {
+            let Some(end) = words::end(word, text, hit.start, hit.end) else { continue };
+            for kind in word.kinds.iter().map(|kind| &KINDS[usize::from(*kind)]) {
+                self.names.insert(kind.slot);
+                self.budget.spend(usize::from(kind.reach_bytes))?;
+                if let Some(span) = pii::behind(kind, text, end) {
+                    self.push(built_in(kind.detector, kind.confidence, span))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The text as the value of a key that is context of personal data.
+    fn as_personal_value(&mut self, subject: &Subject<'_>) -> Result<(), Spent> {
+        for kind in KINDS.iter().filter(|kind| subject.names.contains(kind.slot)) {
+            self.budget.spend(usize::from(kind.reach_bytes))?;
+            if let Some(span) = pii::behind(kind, subject.text, 0) {
+                self.push(built_in(kind.detector, kind.confidence, span))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forms of personal data that need no context.
+    fn at_forms(&mut self, text: &[u8]) -> Result<(), Spent> {
+        let mut pushed = Ok(());
+        let steps = pii::alone::scan(text, |hit| {
+            pushed = pushed.and_then(|()| self.push(built_in(hit.detector, hit.confidence, hit.span)));
+        });
+        pushed.and_then(|()| self.budget.spend(steps))
     }
 
     fn assignment(
@@ -257,7 +373,9 @@ fn passes(check: Check, value: &[u8], (body, own): (&[u8], &[u8])) -> bool {
         Check::None => true,
         Check::Random => !is_made_up(own),
         Check::Mixed => is_mixed(body) && !is_made_up(own),
+        Check::Key => checks::is_key_like(own),
         Check::Jwt => jwt::is_json_web_token(value),
+        Check::Base32Crc16 => checks::ends_with_crc16(value),
     }
 }
 

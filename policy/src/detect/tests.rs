@@ -55,6 +55,19 @@ fn values_keys_and_numbers_are_looked_at() {
 }
 
 #[test]
+fn the_key_of_an_object_names_the_vendor_of_what_is_in_it() {
+    let key = "7c0e93ba-5248-4fe1-9734-0a9cb58e27f4";
+    let finds = |json: String| found(&json).iter().any(|(detector, ..)| detector == "secret/deepai-key");
+    assert!(finds(format!(r#"{{"deepai":{{"key":"{key}"}}}}"#)));
+    assert!(finds(format!(r#"{{"deepai":{{"url":"x","limits":{{"a":1}},"api_key":"{key}"}}}}"#)));
+    assert!(finds(format!(r#"{{"deepai":{{"keys":["a","{key}"]}}}}"#)));
+    assert!(!finds(format!(r#"{{"deepai":{{"request_id":"{key}"}}}}"#)), "another word");
+    assert!(!finds(format!(r#"{{"deepai":{{"limits":{{"key":"{key}"}}}}}}"#)), "deeper");
+    assert!(!finds(format!(r#"{{"deepai":{{"url":"x"}},"key":"{key}"}}"#)), "behind the object");
+    assert!(!finds(format!(r#"{{"deepai":{{"url":"x"}},"other":{{"key":"{key}"}}}}"#)), "another object");
+}
+
+#[test]
 fn a_token_with_made_up_characters_behind_it_is_still_a_token() {
     let random = "9fT2xQv7LmZ4kR8sWb3Y";
     let tail = random.chars().cycle().take(80).collect::<String>();
@@ -217,13 +230,35 @@ fn hostile_texts_are_looked_at_to_their_end() {
         "\u{2066}",
         "\u{200b}a",
         "🏴",
+        "datadog ",
+        "datadog_api_key=",
+        "datadog key='a'b'c",
+        "fm2_=",
+        "fm2_",
+        "AccountKey=",
+        "a-us",
+        "123456789:AA",
         "[REDACTED:",
+        "password=\"",
+        "token: ",
+        "api_key",
+        "key = x",
+        "secret(\"",
+        "://a:",
+        "://@",
+        "Cookie: a=b;",
+        "Bearer ",
+        "curl -u a:",
+        "identified by",
+        ":5432:",
+        "$2b$",
         "%3D",
         "\\n",
     ] {
         // Of some of these every repetition is a finding, and so many are more than a message may have.
         let all_findings =
-            ["\u{1b}", "\u{1b}]", "\u{1b}[0", "\u{2066}", "eyJhbGciOiJub25lIn0."].contains(&unit);
+            ["\u{1b}", "\u{1b}]", "\u{1b}[0", "\u{2066}", "eyJhbGciOiJub25lIn0.", "curl -u a:"]
+                .contains(&unit);
         let size = if all_findings { 400_000 } else { 10 << 20 };
         let mut findings = Vec::new();
         assert_eq!(engine.scan_text(&fill(unit, size), &mut findings), ScanEnd::Complete, "{unit:?}");

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::tables::Segment;
+use super::tables::{Form, Segment};
 
 /// Most characters between the name of a value and the value.
 const GAP_MAX: usize = 24;
@@ -13,7 +13,8 @@ const GAP_MAX: usize = 24;
 pub(super) struct Formed {
     /// Both.
     pub(super) span: Range<usize>,
-    /// Where the body's last run has its least length: what stands behind it may be no part of the token.
+    /// Where the body's last run has its least length: what stands behind it may be no part of the token. The end, if
+    /// the token began before the hit.
     pub(super) own_end: usize,
 }
 
@@ -26,14 +27,30 @@ struct Ends {
 /// Matches a prefix at `hit` and the body behind it.
 ///
 /// The character before the prefix must not belong to the body's first run: so only the first of many prefixes in one
-/// run starts a match, which keeps hostile text linear.
-pub(super) fn form(body: &[Segment], text: &[u8], hit: &Range<usize>) -> Option<Formed> {
-    let inside = |byte: u8| byte.is_ascii_alphanumeric() || in_first_run(body, byte);
-    if hit.start > 0 && inside(text[hit.start - 1]) && !follows_escape(text, hit.start) {
-        return None;
+/// run starts a match, which keeps hostile text linear. Where nothing matches, the answer is how many bytes were looked
+/// at, for they cost steps as well.
+pub(super) fn form(form: &Form, text: &[u8], hit: &Range<usize>) -> Result<Formed, usize> {
+    let Form { lead, body, .. } = form;
+    let start = match lead {
+        None => hit.start,
+        Some(lead) => before(lead, text, hit.start)?,
+    };
+    let touches =
+        |byte: u8| if lead.is_some() { byte.is_ascii_alphanumeric() } else { is_inside(body, byte) };
+    if start > 0 && touches(text[start - 1]) && !follows_escape(text, start) {
+        return Err(hit.start - start);
     }
     let Ends { end, own_end } = self::body(body, text, hit.end)?;
-    Some(Formed { span: hit.start..end, own_end })
+    let own_end = if lead.is_some() { end } else { own_end };
+    Ok(Formed { span: start..end, own_end })
+}
+
+/// Where a run that ends at `end` starts.
+fn before(lead: &Segment, text: &[u8], end: usize) -> Result<usize, usize> {
+    let Segment::Run { set, min, max } = lead else { return Err(0) };
+    let (min, max) = (usize::from(*min), usize::from(*max));
+    let run = text[..end].iter().rev().take(max + 1).take_while(|b| set.contains(**b)).count();
+    if (min..=max).contains(&run) { Ok(end - run) } else { Err(run) }
 }
 
 /// Matches a value behind its name, which ends at `name_end`; the span of the value.
@@ -44,15 +61,25 @@ pub(super) fn assigned(value: &[Segment], text: &[u8], name_end: usize) -> Optio
         return None;
     }
     let start = name_end + gap;
-    self::body(value, text, start).map(|ends| start..ends.end)
+    self::body(value, text, start).ok().map(|ends| start..ends.end)
 }
 
 /// Matches a value that is the text itself, apart from quotes and spaces around it.
 pub(super) fn whole(value: &[Segment], text: &[u8]) -> Option<Range<usize>> {
     let start = text.iter().take(GAP_MAX).take_while(|b| is_gap(**b)).count();
-    let Ends { end, .. } = self::body(value, text, start)?;
+    let Ends { end, .. } = self::body(value, text, start).ok()?;
     let rest = &text[end..];
     (rest.len() <= GAP_MAX && rest.iter().all(|b| is_gap(*b))).then_some(start..end)
+}
+
+/// Matches a value that starts at `at`, whatever stands before it; else how many bytes were looked at.
+pub(super) fn exact(value: &[Segment], text: &[u8], at: usize) -> Result<Range<usize>, usize> {
+    self::body(value, text, at).map(|ends| at..ends.end)
+}
+
+/// Whether `byte` may stand in the first run of a body: then what starts behind it is no start.
+pub(super) fn is_inside(value: &[Segment], byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || in_first_run(value, byte)
 }
 
 /// Whether the letters before `at` are the end of an escape in text that is itself escaped (`\n`, `%3D`, `\u0022`,
@@ -80,35 +107,40 @@ fn ends_colour(before: &[u8]) -> bool {
     head[..head.len() - digits].ends_with(b"[")
 }
 
-/// Where the body that starts at `at` ends; the character behind it must not belong to its last run.
-fn body(body: &[Segment], text: &[u8], at: usize) -> Option<Ends> {
+/// Where the body that starts at `at` ends; the character behind it must not belong to its last part. Else how many
+/// bytes were looked at.
+fn body(body: &[Segment], text: &[u8], at: usize) -> Result<Ends, usize> {
     let (mut end, mut own_end) = (at, at);
-    for (index, segment) in body.iter().enumerate() {
+    for segment in body {
         match segment {
             Segment::Text(fixed) => {
-                end = text[end..].starts_with(fixed.as_bytes()).then_some(end + fixed.len())?;
+                if !text[end..].starts_with(fixed.as_bytes()) {
+                    return Err(end - at);
+                }
+                end += fixed.len();
                 own_end = end;
             }
             Segment::Run { set, min, max } => {
                 let (min, max) = (usize::from(*min), usize::from(*max));
-                let rest = &text[end..];
-                let run = rest.iter().take(max).take_while(|b| set.contains(**b)).count();
-                let last = index + 1 == body.len();
-                if run < min
-                    || (last && rest.get(run).is_some_and(|b| set.contains(*b) || b.is_ascii_alphanumeric()))
-                {
-                    return None;
+                let run = text[end..].iter().take(max).take_while(|b| set.contains(**b)).count();
+                if run < min {
+                    return Err(end + run - at);
                 }
                 own_end = end + min;
                 end += run;
             }
         }
     }
-    Some(Ends { end, own_end })
+    let goes_on = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(body.last(), Some(Segment::Run { set, .. }) if set.contains(byte))
+    };
+    if text.get(end).is_some_and(|b| goes_on(*b)) { Err(end - at) } else { Ok(Ends { end, own_end }) }
 }
 
+/// `=` begins no value: it is the padding at an end, and before a value it assigns.
 fn in_first_run(body: &[Segment], byte: u8) -> bool {
-    matches!(body.first(), Some(Segment::Run { set, .. }) if set.contains(byte))
+    byte != b'=' && matches!(body.first(), Some(Segment::Run { set, .. }) if set.contains(byte))
 }
 
 /// What stands between a name and its value: `=`, `:`, quotes, brackets, a cell of a table.
@@ -118,7 +150,8 @@ fn is_gap(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tables::CharSet;
+    use super::super::finding::Confidence;
+    use super::super::tables::{CharSet, Check};
     use super::*;
 
     /// 0-9 and a-z.
@@ -131,7 +164,11 @@ mod tests {
 
     fn found(text: &str) -> Option<&str> {
         let at = text.find("key_").expect("the prefix is in the text");
-        form(BODY, text.as_bytes(), &(at..at + 4)).map(|formed| &text[formed.span])
+        form(&of(None, BODY), text.as_bytes(), &(at..at + 4)).ok().map(|formed| &text[formed.span])
+    }
+
+    fn of(lead: Option<Segment>, body: &'static [Segment]) -> Form {
+        Form { detector: 0, confidence: Confidence::High, check: Check::None, lead, body }
     }
 
     #[test]
@@ -143,6 +180,25 @@ mod tests {
         assert_eq!(found("key_ab-1234"), None, "the last run goes on");
         assert_eq!(found("key_ab-123Z"), None, "a letter touches the end");
         assert_eq!(found("monkey_ab-123"), None, "a letter touches the start");
+    }
+
+    #[test]
+    fn a_token_may_begin_before_its_mark_and_end_with_a_text() {
+        let lead = || Some(Segment::Run { set: SET, min: 3, max: 4 });
+        let found = |form: &Form, text: &str| {
+            let at = text.find("Q~").expect("the mark is in the text");
+            super::form(form, text.as_bytes(), &(at..at + 2)).ok().map(|formed| text[formed.span].to_owned())
+        };
+        let tail = of(lead(), &[Segment::Run { set: SET, min: 3, max: 3 }, Segment::Text("==")]);
+        assert_eq!(found(&tail, "x abcQ~123==;").as_deref(), Some("abcQ~123=="));
+        assert_eq!(found(&tail, "x abcQ~123;"), None, "the text at the end is missing");
+        assert_eq!(found(&tail, "x abcQ~123==x"), None, "a letter touches the end");
+        assert_eq!(found(&tail, "x abQ~123=="), None, "the lead is too short");
+        assert_eq!(found(&tail, "x abcdeQ~123=="), None, "the lead is too long");
+        assert_eq!(found(&tail, "XabcQ~123=="), None, "a letter touches the start");
+        let bare = of(lead(), &[]);
+        assert_eq!(found(&bare, "x abcdQ~ y").as_deref(), Some("abcdQ~"));
+        assert_eq!(found(&bare, "x abcdQ~y"), None);
     }
 
     #[test]

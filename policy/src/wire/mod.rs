@@ -7,6 +7,7 @@ mod keys;
 mod last;
 pub(crate) mod methods;
 mod names;
+pub(crate) mod nested;
 mod normalise;
 mod number;
 mod parser;

@@ -1,0 +1,177 @@
+//! The tables of personal data as Rust source.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use crate::personal::Personal;
+
+/// The words after a first word, and whether that may be inside a longer word → the kinds whose context it is.
+type Continuations = BTreeMap<(Vec<String>, bool), Vec<usize>>;
+
+/// Where a detector stands in the other tables.
+pub(crate) struct Seat {
+    /// Its index.
+    pub(crate) detector: usize,
+    /// Its bit among the names of values.
+    pub(crate) slot: usize,
+    /// How sure a finding with context is.
+    pub(crate) confidence: &'static str,
+}
+
+/// A written form that needs no context.
+struct FormRow {
+    signature: u64,
+    classes: Vec<usize>,
+    kind: usize,
+    confidence: &'static str,
+}
+
+/// The tables while detectors are added.
+#[derive(Default)]
+pub(crate) struct PersonalTables {
+    kinds: String,
+    count: usize,
+    classes: Vec<u128>,
+    forms: Vec<FormRow>,
+    /// First word → (rest, whether it may be inside a word) → kinds.
+    words: BTreeMap<String, Continuations>,
+    special: String,
+}
+
+impl PersonalTables {
+    /// Adds a detector.
+    pub(crate) fn add(&mut self, seat: &Seat, personal: &Personal, context: &[String]) {
+        let Seat { detector, slot, confidence } = seat;
+        let kind = self.count;
+        self.count += 1;
+        self.special(*detector, personal);
+        let look = match personal.kind {
+            "number" => self.number(personal),
+            "person-name" => "Look::Name".to_owned(),
+            "date" => "Look::Date".to_owned(),
+            "address" => "Look::Address".to_owned(),
+            "street" => "Look::Street".to_owned(),
+            "coordinates" => "Look::Coordinates".to_owned(),
+            "phone" => "Look::Phone".to_owned(),
+            // Found without context alone.
+            _ => "Look::Alone".to_owned(),
+        };
+        let reach = personal.reach_bytes;
+        let _ = writeln!(
+            self.kinds,
+            "    Kind {{ detector: {detector}, slot: {slot}, confidence: Confidence::{confidence}, reach_bytes: {reach}, look: {look} }},"
+        );
+        for form in &personal.alone {
+            let classes = form.sets.iter().map(|set| self.class(*set)).collect();
+            let (signature, confidence) = (form.signature, personal.alone_confidence);
+            self.forms.push(FormRow { signature, classes, kind, confidence });
+        }
+        for (words, inside) in [(context, false), (&personal.inside[..], true)] {
+            words.iter().for_each(|word| self.word(word, inside, kind));
+        }
+    }
+
+    /// The words of the prefilter, with the rule that each starts, as Rust.
+    pub(crate) fn rules(&self) -> Vec<(Vec<String>, String)> {
+        let rule = |(first, rests): (&String, &Continuations)| {
+            let mut text = String::from("Rule::Context(&[");
+            // The longest first: `tax number` says more than `tax`.
+            for ((rest, inside), kinds) in rests.iter().rev() {
+                let begin = if *inside { "Inside" } else { "Word" };
+                let _ = write!(
+                    text,
+                    "ContextWord {{ rest: &{rest:?}, begin: Begin::{begin}, kinds: &{kinds:?} }}, "
+                );
+            }
+            (spellings(first), text + "])")
+        };
+        self.words.iter().map(rule).collect()
+    }
+
+    /// The tables as Rust.
+    pub(crate) fn rust(mut self) -> String {
+        self.forms.sort_by_key(|form| (form.signature, form.kind));
+        let mut filter = [0_u64; 16];
+        let mut out = self.special;
+        let _ = writeln!(out, "pub(super) static KINDS: &[Kind] = &[\n{}];", self.kinds);
+        let _ = writeln!(out, "pub(super) static FORMS: &[WrittenForm] = &[");
+        for FormRow { signature, classes, kind, confidence } in &self.forms {
+            let bit = (signature.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize;
+            filter[bit / 64] |= 1 << (bit % 64);
+            let _ = writeln!(
+                out,
+                "    WrittenForm {{ signature: {signature:#x}, classes: &{classes:?}, kind: {kind}, confidence: Confidence::{confidence} }},"
+            );
+        }
+        let _ = writeln!(out, "];\npub(super) static FORM_FILTER: [u64; 16] = {filter:?};");
+        let classes: Vec<_> = self.classes.iter().map(|set| format!("CharSet({set:#x})")).collect();
+        let _ = writeln!(out, "pub(super) static CLASSES: &[CharSet] = &[{}];", classes.join(", "));
+        out
+    }
+
+    fn number(&mut self, personal: &Personal) -> String {
+        let mut shapes = String::new();
+        for shape in &personal.shapes {
+            let classes: Vec<_> = shape.iter().map(|set| self.class(*set)).collect();
+            let _ = write!(shapes, "&{classes:?}, ");
+        }
+        format!(
+            "Look::Number(Number {{ prefixes: &{:?}, shapes: &[{shapes}], checks: &[{}] }})",
+            personal.prefixes,
+            personal.checks.join(", ")
+        )
+    }
+
+    fn special(&mut self, detector: usize, personal: &Personal) {
+        let name = match personal.kind {
+            "iban" => "IBAN",
+            "wallet" => "WALLET",
+            "ip-address" => "IP",
+            "mac-address" => "MAC",
+            "phone" if !personal.calling.is_empty() => "PHONE",
+            _ => return,
+        };
+        let _ = writeln!(self.special, "pub(super) const {name}: DetectorIndex = {detector};");
+        if name == "PHONE" {
+            let mut calling = personal.calling.clone();
+            calling.sort();
+            let _ = writeln!(self.special, "pub(super) static CALLING: &[Calling] = &[");
+            for (code, min, max) in &calling {
+                let _ = writeln!(self.special, "    Calling {{ code: {code:?}, min: {min}, max: {max} }},");
+            }
+            let _ = writeln!(self.special, "];");
+        }
+    }
+
+    fn class(&mut self, set: u128) -> usize {
+        let known = self.classes.iter().position(|known| *known == set);
+        known.unwrap_or_else(|| {
+            self.classes.push(set);
+            self.classes.len() - 1
+        })
+    }
+
+    fn word(&mut self, phrase: &str, inside: bool, kind: usize) {
+        let mut words = phrase.split(' ').map(str::to_owned);
+        let Some(first) = words.next() else { return };
+        let rest: Vec<String> = words.collect();
+        let kinds = self.words.entry(first).or_default().entry((rest, inside)).or_default();
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+}
+
+/// The prefilter folds the case of ASCII only: other letters are listed in each case.
+fn spellings(word: &str) -> Vec<String> {
+    let mut all = vec![word.to_owned()];
+    if !word.is_ascii() {
+        let mut chars = word.chars();
+        let title = chars.next().map(|c| c.to_uppercase().chain(chars).collect::<String>());
+        all.extend(title);
+        all.push(word.to_uppercase());
+        all.sort();
+        all.dedup();
+    }
+    all
+}

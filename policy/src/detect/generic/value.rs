@@ -1,0 +1,203 @@
+//! Whether a value is a secret, given what its name promises and how it is written.
+
+use super::super::false_positive::distinct;
+use super::super::finding::Confidence;
+use super::assign::Style;
+use super::header;
+use super::innocent::{is_counted, is_stand_in, is_thing, is_uuid};
+use super::model::{is_words, text_likelihood};
+use super::name::{Clarity, Topic};
+
+/// Longest password that is judged as one.
+const PASSWORD_MAX: usize = 96;
+/// Words before a token in one value (`Bearer …`).
+const SCHEMES: &[&str] =
+    &["bearer", "token", "apikey", "basic", "api-key", "key", "oauth", "splunk", "genie", "bot"];
+
+/// How sure it is that `value` is a secret, and where it begins.
+pub(super) fn judge(named: (Topic, Clarity), value: &[u8], style: Style) -> Option<(Confidence, usize)> {
+    let skipped = scheme(value);
+    let secret = &value[skipped..];
+    // Most names are given words.
+    let letters = |b: &u8| b.is_ascii_alphabetic() || b"_-.".contains(b);
+    if secret.iter().all(letters) && is_words(secret)
+        || !secret.is_ascii() && named.0 != Topic::Password
+        || secret.iter().any(u8::is_ascii_whitespace)
+        || looks_like_code(secret)
+        || is_stand_in(secret)
+        || is_code_path(secret, style)
+    {
+        return None;
+    }
+    if is_thing(secret) {
+        // Some vendors' keys are UUIDs, and only the name tells them from ids.
+        let key = matches!(
+            named,
+            (Topic::ApiKey | Topic::ClientSecret | Topic::Secret | Topic::Token, Clarity::Clear)
+        );
+        let written = matches!(style, Style::Quoted | Style::Line);
+        return (key && written && is_uuid(secret)).then_some((Confidence::Low, skipped));
+    }
+    let confidence = match named.0 {
+        // Its hash is what `secret/password-hash` looks for.
+        Topic::Password if secret.starts_with(b"$") && secret[1..].contains(&b'$') => None,
+        Topic::Password => password(named.1, secret, style),
+        Topic::Authorization if header::names_user_and_password(secret) => Some(Confidence::High),
+        Topic::Secret | Topic::ClientSecret => {
+            // What is in percent signs is read again where it is decoded.
+            let plain = !secret.contains(&b'%') && !is_words(secret);
+            token(named, secret, style)
+                .or_else(|| chosen(secret, style).filter(|_| plain).map(|_| Confidence::Low))
+        }
+        _ => token(named, secret, style),
+    };
+    confidence.map(|confidence| (if is_counted(secret) { Confidence::Low } else { confidence }, skipped))
+}
+
+/// Whether a value without any name is a random token, at the least as sure as told.
+pub(super) fn is_random(value: &[u8], length_min: usize, bits: i32) -> bool {
+    value.len() >= length_min
+        && distinct(value) >= 7
+        && (is_hex(value) || text_likelihood(value) < -8 * bits)
+        && !is_words(value)
+}
+
+/// Letters and digits of hexadecimal numbers, in one case.
+pub(super) fn is_hex(value: &[u8]) -> bool {
+    let hex = |b: &u8| b.is_ascii_hexdigit();
+    value.len() >= 16
+        && value.iter().all(hex)
+        && value.iter().any(u8::is_ascii_digit)
+        && value.iter().any(u8::is_ascii_alphabetic)
+        && !(value.iter().any(u8::is_ascii_uppercase) && value.iter().any(u8::is_ascii_lowercase))
+}
+
+/// Length of a scheme and the space behind it at the start of the value.
+fn scheme(value: &[u8]) -> usize {
+    let Some(space) = memchr::memchr(b' ', &value[..value.len().min(12)]) else { return 0 };
+    if SCHEMES.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(&value[..space])) {
+        space + 1
+    } else {
+        0
+    }
+}
+
+/// What a program is made of and passwords hardly are.
+fn looks_like_code(value: &[u8]) -> bool {
+    const CODE: &[&str] = &[
+        "()", "[]", "::", "->", "=>", "</", "/>", "(?", ".*", "||", "&&", "==", "\\w", "\\d", "\\s", "[^",
+        "\\n", "\\x", "\\\"", "{}", "\\u", "\\U", "%20", "&amp;", "$/", "('", "(\"", "[a-z", "[0-9", "!=",
+        "+=", "','", "\",\"",
+    ];
+    let digits = value.iter().rposition(|b| *b != b'=').map_or(0, |last| last + 1);
+    let value = &value[..digits];
+    matches!(value.first(), Some(b'+' | b',' | b';' | b')' | b']' | b'}' | b'|' | b'=' | b'?' | b'('))
+        || CODE.iter().any(|code| memchr::memmem::find(value, code.as_bytes()).is_some())
+}
+
+/// `jwt.HS256`: the member of something, where nothing marks it as text.
+fn is_code_path(value: &[u8], style: Style) -> bool {
+    let part = |part: &[u8]| {
+        part.first().is_some_and(u8::is_ascii_alphabetic)
+            && part.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+    };
+    style == Style::Bare && value.contains(&b'.') && value.len() < 40 && value.split(|b| *b == b'.').all(part)
+}
+
+/// A value that people choose.
+fn password(clarity: Clarity, value: &[u8], style: Style) -> Option<Confidence> {
+    if !(4..=PASSWORD_MAX).contains(&value.len()) {
+        return None;
+    }
+    if clarity == Clarity::Vague {
+        return is_random(value, 8, 4).then_some(Confidence::Low);
+    }
+    let confidence = chosen(value, style)?;
+    Some(match style {
+        Style::Quoted | Style::Line | Style::Option => confidence,
+        Style::Bare | Style::Prose => confidence.min(Confidence::Low),
+        Style::Spaced if is_random(value, 8, 5) => Confidence::Low,
+        Style::Spaced => return None,
+    })
+}
+
+/// Judges by what it is made of: words and numbers of a program, or what a person or a generator makes up.
+fn chosen(value: &[u8], style: Style) -> Option<Confidence> {
+    let count = |test: fn(&u8) -> bool| value.iter().filter(|b| test(b)).count();
+    let letters = count(|b| b.is_ascii_alphabetic() || !b.is_ascii());
+    let digits = count(u8::is_ascii_digit);
+    let signs = count(|b| b.is_ascii_punctuation() && !b"_-.:/,=|[](){}<>#$".contains(b));
+    let joints = value.len() - letters - digits - signs;
+    let likelihood = text_likelihood(value);
+    let words = is_words(value);
+    if letters == 0 || !value.is_ascii() && digits + signs == 0 {
+        return None;
+    }
+    let cases = value.iter().any(u8::is_ascii_uppercase) && value.iter().any(u8::is_ascii_lowercase);
+    if signs > 0 && value.len() >= 6 && (digits > 0 || (!words && likelihood < 0)) {
+        let sure = value.len() >= 8 && digits > 0 && likelihood < -40;
+        return Some(if sure { Confidence::High } else { Confidence::Medium });
+    }
+    if words {
+        // A word and a number that no program would count to.
+        let written = matches!(style, Style::Quoted | Style::Line);
+        return (digits > 0 && joints == 0 && written && value.len() >= 7).then_some(Confidence::Low);
+    }
+    if is_hex(value) {
+        return (value.len() != 40 && value.len() != 64).then_some(Confidence::Medium);
+    }
+    let bare = matches!(style, Style::Bare | Style::Spaced | Style::Prose);
+    if digits > 0 && signs == 0 && joints == 0 {
+        return match (value.len() >= 8, likelihood) {
+            (true, ..-40) if cases && !bare => Some(Confidence::High),
+            (true, ..0) => Some(Confidence::Medium),
+            (_, ..-8) if value.len() >= 5 && !bare => Some(Confidence::Low),
+            _ => None,
+        };
+    }
+    // Letters alone, or with joints: only if no language would put them so.
+    let least = if bare { -40 } else { -20 };
+    let long = value.len() >= if bare { 8 } else { 6 };
+    (long && likelihood < least).then_some(if likelihood < -48 && !bare {
+        Confidence::Medium
+    } else {
+        Confidence::Low
+    })
+}
+
+/// A value that a program made.
+fn token((topic, clarity): (Topic, Clarity), value: &[u8], style: Style) -> Option<Confidence> {
+    let hex = is_hex(value);
+    // What is padded is base64.
+    let padding = if value.ends_with(b"=") { 24 } else { 0 };
+    let likelihood = text_likelihood(value) - padding;
+    let digits = value.iter().any(u8::is_ascii_digit);
+    if is_words(value) || is_uuid(value) || distinct(value) < 6 || value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let (length_min, hex_min, least) = match (topic, clarity) {
+        (Topic::Key, Clarity::Clear) => (20, 32, -64),
+        (Topic::Key, Clarity::Vague) => (24, usize::MAX, -96),
+        (Topic::Authorization, _) => (16, 32, -64),
+        (_, Clarity::Vague) => (16, 32, -56),
+        (_, Clarity::Clear) => (8, 16, -24),
+    };
+    let (length_min, hex_min, least) = match style {
+        Style::Quoted | Style::Line | Style::Option => (length_min, hex_min, least),
+        Style::Bare => (length_min.max(12), hex_min.max(24), least.min(-48)),
+        Style::Spaced | Style::Prose => (length_min.max(16), hex_min.max(32), least.min(-56)),
+    };
+    let loose = matches!(style, Style::Bare | Style::Spaced | Style::Prose) || topic == Topic::Key;
+    let enough = if hex { value.len() >= hex_min } else { value.len() >= length_min && likelihood < least };
+    if !enough || (loose && !digits && value.len() < 32) {
+        return None;
+    }
+    let sure = clarity == Clarity::Clear && !loose && topic != Topic::Authorization;
+    let long = if hex { value.len() >= 32 } else { value.len() >= 20 && likelihood < -96 };
+    Some(match (sure, long) {
+        (true, true) => Confidence::High,
+        (true, false) if value.len() >= 12 => Confidence::Medium,
+        (false, true) if clarity == Clarity::Clear => Confidence::Medium,
+        _ => Confidence::Low,
+    })
+}

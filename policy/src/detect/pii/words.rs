@@ -1,0 +1,111 @@
+//! Words of context: whether a hit of the prefilter is one, and where it ends.
+
+use super::super::window::follows_escape;
+
+/// A word of context that begins with a keyword of the prefilter.
+#[derive(Debug)]
+pub(in crate::detect) struct ContextWord {
+    /// The words after the first, lower case.
+    pub(in crate::detect) rest: &'static [&'static str],
+    /// Whether it may be the end of a longer word (`Hauptstraße`).
+    pub(in crate::detect) begin: Begin,
+    /// Kinds whose context it is.
+    pub(in crate::detect) kinds: &'static [u16],
+}
+
+/// Where a word of context may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::detect) enum Begin {
+    /// At the start of a word.
+    Word,
+    /// Anywhere.
+    Inside,
+}
+
+/// Where the word of context ends whose first word stands at `start..end`.
+pub(in crate::detect) fn end(word: &ContextWord, text: &[u8], start: usize, end: usize) -> Option<usize> {
+    if word.begin == Begin::Word && start > 0 && !begins(text, start) {
+        return None;
+    }
+    let mut at = end;
+    for next in word.rest {
+        at += gap(&text[at..])?;
+        let part = text.get(at..at + next.len())?;
+        if !part.eq_ignore_ascii_case(next.as_bytes()) {
+            return None;
+        }
+        at += next.len();
+    }
+    ends(text, at).then_some(at)
+}
+
+/// A word begins after what is no letter or digit, and with a capital after a small letter (`userSsn`).
+fn begins(text: &[u8], at: usize) -> bool {
+    let before = text[at - 1];
+    if text[at] >= 0x80 {
+        // Scripts without spaces between words; for the others the words are long enough.
+        return true;
+    }
+    let inside = before.is_ascii_alphanumeric() || before >= 0x80;
+    !inside || (before.is_ascii_lowercase() && text[at].is_ascii_uppercase()) || follows_escape(text, at)
+}
+
+/// A word ends before what is no letter, before a capital after a small letter (`ssnNumber`), and before the `s` of a
+/// plural.
+fn ends(text: &[u8], at: usize) -> bool {
+    let last = text[at - 1];
+    if last >= 0x80 {
+        return true;
+    }
+    let goes_on = |rest: &[u8]| match rest {
+        [next, ..] if *next >= 0xc3 && *next < 0xd8 => true,
+        [next, ..] => next.is_ascii_lowercase() || (next.is_ascii_uppercase() && last.is_ascii_uppercase()),
+        [] => false,
+    };
+    match &text[at..] {
+        [b's' | b'S', rest @ ..] => !goes_on(rest),
+        rest => !goes_on(rest),
+    }
+}
+
+/// Length of what stands between two words: nothing (`taxId`), or one of ` _-.`, or a dot and a space.
+fn gap(rest: &[u8]) -> Option<usize> {
+    match rest {
+        [b'.', b' ', ..] => Some(2),
+        [b' ' | b'_' | b'-' | b'.' | b'\'', ..] => Some(1),
+        [next, ..] if next.is_ascii_alphabetic() || *next >= 0x80 => Some(0),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TAX_ID: ContextWord = ContextWord { rest: &["id"], begin: Begin::Word, kinds: &[] };
+
+    fn found(text: &str) -> bool {
+        let at = text.to_ascii_lowercase().find("tax").expect("the word is in the text");
+        end(&TAX_ID, text.as_bytes(), at, at + 3).is_some()
+    }
+
+    #[test]
+    fn words_are_known_in_every_way_of_writing() {
+        for text in [
+            "tax id",
+            "TAX_ID:",
+            "tax-id",
+            "userTaxId",
+            "taxid",
+            "Tax IDs",
+            "tax.id=",
+            "TaxIdNumber",
+            r"\ntax id",
+        ] {
+            assert!(found(text), "{text}");
+        }
+        for text in ["syntax id", "tax ideas", "tax", "taxes id", "tax  id", "tax idé"] {
+            assert!(!found(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! Bytes written as text: hex, base32, base64, base64url; and what these bytes may be: text, compressed text, media.
+
+use miniz_oxide::inflate;
+
+use super::escapes::hex;
+
+/// So many characters of a run show what is in it.
+const PROBE: usize = 24;
+/// Of fewer bytes nothing can be said.
+const TEXT_MIN: usize = 8;
+/// Compressed text grows in memory before it is looked at.
+const INFLATED_MAX: usize = 16 << 20;
+
+/// Ways to write bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alphabet {
+    /// Two digits a byte.
+    Hex,
+    /// RFC 4648, section 6; small letters too.
+    Base32,
+    /// RFC 4648, sections 4 and 5, mixed as it may be, padded or not.
+    Base64,
+}
+
+/// What is written in a run.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// A text, perhaps after decompression.
+    Text(Vec<u8>),
+    /// A picture, a font, an archive: there is nothing to be read in it.
+    Media,
+    /// Neither.
+    Other,
+}
+
+/// What the run says, of which at most `room` bytes are wanted. Blanks between the characters are passed over.
+pub(super) fn content(alphabet: Alphabet, run: &[u8], room: usize) -> Content {
+    if !may_say(alphabet, run) {
+        return Content::Other;
+    }
+    let mut head = [0; PROBE];
+    let written = decode_into(alphabet, &run[..run.len().min(PROBE)], &mut head);
+    let head = &head[..written];
+    if is_media(head) {
+        return Content::Media;
+    }
+    let Some(kind) = kind(head) else { return Content::Other };
+    let bytes = decode(alphabet, run);
+    let text = match kind {
+        Kind::Gzip => inflated(gzip_body(&bytes), room, inflate::decompress_to_vec_with_limit),
+        Kind::Zlib => inflated(Some(&bytes), room, inflate::decompress_to_vec_zlib_with_limit),
+        Kind::Utf16 => Some(from_utf16(&bytes)),
+        Kind::Text => Some(bytes),
+    };
+    let Some(mut text) = text.filter(|text| is_text(&text[..text.len().min(PROBE)])) else {
+        return Content::Other;
+    };
+    // What is no text any more belongs to something else that touches the run.
+    let valid = std::str::from_utf8(&text).map_or_else(|error| error.valid_up_to(), str::len);
+    text.truncate(valid);
+    Content::Text(text)
+}
+
+/// Decides almost always by the first byte or two: they begin a text, or a format of bytes.
+fn may_say(alphabet: Alphabet, run: &[u8]) -> bool {
+    let mut bytes = [0; 8];
+    let written = decode_into(alphabet, &run[..run.len().min(bytes.len())], &mut bytes);
+    let ascii = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | 0x20..=0x7e);
+    let Some(first) = bytes[..written].first() else { return false };
+    if ascii(first) {
+        // Behind a letter: another one, half of a wide one, or what says that it is compressed.
+        return bytes[..written].iter().skip(1).all(|byte| ascii(byte) || *byte >= 0x80)
+            || bytes[1] == 0
+            || *first == 0x78
+            || is_media(&bytes[..written]);
+    }
+    matches!(first, 0xc2..=0xf4 | 0x1f) || is_media(&bytes[..written])
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Text,
+    Utf16,
+    Gzip,
+    Zlib,
+}
+
+fn kind(head: &[u8]) -> Option<Kind> {
+    match head {
+        [0x1f, 0x8b, 8, ..] => Some(Kind::Gzip),
+        // RFC 1950, section 2.2: the two bytes are a multiple of 31.
+        [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => Some(Kind::Zlib),
+        _ if is_text(head) => Some(Kind::Text),
+        _ if is_utf16(head) => Some(Kind::Utf16),
+        _ => None,
+    }
+}
+
+/// UTF-8 without control characters, but for a cut last character: one in a hundred thousand random heads.
+fn is_text(head: &[u8]) -> bool {
+    let valid = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    let control = |b: u8| (b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r')) || b == 0x7f;
+    head.len() >= TEXT_MIN && !valid.bytes().any(control)
+}
+
+/// Every second byte is zero, the others are printable: UTF-16 with little ends first, as PowerShell takes it.
+fn is_utf16(head: &[u8]) -> bool {
+    let pairs = head.chunks_exact(2);
+    pairs.len() >= 4
+        && pairs.clone().all(|pair| pair[1] == 0 && matches!(pair[0], b'\t'..=b'\r' | 0x20..=0x7e))
+}
+
+fn from_utf16(bytes: &[u8]) -> Vec<u8> {
+    let units = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+    char::decode_utf16(units)
+        .map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER))
+        .collect::<String>()
+        .into_bytes()
+}
+
+type Inflate = fn(&[u8], usize) -> Result<Vec<u8>, inflate::DecompressError>;
+
+/// One byte more than there is room for tells that there is more; a cut stream gives what came before the cut.
+fn inflated(body: Option<&[u8]>, room: usize, inflate: Inflate) -> Option<Vec<u8>> {
+    let limit = room.saturating_add(1).min(INFLATED_MAX);
+    Some(inflate(body?, limit).unwrap_or_else(|error| error.output))
+}
+
+/// What follows the header (RFC 1952, section 2.3).
+fn gzip_body(bytes: &[u8]) -> Option<&[u8]> {
+    let flags = *bytes.get(3)?;
+    let mut at = 10;
+    if flags & 4 != 0 {
+        at += 2 + usize::from(u16::from_le_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]));
+    }
+    for text in [8, 16] {
+        if flags & text != 0 {
+            at += memchr::memchr(0, bytes.get(at..)?)? + 1;
+        }
+    }
+    at += if flags & 2 != 0 { 2 } else { 0 };
+    bytes.get(at..)
+}
+
+/// First bytes of formats that hold no text worth reading.
+const MEDIA: &[&[u8]] = &[
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    b"GIF8",
+    b"RIFF",
+    b"%PDF",
+    b"PK\x03\x04",
+    b"ID3",
+    b"\xff\xfb",
+    b"OggS",
+    b"fLaC",
+    b"wOFF",
+    b"wOF2",
+    b"\0\x01\0\0",
+    b"OTTO",
+    b"II*\0",
+    b"MM\0*",
+    b"\0\0\x01\0",
+    b"\x1aE\xdf\xa3",
+    b"7z\xbc\xaf",
+    b"BZh",
+    b"\xfd7zXZ",
+    b"\x28\xb5\x2f\xfd",
+    b"\0asm",
+    b"\x7fELF",
+    b"\xca\xfe\xba\xbe",
+];
+
+static MEDIA_FIRST: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut n = 0;
+    while n < MEDIA.len() {
+        table[MEDIA[n][0] as usize] = true;
+        n += 1;
+    }
+    table
+};
+
+fn is_media(head: &[u8]) -> bool {
+    // Most first bytes begin none of them.
+    let begins = |byte: &u8| MEDIA_FIRST[usize::from(*byte)];
+    if head.get(4..8) != Some(b"ftyp") && !head.first().is_some_and(begins) {
+        return false;
+    }
+    MEDIA.iter().any(|magic| head.starts_with(magic)) || head.get(4..8) == Some(b"ftyp")
+}
+
+fn decode(alphabet: Alphabet, run: &[u8]) -> Vec<u8> {
+    let mut out = vec![0; run.len()];
+    let written = decode_into(alphabet, run, &mut out);
+    out.truncate(written);
+    out
+}
+
+/// Decodes into `out`, which is as long as the run; how many bytes came of it.
+fn decode_into(alphabet: Alphabet, run: &[u8], out: &mut [u8]) -> usize {
+    let (table, width): (&[u8; 256], u32) = match alphabet {
+        Alphabet::Hex => (&HEX, 4),
+        Alphabet::Base32 => (&BASE32, 5),
+        Alphabet::Base64 => (&BASE64, 6),
+    };
+    let (mut bits, mut count, mut written) = (0_u32, 0, 0);
+    for byte in run {
+        let value = table[usize::from(*byte)];
+        if value == NONE {
+            continue;
+        }
+        bits = bits << width | u32::from(value);
+        count += width;
+        if count >= 8 {
+            count -= 8;
+            out[written] = (bits >> count & 0xff) as u8;
+            written += 1;
+        }
+    }
+    written
+}
+
+/// No character of the alphabet.
+const NONE: u8 = 0xff;
+
+static HEX: [u8; 256] = {
+    let mut table = [NONE; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b'0'..=b'9' => byte as u8 - b'0',
+            b'a'..=b'f' => byte as u8 - b'a' + 10,
+            b'A'..=b'F' => byte as u8 - b'A' + 10,
+            _ => NONE,
+        };
+        byte += 1;
+    }
+    table
+};
+
+static BASE32: [u8; 256] = {
+    let mut table = [NONE; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b'A'..=b'Z' => byte as u8 - b'A',
+            b'a'..=b'z' => byte as u8 - b'a',
+            b'2'..=b'7' => byte as u8 - b'2' + 26,
+            _ => NONE,
+        };
+        byte += 1;
+    }
+    table
+};
+
+static BASE64: [u8; 256] = {
+    let mut table = [NONE; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b'A'..=b'Z' => byte as u8 - b'A',
+            b'a'..=b'z' => byte as u8 - b'a' + 26,
+            b'0'..=b'9' => byte as u8 - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => NONE,
+        };
+        byte += 1;
+    }
+    table
+};
+
+/// Whether all of `run` is hex, but for blanks and padding.
+pub(super) fn is_hex(run: &[u8]) -> bool {
+    run.iter().all(|byte| hex(*byte).is_some() || is_between(byte))
+}
+
+/// Whether all of `run` is base32 in one case, but for blanks and padding.
+pub(super) fn is_base32(run: &[u8]) -> bool {
+    let other = |b: &u8| matches!(b, b'2'..=b'7') || is_between(b);
+    run.iter().all(|b| b.is_ascii_uppercase() || other(b))
+        || run.iter().all(|b| b.is_ascii_lowercase() || other(b))
+}
+
+fn is_between(byte: &u8) -> bool {
+    byte.is_ascii_whitespace() || *byte == b'='
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(alphabet: Alphabet, run: &str) -> Option<String> {
+        match content(alphabet, run.as_bytes(), 1 << 20) {
+            Content::Text(text) => Some(String::from_utf8(text).expect("a reading is UTF-8")),
+            Content::Media | Content::Other => None,
+        }
+    }
+
+    #[test]
+    fn each_alphabet_is_read() {
+        let says = Some("hello, wide world?>".to_owned());
+        assert_eq!(text(Alphabet::Hex, "68656c6c6f2C207769646520776F726C643f3e"), says);
+        assert_eq!(text(Alphabet::Base32, "NBSWY3DPFQQHO2LEMUQHO33SNRSD6PQ"), says);
+        assert_eq!(text(Alphabet::Base64, "aGVsbG8sIHdpZGUgd29ybGQ/Pg=="), says);
+        assert_eq!(text(Alphabet::Base64, "aGVsbG8s\n  IHdpZGUg\n  d29ybGQ_Pg"), says);
+    }
+
+    #[test]
+    fn compressed_and_wide_text_is_read() {
+        let says = Some("hello hello hello hello\n".to_owned());
+        assert_eq!(text(Alphabet::Base64, "H4sIAAAAAAACA8tIzcnJV8hAJ7kAAIhZCxgAAAA="), says);
+        assert_eq!(text(Alphabet::Base64, "eJzLSM3JyVfIQCe5AHC+CLs="), says);
+        let wide: Vec<u8> = "hello wide".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let hex: String = wide.iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(text(Alphabet::Hex, &hex), Some("hello wide".to_owned()));
+    }
+
+    #[test]
+    fn a_compressed_text_grows_no_further_than_there_is_room() {
+        let packed = miniz_oxide::deflate::compress_to_vec_zlib(&[b'a'; 1 << 20], 9);
+        let hex: String = packed.iter().map(|b| format!("{b:02x}")).collect();
+        let Content::Text(text) = content(Alphabet::Hex, hex.as_bytes(), 1000) else { panic!("it is text") };
+        assert_eq!(text.len(), 1001);
+    }
+
+    #[test]
+    fn pictures_hashes_and_words_say_nothing() {
+        assert_eq!(content(Alphabet::Base64, b"iVBORw0KGgoAAAANSUhEUgAAAAEAAAAB", 99), Content::Media);
+        for (alphabet, run) in [
+            (Alphabet::Hex, "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"),
+            (Alphabet::Base64, "getElementsByClassNameAndTagName"),
+            (Alphabet::Base64, "usr/share/doc/libfoo/examples/README"),
+            (Alphabet::Base64, "8vRQwn2YtWq7gT0cP5hXzJ3kLmN6bA9d"),
+            (Alphabet::Base32, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"),
+        ] {
+            assert_eq!(content(alphabet, run.as_bytes(), 99), Content::Other, "{run}");
+        }
+    }
+}
