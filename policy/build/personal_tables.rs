@@ -91,19 +91,22 @@ impl PersonalTables {
     /// The tables as Rust.
     pub(crate) fn rust(mut self) -> String {
         self.forms.sort_by_key(|form| (form.signature, form.kind));
-        let mut filter = [0_u64; 16];
+        let mut filter = [0_u64; 64];
         let mut out = self.special;
         let _ = writeln!(out, "pub(super) static KINDS: &[Kind] = &[\n{}];", self.kinds);
         let _ = writeln!(out, "pub(super) static FORMS: &[WrittenForm] = &[");
         for FormRow { signature, classes, kind, confidence } in &self.forms {
-            let bit = (signature.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize;
-            filter[bit / 64] |= 1 << (bit % 64);
+            // The form, and all of its beginnings with the separator behind them.
+            for shift in (0..7).map(|groups| groups * 9).take_while(|shift| signature >> shift != 0) {
+                let bit = ((signature >> shift).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize;
+                filter[bit / 64] |= 1 << (bit % 64);
+            }
             let _ = writeln!(
                 out,
                 "    WrittenForm {{ signature: {signature:#x}, classes: &{classes:?}, kind: {kind}, confidence: Confidence::{confidence} }},"
             );
         }
-        let _ = writeln!(out, "];\npub(super) static FORM_FILTER: [u64; 16] = {filter:?};");
+        let _ = writeln!(out, "];\npub(super) static FORM_FILTER: [u64; 64] = {filter:?};");
         let classes: Vec<_> = self.classes.iter().map(|set| format!("CharSet({set:#x})")).collect();
         let _ = writeln!(out, "pub(super) static CLASSES: &[CharSet] = &[{}];", classes.join(", "));
         out

@@ -105,6 +105,9 @@ fn form(text: &[u8], first: &Range<usize>) -> Option<Alone> {
         }
         let Some(code) = separator_code(separator) else { break };
         signature |= code << 6;
+        if !may_be_form(signature) {
+            break;
+        }
         let start = group.end + 1;
         let count = text[start..].iter().take(COMPACT_MAX).take_while(|b| b.is_ascii_alphanumeric()).count();
         if count == 0 {
@@ -140,9 +143,9 @@ fn number_part<'c>(number: &super::Number, compact: &'c [u8]) -> &'c [u8] {
     number.prefixes.iter().find_map(|prefix| compact.strip_prefix(prefix.as_bytes())).unwrap_or(compact)
 }
 
-/// A look into a bit set before the table is searched.
+/// A look into a bit set before the table is searched: whether it may be a form or the beginning of one.
 fn may_be_form(signature: u64) -> bool {
-    let bit = (signature.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize;
+    let bit = (signature.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize;
     FORM_FILTER[bit / 64] >> (bit % 64) & 1 == 1
 }
 

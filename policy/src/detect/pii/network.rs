@@ -16,7 +16,8 @@ const ADDRESS_MAX: usize = 45;
 pub(super) fn address(text: &[u8], group: &Range<usize>) -> Option<Alone> {
     match text.get(group.end) {
         Some(b'.') => dotted(text, group).map(|span| low(IP, span)),
-        Some(b':' | b'-') => coloned(text, group),
+        Some(b':') => coloned(text, group),
+        Some(b'-') if group.len() == 2 => coloned(text, group),
         _ => None,
     }
 }
@@ -89,6 +90,10 @@ fn coloned(text: &[u8], group: &Range<usize>) -> Option<Alone> {
     }
     if value.len() == 17 {
         return is_mac(value).then(|| low(MAC, start..end));
+    }
+    let colons = memchr::memchr_iter(b':', value).count();
+    if colons != 7 && memchr::memmem::find(value, b"::").is_none() {
+        return None;
     }
     let address: Ipv6Addr = std::str::from_utf8(value).ok()?.parse().ok()?;
     is_global(address, value).then(|| low(IP, start..end))
