@@ -15,6 +15,8 @@ mod model;
 mod personal;
 #[path = "build/personal_tables.rs"]
 mod personal_tables;
+#[path = "build/phrases.rs"]
+mod phrases;
 #[path = "build/shapes.rs"]
 mod shapes;
 #[path = "build/tables.rs"]

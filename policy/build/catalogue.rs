@@ -9,6 +9,7 @@ use toml::de::DeTable;
 
 use crate::fields::{Field, Fields, Notes};
 use crate::personal::{self, Personal};
+use crate::phrases::{Near, near, phrases};
 use crate::shapes::{Segment, check_body, segment};
 
 /// One detector.
@@ -120,17 +121,6 @@ pub(crate) struct Form {
     pub(crate) confidence: &'static str,
     /// Name of the validator.
     pub(crate) check: &'static str,
-}
-
-/// An anchor and words of which one must follow.
-#[derive(Debug)]
-pub(crate) struct Near {
-    /// The anchor.
-    pub(crate) anchor: String,
-    /// Any of these.
-    pub(crate) words: Vec<String>,
-    /// At most so many bytes after the anchor.
-    pub(crate) within_bytes: u16,
 }
 
 impl Detector {
@@ -354,45 +344,6 @@ fn check(fields: &Fields<'_>, unless_given: &'static str, notes: &mut Notes<'_>)
     )
 }
 
-fn phrases(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Vec<Vec<(bool, Vec<String>)>> {
-    let Some(list) = fields.get("phrase") else { return Vec::new() };
-    let mut phrases = Vec::new();
-    for item in list.list(notes) {
-        let mut slots = Vec::new();
-        for (slot, start) in item.texts(notes) {
-            let (many, alternatives) = slot.strip_prefix('*').map_or((false, slot), |rest| (true, rest));
-            let words: Vec<String> = alternatives.split('|').map(|w| w.trim().to_owned()).collect();
-            // The first slot goes into the prefilter as it stands, so it may be two words that are rarer than one.
-            let first = slots.is_empty();
-            let plain = |c: char| c.is_ascii_lowercase() || (first && matches!(c, ' ' | '\'' | '’'));
-            if words.iter().any(|w| w.is_empty() || !w.chars().all(plain)) {
-                notes.at(start, "the words of a phrase are a-z, separated by `|`");
-            }
-            slots.push((many, words));
-        }
-        if slots.first().is_none_or(|(many, _)| *many) || slots.len() < 3 {
-            notes.at(item.start, "a phrase has at least three slots and starts with one that must be there");
-        }
-        phrases.push(slots);
-    }
-    phrases
-}
-
-fn near(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Vec<Near> {
-    let Some(list) = fields.get("near") else { return Vec::new() };
-    let mut all = Vec::new();
-    for item in list.list(notes) {
-        let Some(table) = item.table(&["anchor", "words", "within_bytes"], notes) else { continue };
-        let within = table.need("within_bytes", notes).and_then(|f| f.number(notes));
-        all.push(Near {
-            anchor: text_of(&table, "anchor", notes),
-            words: triggers(&table, "words", notes),
-            within_bytes: within.unwrap_or(0),
-        });
-    }
-    all
-}
-
 fn ranges(fields: &Fields<'_>, notes: &mut Notes<'_>) -> Vec<(String, String, Vec<u16>)> {
     let Some(list) = fields.need("range", notes) else { return Vec::new() };
     let mut ranges = Vec::new();
@@ -425,7 +376,7 @@ fn examples(fields: &Fields<'_>, key: &str, notes: &mut Notes<'_>) -> Vec<Exampl
 
 /// Words for the prefilter: ASCII, because it folds the case of ASCII only; three letters, because shorter ones
 /// would stop it everywhere.
-fn triggers(fields: &Fields<'_>, key: &str, notes: &mut Notes<'_>) -> Vec<String> {
+pub(crate) fn triggers(fields: &Fields<'_>, key: &str, notes: &mut Notes<'_>) -> Vec<String> {
     let Some(field) = fields.need(key, notes) else { return Vec::new() };
     let words = field.texts(notes);
     if words.is_empty() {
@@ -453,7 +404,7 @@ fn owned(words: Vec<(&str, usize)>) -> Vec<String> {
     words.into_iter().map(|(word, _)| word.to_owned()).collect()
 }
 
-fn text_of(fields: &Fields<'_>, key: &str, notes: &mut Notes<'_>) -> String {
+pub(crate) fn text_of(fields: &Fields<'_>, key: &str, notes: &mut Notes<'_>) -> String {
     fields.need(key, notes).and_then(|f| f.text(notes)).unwrap_or_default().to_owned()
 }
 

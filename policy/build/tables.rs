@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::automaton::{self, Automaton, HEAD_BYTES};
-use crate::catalogue::{Detector, Form, Near, ROLES, Rule};
+use crate::catalogue::{Detector, Form, ROLES, Rule};
 use crate::personal_tables::{PersonalTables, Seat};
+use crate::phrases::Near;
 use crate::shapes::{SETS, Segment, bits};
 
 /// The source text of all tables, and the rows of the prefilter, which are too many for source text.

@@ -9,6 +9,9 @@ mod fields;
 #[path = "../build/personal.rs"]
 #[expect(dead_code, reason = "the build script reads the tables, this test the examples")]
 mod personal;
+#[path = "../build/phrases.rs"]
+#[expect(dead_code, reason = "the build script reads the tables, this test the examples")]
+mod phrases;
 #[path = "../build/shapes.rs"]
 mod shapes;
 

@@ -96,7 +96,8 @@ impl<'f> KeyContext<'f> {
                 let named = !self.names.is_empty();
                 let of_members = named.then_some((self.names, token.depth + 1));
                 let outer = of_members.or_else(|| self.outer.filter(|o| token.depth >= o.1));
-                let around = (named && token.start < self.until).then_some((self.names, token.depth + 1, self.key));
+                let around =
+                    (named && token.start < self.until).then_some((self.names, token.depth + 1, self.key));
                 let beside = self.beside.filter(|b| token.depth >= b.1);
                 *self = Self { beside, around, outer, ..Self::default() }
             }

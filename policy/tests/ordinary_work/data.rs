@@ -54,7 +54,7 @@ pub(crate) fn lock_file(d: &mut Dice) -> String {
         .map(|_| {
             let (package, version) = (kebab(d), d.version());
             match kind {
-                0 => format!("[[package]]\nname = \"{package}\"\nversion = \"{version}\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\nchecksum = \"{}\"\n\n", d.hex(64)),
+                0 => format!("[[package]]\nname = \"{package}\"\nversion = \"{version}\"\nsource = \"registry+https://index.acme-labs.com/crates\"\nchecksum = \"{}\"\n\n", d.hex(64)),
                 1 => format!("    \"node_modules/{package}\": {{\n      \"version\": \"{version}\",\n      \"integrity\": \"sha512-{}==\"\n    }},\n", d.base64(86)),
                 2 => format!("{package}@^{version}:\n  version \"{version}\"\n  resolved \"https://registry.example.com/{package}-{version}.tgz#{}\"\n  integrity sha512-{}==\n\n", d.hex(40), d.base64(86)),
                 3 => format!("example.com/{package} v{version} h1:{}=\nexample.com/{package} v{version}/go.mod h1:{}=\n", d.base64(43), d.base64(43)),
