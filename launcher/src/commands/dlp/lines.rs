@@ -106,8 +106,8 @@ fn answer(engine: &Engine, least: Confidence, case: &Case) -> String {
         .iter()
         .map(|finding| Found {
             detector: &finding.detector,
-            start: characters(finding.raw.start),
-            end: characters(finding.raw.end),
+            start: characters(case.text.floor_char_boundary(finding.raw.start)),
+            end: characters(case.text.ceil_char_boundary(finding.raw.end)),
             confidence: word(finding.confidence),
         })
         .collect();

@@ -92,13 +92,15 @@ fn look(engine: &Engine, least: Confidence, name: String, bytes: &[u8]) -> Scann
 
 /// Line and column of a place, both from 1; columns in characters.
 fn place(text: &str, at: usize) -> (usize, usize) {
-    let before = &text[..at];
+    let before = &text[..text.floor_char_boundary(at)];
     let line_start = before.rfind('\n').map_or(0, |end| end + 1);
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
 fn length(one: &Scanned, finding: &Finding) -> usize {
-    one.text[finding.raw.clone()].chars().count()
+    let (start, end) =
+        (one.text.floor_char_boundary(finding.raw.start), one.text.ceil_char_boundary(finding.raw.end));
+    one.text[start..end].chars().count()
 }
 
 fn rows(one: &Scanned) -> impl Iterator<Item = Value> {
@@ -155,7 +157,8 @@ mod tests {
     #[test]
     fn places_are_counted_from_one_in_characters() {
         assert_eq!(place("abc", 0), (1, 1));
-        assert_eq!(place("é\nüx", 4), (2, 1), "é has two bytes");
-        assert_eq!(place("é\nüx", 6), (2, 2));
+        assert_eq!(place("é\nüx", 3), (2, 1), "é has two bytes");
+        assert_eq!(place("é\nüx", 5), (2, 2));
+        assert_eq!(place("é\nüx", 4), (2, 1), "within a character");
     }
 }

@@ -80,8 +80,11 @@ fn goes_on_alike(rest: &[u8], group: usize) -> bool {
     matches!(rest.first(), Some(b' ' | b'-' | b'.')) && group > 2 && next == group
 }
 
-/// Whether the group of digits at `at` follows another one: then a number does not begin here.
+/// Whether the group of digits at `at` follows another one, or the hours of a time: then a number does not begin here.
 fn follows_alike(text: &[u8], at: usize) -> bool {
+    if matches!(&text[..at], [.., digit, b':'] if digit.is_ascii_digit()) {
+        return true;
+    }
     let own = text[at..].iter().take(5).take_while(|b| b.is_ascii_digit()).count();
     let Some((b' ' | b'-' | b'.', head)) = text[..at].split_last() else { return false };
     own > 2 && head.iter().rev().take(own + 1).take_while(|b| b.is_ascii_digit()).count() == own
