@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::finding::{Confidence, Place};
 use super::stages::Source;
+use super::tables::{DETECTORS, GENERIC};
 use crate::wire::{Frame, Token, TokenKind};
 
 /// A hit, with what is kept of its value.
@@ -15,6 +16,23 @@ pub(super) struct Found {
     pub(super) span: Range<usize>,
     pub(super) length_class: u8,
     pub(super) hash: [u8; 8],
+}
+
+impl Found {
+    /// Whether only its place gives it away.
+    pub(super) fn is_generic(&self) -> bool {
+        matches!(self.source, Source::BuiltIn(detector) if GENERIC.contains(&detector))
+    }
+
+    /// Whether it has a vendor's own format.
+    fn is_format(&self) -> bool {
+        match self.source {
+            Source::BuiltIn(detector) => {
+                !self.is_generic() && DETECTORS[usize::from(detector)].name.starts_with("secret/")
+            }
+            Source::List(_) => false,
+        }
+    }
 }
 
 /// Sorts by place what was found from `from` on, and leaves out what lies within something found by the same detector:
@@ -50,6 +68,25 @@ pub(super) fn merge(found: &mut Vec<Found>, from: usize) {
         kept += 1;
     }
     found.truncate(kept);
+    give_way(found, from);
+}
+
+/// A vendor's own format says more than the place of a value: what only its place gave away gives way to it, also where
+/// the format shows in another reading alone. `found` is sorted from `from` on.
+fn give_way(found: &mut Vec<Found>, from: usize) {
+    let formats: Vec<Range<usize>> =
+        found[from..].iter().filter(|one| one.is_format()).map(|one| one.span.clone()).collect();
+    if formats.is_empty() {
+        return;
+    }
+    let mut tail = found.split_off(from);
+    tail.retain(|one| {
+        let before = formats.partition_point(|format| format.start < one.span.end);
+        // Formats that start before the end of it: few of them are longer than the ones behind them.
+        !(one.is_generic()
+            && formats[..before].iter().rev().take(4).any(|format| format.end > one.span.start))
+    });
+    found.append(&mut tail);
 }
 
 /// Fits what was found in a text, from `from` on, to the strings and numbers of the JSON that the text is: so that it

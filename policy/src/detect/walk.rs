@@ -332,6 +332,7 @@ impl Known for Sight<'_, '_> {
         // Few findings start before a run and end behind it.
         self.found[..before].iter().rev().take(4).any(|found| {
             found.confidence >= Confidence::Medium
+                && !found.is_generic()
                 && run.end <= found.span.end
                 && found.span.len() <= 2 * run.len()
         })
