@@ -1,6 +1,7 @@
 //! From a request to a running session: gather → plan → fence. Whatever fails, nothing is left half started.
 
 mod admission;
+mod demo;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -32,26 +33,7 @@ use admission::flags_allowed;
 pub(crate) use admission::{
     Question, START_METHOD, Starter, admit, admit_fetch, admit_start, choose_profile, flag_allowed,
 };
-
-/// Identity of the demo's rogue server, and the rule by which the demo approves it: `strict` starts nothing unknown.
-const DEMO_IDENTITY: &str = "demo:rogue-server";
-const DEMO_RULE: &str = r#"
-[[rule]]
-id = "demo-server"
-effect = "allow"
-servers = ["demo:rogue-server"]
-reason = "The demo approves its own rogue server, so that the other protections can be seen"
-"#;
-
-/// What `strict` itself puts on record alone: a rule that an organisation adds where no agent writes files back.
-const DEMO_DLP: &str = r#"
-[[dlp]]
-id = "secrets-to-clients"
-detect = ["secret/*"]
-direction = "to-client"
-action = "block"
-reason = "a credential must not reach the model"
-"#;
+use demo::{DEMO_IDENTITY, of_the_demo};
 
 /// Which policy a session is judged by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,11 +236,6 @@ fn entry_env(request: &Request, stand_in: Option<&packages::StandIn>, facts: &Fa
     let entry = request.id.as_deref().and_then(|id| clients::env_names(id, facts));
     let runner = stand_in.into_iter().flat_map(|stand_in| stand_in.set.iter().cloned());
     entry.unwrap_or_default().into_iter().chain(runner).collect()
-}
-
-fn of_the_demo(policy: StartingPolicy) -> Result<Policy, Failure> {
-    let dlp = if policy == StartingPolicy::Strict { DEMO_DLP } else { "" };
-    policies::starting(policy, &format!("{DEMO_RULE}{dlp}"))
 }
 
 /// What was decided about the server's own logins, if its profile names some.

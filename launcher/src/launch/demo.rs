@@ -1,0 +1,33 @@
+//! The policy of `demo`: a starting policy that lets the demo's own rogue server start.
+
+use stockade_policy::rules::Policy;
+
+use crate::cli::StartingPolicy;
+use crate::error::Failure;
+use crate::policies;
+
+/// Identity of the demo's rogue server, and the rule by which the demo approves it: `strict` starts nothing unknown.
+pub(super) const DEMO_IDENTITY: &str = "demo:rogue-server";
+const DEMO_RULE: &str = r#"
+[[rule]]
+id = "demo-server"
+effect = "allow"
+servers = ["demo:rogue-server"]
+reason = "The demo approves its own rogue server, so that the other protections can be seen"
+"#;
+
+/// What `strict` itself puts on record alone: a rule that an organisation adds where no agent writes files back.
+const DEMO_DLP: &str = r#"
+[[dlp]]
+id = "secrets-to-clients"
+detect = ["secret/*"]
+direction = "to-client"
+action = "block"
+reason = "a credential must not reach the model"
+"#;
+
+/// A starting policy with what the demo adds.
+pub(super) fn of_the_demo(policy: StartingPolicy) -> Result<Policy, Failure> {
+    let dlp = if policy == StartingPolicy::Strict { DEMO_DLP } else { "" };
+    policies::starting(policy, &format!("{DEMO_RULE}{dlp}"))
+}
