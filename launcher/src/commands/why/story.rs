@@ -115,7 +115,11 @@ impl Story<'_> {
         page.line("client", &client.into_iter().flatten().collect::<Vec<_>>().join("; "));
         page.line(
             "session",
-            &format!("{} of {}, profile {}", event.who("session"), event.who("user"), event.who("profile")),
+            &match event.who("profile") {
+                // A start that was refused came to none.
+                "" => format!("{} of {}", event.who("session"), event.who("user")),
+                profile => format!("{} of {}, profile {profile}", event.who("session"), event.who("user")),
+            },
         );
         page.line("event", &format!("{} (number {} of its file)", id(event), event.value["seq"]));
     }

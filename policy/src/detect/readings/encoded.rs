@@ -230,52 +230,28 @@ fn decode_into(alphabet: Alphabet, run: &[u8], out: &mut [u8]) -> usize {
 /// No character of the alphabet.
 const NONE: u8 = 0xff;
 
-static HEX: [u8; 256] = {
-    let mut table = [NONE; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = match byte as u8 {
-            b'0'..=b'9' => byte as u8 - b'0',
-            b'a'..=b'f' => byte as u8 - b'a' + 10,
-            b'A'..=b'F' => byte as u8 - b'A' + 10,
-            _ => NONE,
-        };
-        byte += 1;
-    }
-    table
-};
+static HEX: [u8; 256] = values(&[b"0123456789abcdef", b"0123456789ABCDEF"]);
+static BASE32: [u8; 256] =
+    values(&[b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"abcdefghijklmnopqrstuvwxyz234567"]);
+static BASE64: [u8; 256] = values(&[
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+]);
 
-static BASE32: [u8; 256] = {
+/// The value of each character in the spellings of an alphabet (RFC 4648).
+const fn values(spellings: &[&[u8]]) -> [u8; 256] {
     let mut table = [NONE; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = match byte as u8 {
-            b'A'..=b'Z' => byte as u8 - b'A',
-            b'a'..=b'z' => byte as u8 - b'a',
-            b'2'..=b'7' => byte as u8 - b'2' + 26,
-            _ => NONE,
-        };
-        byte += 1;
+    let mut spelling = 0;
+    while spelling < spellings.len() {
+        let mut value = 0;
+        while value < spellings[spelling].len() {
+            table[spellings[spelling][value] as usize] = value as u8;
+            value += 1;
+        }
+        spelling += 1;
     }
     table
-};
-
-static BASE64: [u8; 256] = {
-    let mut table = [NONE; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = match byte as u8 {
-            b'A'..=b'Z' => byte as u8 - b'A',
-            b'a'..=b'z' => byte as u8 - b'a' + 26,
-            b'0'..=b'9' => byte as u8 - b'0' + 52,
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => NONE,
-        };
-        byte += 1;
-    }
-    table
-};
+}
 
 /// Whether all of `run` is hex, but for blanks and padding.
 pub(super) fn is_hex(run: &[u8]) -> bool {
