@@ -232,6 +232,9 @@ pub struct DlpRule {
     pub servers: Vec<String>,
     /// Identity patterns it is not about (`except = { servers = [...] }`).
     pub except_servers: Vec<String>,
+    /// Tool patterns that a value may be put back for, on its way to the server that it came from (`action = "redact"`
+    /// towards the client only); empty means every tool of that server.
+    pub restore_to: Vec<String>,
     /// One sentence for people; a default is made from the action.
     pub reason: String,
     /// Line in its file, from 1.

@@ -12,6 +12,7 @@ mod hostile;
 mod lists;
 mod notifications;
 mod pins;
+mod placeholders;
 mod refusals;
 mod resources;
 mod rounds;

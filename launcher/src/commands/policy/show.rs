@@ -218,8 +218,13 @@ fn about_finding(rule: &DlpRule) -> String {
     } else {
         format!(" but{}", of(&rule.except_servers))
     };
+    let back = if rule.restore_to.is_empty() {
+        String::new()
+    } else {
+        format!(", put back for {} alone", rule.restore_to.join(", "))
+    };
     format!(
-        "{} {direction}, {} confidence{}{but}",
+        "{} {direction}, {} confidence{}{but}{back}",
         rule.detect.join(", "),
         word(&rule.confidence),
         of(&rule.servers)
@@ -258,6 +263,7 @@ fn as_json(policy: &Policy) -> Value {
         json!({
             "id": rule.id, "action": rule.action.word(), "detect": rule.detect, "direction": word(&rule.direction),
             "confidence": word(&rule.confidence), "servers": rule.servers, "except_servers": rule.except_servers,
+            "restore_to": rule.restore_to,
             "reason": rule.reason, "at": at(layer, rule.line),
         })
     });

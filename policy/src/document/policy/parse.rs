@@ -48,7 +48,7 @@ const BUILT_IN_IDS: [&str; 7] =
 // is silently passed over makes a rule wider than its author wrote it.
 const TOP_NOT_YET: &[&str] =
     &["pins", "net", "egress", "suppress", "detector", "detectors", "fingerprints", "approvals"];
-const DLP_NOT_YET: &[&str] = &["when", "tools", "prompts", "masking", "restore", "until", "may_relax"];
+const DLP_NOT_YET: &[&str] = &["when", "tools", "prompts", "masking", "until", "may_relax"];
 const DEFAULTS_NOT_YET: &[&str] = &["pins", "network", "may_relax", "upload"];
 
 /// Sizes of frames: a handshake must fit, and offsets are 32 bits wide.
@@ -203,6 +203,15 @@ fn dlp_rule(
     let servers = identity_patterns(r, &servers);
     let except_servers = except(r, &mut s);
     let reason = s.string(r, "reason").and_then(|text| sentence(r, text));
+    let restore_at = s.value("restore_to").map(|node| node.at);
+    let restore_to = owned(s.names(r, "restore_to"));
+    if let Some(at) = restore_at
+        && (action.is_some_and(|action| action != Content::Redact) || direction == Directions::ToServer)
+    {
+        let what = "`restore_to` is about values that were redacted towards the client";
+        let remedy = "write it in a rule with `action = \"redact\"`, and no `direction` or `to-client`";
+        r.wrong(at, what, Some(remedy.to_owned()));
+    }
     s.close(r, DLP_NOT_YET);
     let action = action?;
     Some(DlpRule {
@@ -213,6 +222,7 @@ fn dlp_rule(
         confidence,
         servers,
         except_servers,
+        restore_to,
         reason: reason.unwrap_or_else(|| default_reason(action).to_owned()),
         line,
     })

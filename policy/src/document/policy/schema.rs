@@ -189,6 +189,13 @@ fn dlp() -> Vec<Key> {
         key("confidence", Optional, words(CONFIDENCES), "Weaker findings are not this rule's"),
         servers(),
         key("except", Optional, Form::Table(except), "Whom it is not about"),
+        key(
+            "restore_to",
+            Optional,
+            Form::Texts,
+            "Tools that a value redacted towards the client may be put back for, on its way to the server that it came \
+             from; all of that server unless said",
+        ),
         key("reason", Optional, Form::Text(None), "One sentence for users and models"),
     ]
 }
