@@ -1,5 +1,7 @@
 //! Answers: only to requests that wait, once each, searched like everything else.
 
+use std::borrow::Cow;
+
 use super::access::stricter;
 use super::action::{Peer, Turn};
 use super::catalogue::{ItemKind, claim};
@@ -74,6 +76,10 @@ impl Mediator {
         let judged = match edits.is_empty() {
             true => self.judge(frame, scan, (state.as_slice(), turn.direction())),
             false => self.judge_edited(frame, edits, scan, (state.as_slice(), turn.direction())),
+        };
+        let judged = match (turn.from, outcome) {
+            (Peer::Server, Outcome::Result(_)) => self.fit_output(judged, self.tool_of(&entry).as_deref()),
+            _ => judged,
         };
         let Judged { content, reason, would_have, rewritten, findings } = judged;
         let mut verdict = Verdict { access: Access::Allow, content, reason, would_have };
@@ -205,6 +211,19 @@ impl Mediator {
         }
     }
 
+    /// The tool of the server that an answer is the result of.
+    fn tool_of<'e>(&'e self, entry: &'e Entry) -> Option<Cow<'e, str>> {
+        match (&*entry.method, &entry.is_for) {
+            ("tools/call", Use::Call(target)) => Some(Cow::Borrowed(&*target.name)),
+            ("tools/call", _) => Some(Cow::Borrowed(entry.item.as_deref().unwrap_or_default())),
+            ("tasks/result", Use::Task(id)) => match self.tasks.get(Peer::Client, id) {
+                Some(Work::Item(ItemKind::Tool, name)) => Some(Cow::Borrowed(&**name)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// What the one who asked gets in the place of an answer that is held back.
     fn withheld(
         &self,
@@ -218,14 +237,7 @@ impl Mediator {
             None => &*entry.method,
         };
         let text = reply::sentence(verdict, About { what, answer: true, found, code });
-        let is_tools = match (&*entry.method, &entry.is_for) {
-            ("tools/call", _) => true,
-            ("tasks/result", Use::Task(id)) => {
-                matches!(self.tasks.get(from.other(), id), Some(Work::Item(ItemKind::Tool, _)))
-            }
-            _ => false,
-        };
-        if from == Peer::Server && is_tools {
+        if from == Peer::Server && self.tool_of(entry).is_some() {
             reply::tool_denial(id.raw, entry.era, verdict, &text, code)
         } else {
             reply::denial(id.raw, verdict, &text, code)

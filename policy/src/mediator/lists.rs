@@ -44,6 +44,7 @@ pub(super) struct List {
 
 /// One definition of a list.
 struct Definition<'f> {
+    node: Node,
     span: Range<usize>,
     name: Option<Cow<'f, str>>,
     annotations: Option<Annotations>,
@@ -147,6 +148,7 @@ impl Mediator {
         let definitions: Vec<Definition<'_>> = frame
             .elements(array)
             .map(|element| Definition {
+                node: element,
                 span: frame.span(element),
                 name: frame.get(element, list.kind.key()).and_then(|name| frame.text(name)),
                 annotations: match list.kind {
@@ -205,6 +207,7 @@ impl Mediator {
         for definition in definitions {
             let Some(name) = definition.name.as_deref() else { continue };
             self.pin_tool(name, frame.bytes.get(definition.span.clone()).unwrap_or_default());
+            self.note_output(frame, name, definition.node);
             let skeleton = skeleton(name);
             match here.get(&skeleton) {
                 Some(other) if *other != name => alike.extend([name.to_owned(), (*other).to_owned()]),

@@ -20,6 +20,7 @@ mod failed;
 mod lists;
 mod mint;
 mod notifications;
+mod outputs;
 mod pending;
 mod pins;
 mod record;

@@ -7,6 +7,7 @@ use super::asked::note_told;
 use super::catalogue::{Catalogue, Claims};
 use super::ending::Endings;
 use super::mint::Mint;
+use super::outputs::Outputs;
 use super::pending::{Entry, Era, Owner, Pending, Use};
 use super::pins::Seen;
 use super::record::{Record, RecordKind};
@@ -53,6 +54,7 @@ pub struct Mediator {
     pub(super) seen: Seen,
     pub(super) tasks: Tasks,
     pub(super) vault: Vault,
+    pub(super) outputs: Outputs,
     pub(super) restoring: Restoring,
 }
 
@@ -96,6 +98,7 @@ impl Mediator {
             seen: Seen::default(),
             tasks: Tasks::default(),
             vault: Vault::default(),
+            outputs: Outputs::default(),
             restoring: Restoring::Nothing,
         };
         mediator.ask_about();

@@ -11,6 +11,7 @@ mod features;
 mod hostile;
 mod lists;
 mod notifications;
+mod outputs;
 mod pins;
 mod placeholders;
 mod refusals;

@@ -1,5 +1,6 @@
 //! What happens to messages, end to end: real servers, real client SDKs, scripted servers for the rest.
 
 mod denials;
+mod outputs;
 mod round_trips;
 mod spine;
