@@ -63,7 +63,7 @@ pub fn redact(
 ) -> Result<Redaction, NotRedactable> {
     for finding in findings {
         match finding.place {
-            Place::Text => {}
+            Place::Text | Place::Continued => {}
             Place::Key => return Err(NotRedactable::Key),
             Place::Number if quote(frame, finding).is_some() => {}
             Place::Number => return Err(NotRedactable::Number),

@@ -412,6 +412,9 @@ pub struct FindingLine {
     pub hash: String,
     /// JSON Pointer of the value that holds it.
     pub at: String,
+    /// It began in an earlier message or text: this one holds the rest.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub continued: bool,
 }
 
 impl Decision {
@@ -437,6 +440,7 @@ impl Decision {
             length_class: finding.length_class,
             hash: String::from_utf8_lossy(&finding.hash).into_owned(),
             at: record.pointers.get(n).cloned().unwrap_or_default(),
+            continued: finding.place == stockade_policy::detect::Place::Continued,
         };
         Self {
             verdict: if refused { "refused" } else { record.verdict.word() },

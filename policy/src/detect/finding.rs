@@ -25,6 +25,8 @@ pub enum Place {
     Key,
     /// A number.
     Number,
+    /// The start of a string that goes on what an earlier text began: the finding is of both, its place that of the later part.
+    Continued,
 }
 
 /// One thing found. Never holds the value itself.

@@ -78,6 +78,9 @@ impl Mediator {
         let mut findings = std::mem::take(&mut self.findings);
         findings.clear();
         let end = self.engine.scan_for(self.wanted(direction), frame, &mut findings);
+        if self.without != Without::Dlp {
+            self.scan_across(frame, direction, &mut findings);
+        }
         let mut ruled: Vec<Ruled> = Vec::new();
         let mut rulings: Vec<Rc<Ruling<Content>>> = Vec::new();
         for finding in findings.drain(..) {

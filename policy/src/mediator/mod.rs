@@ -5,6 +5,7 @@
 //! handshake and the stateless one, may be spoken in one session, so nothing waits for an `initialize`.
 
 mod access;
+mod across;
 mod action;
 mod announce;
 mod answers;

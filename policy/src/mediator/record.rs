@@ -169,7 +169,7 @@ pub(super) fn cut(text: &str, chars: usize) -> &str {
 fn pointer(frame: &Frame<'_>, engine: &Engine, finding: &Finding) -> String {
     let start = match finding.place {
         Place::Key => object_around(frame, &finding.token),
-        Place::Text | Place::Number => finding.raw.start,
+        Place::Text | Place::Number | Place::Continued => finding.raw.start,
     };
     let pointer = frame.pointer(start);
     if pointer.len() > SHOWN_BYTES_MAX {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::across::Trail;
 use super::action::{Action, Now, Peer, SessionFacts, Turn, Waiting, Without};
 use super::asked::note_told;
 use super::catalogue::{Catalogue, Claims};
@@ -54,6 +55,7 @@ pub struct Mediator {
     pub(super) seen: Seen,
     pub(super) tasks: Tasks,
     pub(super) vault: Vault,
+    pub(super) trail: Trail,
     pub(super) outputs: Outputs,
     pub(super) restoring: Restoring,
 }
@@ -98,6 +100,7 @@ impl Mediator {
             seen: Seen::default(),
             tasks: Tasks::default(),
             vault: Vault::default(),
+            trail: Trail::default(),
             outputs: Outputs::default(),
             restoring: Restoring::Nothing,
         };
@@ -136,6 +139,7 @@ impl Mediator {
         if from == Peer::Server && !may_be_json(line) {
             return self.noise(line, &mut turn);
         }
+        self.trail.begin(from.direction());
         // The frame borrows from the parser, so the parser leaves `self` for as long as the frame lives.
         let mut parser = std::mem::take(&mut self.parser);
         match parser.parse(line, from.direction(), self.limits(from)) {

@@ -1,5 +1,6 @@
 //! The mediator as its peers see it: lines in, lines and records out.
 
+mod across;
 mod announce;
 mod answers;
 mod approvals;
