@@ -22,7 +22,7 @@ use super::tables::{
     GenericTrigger, HIDDEN, KINDS, RULES, Rule,
 };
 use super::window::Formed;
-use super::{armour, email, hidden, jwt, phrase, pii, vendor, window};
+use super::{armour, dotted, email, hidden, jwt, phrase, pii, vendor, window};
 
 /// How far before a value its context is looked for.
 const CONTEXT_BYTES: usize = 48;
@@ -94,6 +94,7 @@ impl<'e> Stages<'e> {
         self.at_digits(subject)?;
         self.at_forms(subject.text)?;
         self.at_signs(subject)?;
+        self.at_dots(subject.text)?;
         self.hidden(subject.text)?;
         self.custom_words(subject.text)
     }
@@ -330,6 +331,15 @@ impl<'e> Stages<'e> {
                 let sure = has_context(EMAIL.detector, subject, span.start);
                 let confidence = if sure { Confidence::High } else { Confidence::Medium };
                 self.push(built_in(EMAIL.detector, confidence, span))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn at_dots(&mut self, text: &[u8]) -> Result<(), Spent> {
+        for at in memchr::memchr_iter(b'.', text) {
+            if let Some((confidence, span)) = dotted::token(text, at) {
+                self.push(built_in(dotted::DETECTOR, confidence, span))?;
             }
         }
         Ok(())

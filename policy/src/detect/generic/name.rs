@@ -51,7 +51,7 @@ const KEY_HEADS: &[u32] = hashes! {
 };
 const KEY_WORDS: &[u32] = hashes! {
     apikey appkey secretkey accesskey authkey privatekey masterkey apikeys accountkey licensekey
-    sharedkey clientkey encryptionkey signingkey
+    sharedkey clientkey encryptionkey signingkey functionkey
 };
 /// Words that deny a secret wherever they stand in the name.
 const NEVER: &[u32] = hashes! {
