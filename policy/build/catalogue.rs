@@ -152,6 +152,7 @@ pub(crate) const ROLES: &[(&str, &str, &str)] = &[
     ("sql", "Sql", "Sql"),
     ("pgpass", "Pgpass", "Pgpass"),
     ("hash", "Hash", "Hash"),
+    ("manifest", "Manifest", "Manifest"),
 ];
 
 /// All detectors of a folder, or every mistake in it.

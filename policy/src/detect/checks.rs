@@ -1,7 +1,7 @@
 //! Validators of values that have no prefix, or too short a one: letters and digits as a generator deals them, and
 //! check sums.
 
-use super::false_positive::is_made_up;
+use super::false_positive::{Origin, has_long_run, origin};
 
 /// Of so many characters at least one is a digit: in base 62 one in six is.
 const CHARACTERS_PER_DIGIT: usize = 24;
@@ -10,21 +10,26 @@ const CHARACTERS_PER_SEPARATOR: usize = 5;
 /// Fewest distinct digits of a value that has only digits.
 const DISTINCT_DIGITS_MIN: u32 = 5;
 
-/// Whether a generator may have dealt it: letters and digits, not made up, and no chain of words.
-pub(super) fn is_key_like(value: &[u8]) -> bool {
+/// Where a value seems to come from that a generator may have dealt: letters and digits, and no chain of words. What no
+/// generator would deal stands for something else.
+pub(super) fn origin_of_key(value: &[u8]) -> Origin {
     let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
     let letters = value.iter().filter(|b| b.is_ascii_alphabetic()).count();
     let separators = value.len() - digits - letters;
     if letters == 0 {
         let distinct = value.iter().fold(0_u16, |seen, b| seen | 1 << (b & 15)).count_ones();
-        return distinct >= DISTINCT_DIGITS_MIN && !is_made_up(value);
+        return if distinct >= DISTINCT_DIGITS_MIN { origin(value) } else { Origin::StandIn };
     }
     // Without a digit, capitals and small letters are half and half; in names of code one in five is a capital.
     let capitals = value.iter().filter(|b| b.is_ascii_uppercase()).count();
     let is_random_case = capitals * 4 >= value.len() && (letters - capitals) * 4 >= value.len();
-    (digits * CHARACTERS_PER_DIGIT >= value.len() || is_random_case)
-        && separators * CHARACTERS_PER_SEPARATOR <= value.len()
-        && !is_made_up(value)
+    let is_dealt = digits * CHARACTERS_PER_DIGIT >= value.len() || is_random_case;
+    // The letters of hexadecimal numbers make no words, nor do those that count.
+    let is_no_word = value.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-') || has_long_run(value);
+    if separators * CHARACTERS_PER_SEPARATOR > value.len() || !(is_dealt || is_no_word) {
+        return Origin::StandIn;
+    }
+    if is_dealt { origin(value) } else { origin(value).min(Origin::Invented) }
 }
 
 /// Whether the base32 text (RFC 4648, section 6, no padding) ends with the CRC-16/XMODEM of the bytes before, low byte
@@ -74,7 +79,7 @@ mod tests {
             "1208467391850274",
             "1b4e28ba-2fa1-41d2-883f-0016d3cca427",
         ] {
-            assert!(is_key_like(key.as_bytes()), "{key}");
+            assert_eq!(origin_of_key(key.as_bytes()), Origin::Drawn, "{key}");
         }
     }
 
@@ -85,7 +90,7 @@ mod tests {
             "00000000000000001111111111111111",
             "notificationChannelConfigurations",
         ] {
-            assert!(!is_key_like(words.as_bytes()), "{words}");
+            assert_eq!(origin_of_key(words.as_bytes()), Origin::StandIn, "{words}");
         }
     }
 

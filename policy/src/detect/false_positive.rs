@@ -2,22 +2,20 @@
 //!
 //! A random token of 36 characters out of 62 has about 27 distinct ones, and a run of eight equal or consecutive
 //! characters, or one of the words below in one case, less than once in ten thousand.
+//!
+//! Not all that was made up is harmless: somebody types `abcdef1234567890` where a system lets him choose, and people
+//! write over a part of a real token before they paste it. So what has a vendor's exact form and only counts or repeats
+//! is a finding of low confidence; what says that it stands for something else is none.
 
-/// Words of made-up values. They count in lower or in upper case, not mixed, as they would stand in a random token.
-const WORDS: &[&str] = &[
+/// Words of values that stand for another one. They count in lower or in upper case, not mixed, as they would stand in a
+/// random token.
+const STAND_INS: &[&str] = &[
     "changeme",
-    "deadbeef",
-    "dummy",
     "example",
-    "fake",
-    "foobar",
     "insert",
-    "mytoken",
-    "notreal",
     "placeholder",
     "redacted",
     "replace",
-    "sample",
     "yourapi",
     "yourkey",
     "yoursecret",
@@ -27,27 +25,50 @@ const WORDS: &[&str] = &[
     "_here",
     "-here",
 ];
-/// With what they begin, in either case.
-const FIRST_LETTERS: [bool; 128] = {
-    let (mut first, mut at) = ([false; 128], 0);
-    while at < WORDS.len() {
-        let letter = WORDS[at].as_bytes()[0];
-        first[letter as usize] = true;
-        first[letter.to_ascii_uppercase() as usize] = true;
-        at += 1;
-    }
-    first
-};
+/// Words of values that were made up.
+const INVENTED: &[&str] = &["deadbeef", "dummy", "fake", "foobar", "mytoken", "notreal", "sample"];
+/// With what the words of both lists begin, in either case.
+const FIRST_LETTERS: [bool; 128] = first_letters(INVENTED, first_letters(STAND_INS, [false; 128]));
 /// Fewest distinct characters of a random value of 16 characters or more.
 pub(super) const DISTINCT_MIN: u32 = 7;
 /// So many equal or consecutive characters in a row are made up.
 const RUN_MAX: usize = 8;
 /// So many of these in a row as well, for they are what people write for "some characters".
 const MASK_RUN_MAX: usize = 4;
+/// Beside a run of one character, so many others, and so many different ones, are more than a frame around it.
+const BESIDES_MIN: usize = 16;
+const BESIDES_DISTINCT_MIN: u32 = 12;
 
-/// Whether the value looks made up.
+/// Where a value seems to come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Origin {
+    /// It says that it stands for another value: `EXAMPLE`, `xxxx`, one character again and again.
+    StandIn,
+    /// Somebody made it up, or wrote over a part of it: it counts, it repeats, it says `fake`.
+    Invented,
+    /// By chance.
+    Drawn,
+}
+
+/// Where the value seems to come from.
+pub(super) fn origin(value: &[u8]) -> Origin {
+    if is_masked(value) || holds_word(value, STAND_INS) {
+        return Origin::StandIn;
+    }
+    if has_long_run(value) || is_monotonous(value) || holds_word(value, INVENTED) {
+        return Origin::Invented;
+    }
+    Origin::Drawn
+}
+
+/// Whether the value looks made up, in one way or the other.
 pub(super) fn is_made_up(value: &[u8]) -> bool {
-    has_long_run(value) || (value.len() >= 16 && distinct(value) < DISTINCT_MIN) || names_itself(value)
+    origin(value) != Origin::Drawn
+}
+
+/// Whether one of the words of made-up values stands in it.
+pub(super) fn names_itself(value: &[u8]) -> bool {
+    holds_word(value, STAND_INS) || holds_word(value, INVENTED)
 }
 
 /// Upper case, lower case, digits, and not only hex digits: what tells a base64 secret from a hash or a path. One in a
@@ -65,26 +86,55 @@ pub(super) fn distinct(value: &[u8]) -> u32 {
     value.iter().fold(0_u128, |seen, b| seen | 1 << (b & 127)).count_ones()
 }
 
-fn has_long_run(value: &[u8]) -> bool {
+/// Whether a part of it counts up or down, in whatever case, or repeats a character.
+pub(super) fn has_long_run(value: &[u8]) -> bool {
     let (mut same, mut up, mut down) = (1, 1, 1);
     for pair in value.windows(2) {
+        let pair = [pair[0].to_ascii_lowercase(), pair[1].to_ascii_lowercase()];
         same = if pair[0] == pair[1] { same + 1 } else { 1 };
-        up = if pair[0].checked_add(1) == Some(pair[1]) || pair == b"90" { up + 1 } else { 1 };
-        down = if pair[1].checked_add(1) == Some(pair[0]) || pair == b"09" { down + 1 } else { 1 };
-        let masked = matches!(pair[1], b'x' | b'X' | b'*' | b'.') && same >= MASK_RUN_MAX;
-        if masked || same.max(up).max(down) >= RUN_MAX {
+        up = if pair[0].checked_add(1) == Some(pair[1]) || pair == *b"90" { up + 1 } else { 1 };
+        down = if pair[1].checked_add(1) == Some(pair[0]) || pair == *b"09" { down + 1 } else { 1 };
+        if same.max(up).max(down) >= RUN_MAX {
             return true;
         }
     }
     false
 }
 
-/// Whether one of the words of made-up values stands in it.
-pub(super) fn names_itself(value: &[u8]) -> bool {
+/// Whether a part of it is covered (`xxxx`), or another character again and again is nearly all of it. What has enough
+/// besides may have the character for another reason: zero bytes in base64, numbers that are filled up.
+fn is_masked(value: &[u8]) -> bool {
+    let same = |run: &[u8]| run.iter().all(|b| *b == run[0]);
+    if value.windows(MASK_RUN_MAX).any(|run| matches!(run[0], b'x' | b'X' | b'*' | b'.') && same(run)) {
+        return true;
+    }
+    let Some(run) = value.windows(RUN_MAX).find(|run| same(run)) else { return false };
+    let besides = value.iter().filter(|b| **b != run[0]);
+    let (count, seen) = besides.fold((0, 0_u128), |(count, seen), b| (count + 1, seen | 1 << (b & 127)));
+    count < BESIDES_MIN || seen.count_ones() < BESIDES_DISTINCT_MIN || count * 2 < value.len()
+}
+
+/// Whether it has fewer characters than chance would give it. Digits alone are never many.
+fn is_monotonous(value: &[u8]) -> bool {
+    value.len() >= 16 && distinct(value) < DISTINCT_MIN && !value.iter().all(u8::is_ascii_digit)
+}
+
+const fn first_letters(words: &[&str], mut first: [bool; 128]) -> [bool; 128] {
+    let mut at = 0;
+    while at < words.len() {
+        let letter = words[at].as_bytes()[0];
+        first[letter as usize] = true;
+        first[letter.to_ascii_uppercase() as usize] = true;
+        at += 1;
+    }
+    first
+}
+
+fn holds_word(value: &[u8], words: &[&str]) -> bool {
     (0..value.len()).any(|at| {
         let rest = &value[at..];
         FIRST_LETTERS[usize::from(rest[0] & 127)]
-            && WORDS.iter().any(|word| {
+            && words.iter().any(|word| {
                 // The first character decides almost always, so the rest is hardly ever compared.
                 let word = word.as_bytes();
                 rest[0].to_ascii_lowercase() == word[0]
@@ -116,6 +166,21 @@ mod tests {
             "Zk3-XXXX-9aQ",
         ] {
             assert!(is_made_up(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_stands_for_a_value_is_told_from_what_somebody_invented() {
+        for value in ["IOSFODNN7EXAMPLE", "aXXXXXXXXXXXXb1", "aaaaaaaabbbbbbbb", "insert_token_abcdefghi"] {
+            assert_eq!(origin(value.as_bytes()), Origin::StandIn, "{value}");
+        }
+        for value in [
+            "abcdef1234567890abcdef1234567890",
+            "9fakef31cc2a9b0d",
+            "abbaabbaabbaabba",
+            "AAAAAAAAAAq7Zt2LxW9vBn4KdR",
+        ] {
+            assert_eq!(origin(value.as_bytes()), Origin::Invented, "{value}");
         }
     }
 

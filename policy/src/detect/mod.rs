@@ -9,6 +9,7 @@ mod budget;
 mod card;
 mod checks;
 mod context;
+mod dotted;
 mod email;
 mod engine;
 mod false_positive;

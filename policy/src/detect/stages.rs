@@ -11,7 +11,7 @@ use super::card::{self, CardForm};
 use super::checks;
 use super::context::NameSet;
 use super::engine::Wanted;
-use super::false_positive::{is_made_up, is_mixed};
+use super::false_positive::{Origin, is_mixed, origin};
 use super::finding::Confidence;
 use super::generic::Generic;
 use super::keywords::Keywords;
@@ -22,7 +22,7 @@ use super::tables::{
     GenericTrigger, HIDDEN, KINDS, RULES, Rule,
 };
 use super::window::Formed;
-use super::{armour, email, hidden, jwt, phrase, pii, vendor, window};
+use super::{armour, dotted, email, hidden, jwt, phrase, pii, vendor, window};
 
 /// How far before a value its context is looked for.
 const CONTEXT_BYTES: usize = 48;
@@ -94,6 +94,7 @@ impl<'e> Stages<'e> {
         self.at_digits(subject)?;
         self.at_forms(subject.text)?;
         self.at_signs(subject)?;
+        self.at_dots(subject.text)?;
         self.hidden(subject.text)?;
         self.custom_words(subject.text)
     }
@@ -133,11 +134,8 @@ impl<'e> Stages<'e> {
                     Rule::Form(_) => None,
                     Rule::Assignment(rule) => {
                         self.names.insert(rule.slot);
-                        self.assignment(
-                            rule,
-                            subject.text,
-                            window::assigned(rule.value, subject.text, hit.end),
-                        )?
+                        let span = window::assigned(rule.value, subject.text, hit.end);
+                        self.assignment(rule, subject.text, span.map(|span| (span, rule.confidence)))?
                     }
                     Rule::Vendor(rule) => {
                         if vendor::is_name(subject.text, &hit) {
@@ -145,7 +143,8 @@ impl<'e> Stages<'e> {
                         }
                         let (span, looked_at) = vendor::value(rule.value, subject.text, &hit);
                         self.budget.spend(looked_at)?;
-                        self.assignment(rule, subject.text, span)?
+                        let announced = span.map(|(span, most)| (span, rule.confidence.min(most)));
+                        self.assignment(rule, subject.text, announced)?
                     }
                     Rule::Armour { detector, confidence } if exact && hit.start >= armoured_to => {
                         armour::private_key(subject.text, &hit).map(|span| {
@@ -199,8 +198,10 @@ impl<'e> Stages<'e> {
             (&text[span.clone()], &text[body_start..span.end], &text[body_start..own_end]);
         // Whoever writes `xxxxxxxx` behind a token does not make it up.
         let own = if own.len() >= OWN_BYTES_MIN { own } else { body };
-        Ok((passes(form.check, value, (body, own)) && !is_known(form.detector, value))
-            .then(|| built_in(form.detector, form.confidence, span)))
+        let confidence = confidence(form.confidence, form.check, value, (body, own));
+        Ok(confidence
+            .filter(|_| !is_known(form.detector, value))
+            .map(|sure| built_in(form.detector, sure, span)))
     }
 
     /// The text as the value of a key whose name was recognised.
@@ -208,7 +209,8 @@ impl<'e> Stages<'e> {
         for slot in subject.names.slots() {
             let rule = ASSIGNED.get(usize::from(slot)).and_then(|rule| RULES.get(usize::from(*rule)));
             if let Some(Rule::Assignment(rule) | Rule::Vendor(rule)) = rule {
-                let found = self.assignment(rule, subject.text, window::whole(rule.value, subject.text))?;
+                let span = window::whole(rule.value, subject.text).map(|span| (span, rule.confidence));
+                let found = self.assignment(rule, subject.text, span)?;
                 found.map_or(Ok(()), |hit| self.push(hit))?;
             }
         }
@@ -295,13 +297,15 @@ impl<'e> Stages<'e> {
         &mut self,
         rule: &Assignment,
         text: &[u8],
-        span: Option<Range<usize>>,
+        announced: Option<(Range<usize>, Confidence)>,
     ) -> Result<Option<Hit>, Spent> {
-        let Some(span) = span else { return Ok(None) };
+        let Some((span, most)) = announced else { return Ok(None) };
         self.budget.spend(span.len())?;
         let value = &text[span.clone()];
-        Ok((passes(rule.check, value, (value, value)) && !is_known(rule.detector, value))
-            .then(|| built_in(rule.detector, rule.confidence, span)))
+        let confidence = confidence(most, rule.check, value, (value, value));
+        Ok(confidence
+            .filter(|_| !is_known(rule.detector, value))
+            .map(|sure| built_in(rule.detector, sure, span)))
     }
 
     fn at_digits(&mut self, subject: &Subject<'_>) -> Result<(), Spent> {
@@ -327,6 +331,15 @@ impl<'e> Stages<'e> {
                 let sure = has_context(EMAIL.detector, subject, span.start);
                 let confidence = if sure { Confidence::High } else { Confidence::Medium };
                 self.push(built_in(EMAIL.detector, confidence, span))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn at_dots(&mut self, text: &[u8]) -> Result<(), Spent> {
+        for at in memchr::memchr_iter(b'.', text) {
+            if let Some((confidence, span)) = dotted::token(text, at) {
+                self.push(built_in(dotted::DETECTOR, confidence, span))?;
             }
         }
         Ok(())
@@ -367,15 +380,28 @@ fn card_hit(subject: &Subject<'_>, span: Range<usize>, form: CardForm) -> Hit {
     built_in(CARD.detector, confidence, span)
 }
 
-/// Validator and false-positive stage of values with a shape: `own` is what surely belongs to the value.
-fn passes(check: Check, value: &[u8], (body, own): (&[u8], &[u8])) -> bool {
-    match check {
-        Check::None => true,
-        Check::Random => !is_made_up(own),
-        Check::Mixed => is_mixed(body) && !is_made_up(own),
-        Check::Key => checks::is_key_like(own),
-        Check::Jwt => jwt::is_json_web_token(value),
-        Check::Base32Crc16 => checks::ends_with_crc16(value),
+/// Validator and false-positive stage of values with a shape: `own` is what surely belongs to the value. What has the
+/// shape but was made up is of low confidence.
+fn confidence(
+    most: Confidence,
+    check: Check,
+    value: &[u8],
+    (body, own): (&[u8], &[u8]),
+) -> Option<Confidence> {
+    let origin = match check {
+        Check::None => Origin::Drawn,
+        Check::Random => origin(own),
+        Check::Mixed if !is_mixed(body) => return None,
+        Check::Mixed => origin(own),
+        Check::Key => checks::origin_of_key(own),
+        Check::Jwt if !jwt::is_json_web_token(value) => return None,
+        Check::Base32Crc16 if !checks::ends_with_crc16(value) => return None,
+        Check::Jwt | Check::Base32Crc16 => Origin::Drawn,
+    };
+    match origin {
+        Origin::Drawn => Some(most),
+        Origin::Invented => Some(Confidence::Low),
+        Origin::StandIn => None,
     }
 }
 

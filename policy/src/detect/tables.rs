@@ -152,6 +152,7 @@ pub(super) enum GenericRole {
     Sql,
     Pgpass,
     Hash,
+    Manifest,
 }
 
 /// Where a generic detector looks at a hit.
@@ -173,6 +174,8 @@ pub(super) enum GenericTrigger {
     Pgpass,
     /// `$2b$` and the like.
     Hash,
+    /// `kind: Secret`
+    Manifest,
 }
 
 /// Payment cards.

@@ -8,6 +8,9 @@
 
 use std::ops::Range;
 
+use super::checks::origin_of_key;
+use super::false_positive::{Origin, distinct};
+use super::finding::Confidence;
 use super::tables::Segment;
 use super::window;
 
@@ -21,6 +24,9 @@ const GLUE_MAX: usize = 24;
 const NAME_MAX: usize = 64;
 /// So many words such as `is` may stand between.
 const FILLERS_MAX: usize = 2;
+/// A value that its vendor's name alone announces is at least so long, and has so many different characters.
+const ALONE_BYTES_MIN: usize = 20;
+const ALONE_DISTINCT_MIN: u32 = 12;
 
 /// Words that say that a credential follows.
 const CREDENTIAL: &[&str] = &[
@@ -45,6 +51,7 @@ const CREDENTIAL: &[&str] = &[
     "credentials",
     "creds",
     "dsn",
+    "ikey",
     "key",
     "keys",
     "licensekey",
@@ -56,15 +63,20 @@ const CREDENTIAL: &[&str] = &[
     "pat",
     "personaltoken",
     "privatekey",
+    "pw",
     "pwd",
     "secret",
     "secretkey",
     "secrets",
+    "skey",
     "token",
     "tokens",
 ];
 /// Words that say so with an assignment behind them.
-const MAYBE: &[&str] = &["access", "api", "client", "clientid", "keyid", "license", "login", "sid"];
+const MAYBE: &[&str] =
+    &["access", "api", "client", "clientid", "keyid", "license", "login", "private", "sid"];
+/// Words that say so, less surely, as the last one before the value.
+const HINTS: &[&str] = &["access", "private"];
 /// Words that say what else it is.
 const OTHER: &[&str] = &[
     "blob",
@@ -96,8 +108,12 @@ const HALF: &[&str] =
 /// Words that say nothing.
 const FILLERS: &[&str] = &["as", "be", "default", "is", "of", "str", "string", "the", "to", "value", "was"];
 
-/// The value behind the vendor's name at `name`, and how many bytes were looked at.
-pub(super) fn value(body: &[Segment], text: &[u8], name: &Range<usize>) -> (Option<Range<usize>>, usize) {
+/// The value behind the vendor's name at `name` with how sure it may be at most, and how many bytes were looked at.
+pub(super) fn value(
+    body: &[Segment],
+    text: &[u8],
+    name: &Range<usize>,
+) -> (Option<(Range<usize>, Confidence)>, usize) {
     let mut looked_at = 0;
     if !is_word(text, name) {
         return (None, looked_at);
@@ -114,8 +130,16 @@ pub(super) fn value(body: &[Segment], text: &[u8], name: &Range<usize>) -> (Opti
                 continue;
             }
             match window::exact(body, text, start) {
-                Ok(span) if announces(&text[name.end..start]) => return (Some(span), looked_at),
-                Ok(span) => looked_at += span.len(),
+                Ok(span) => {
+                    let gap = &text[name.end..start];
+                    looked_at += span.len();
+                    if announces(gap) {
+                        return (Some((span, Confidence::High)), looked_at);
+                    }
+                    if hints(gap) || (follows(gap) && is_surely_drawn(&text[span.clone()])) {
+                        return (Some((span, Confidence::Low)), looked_at);
+                    }
+                }
                 Err(bytes) => looked_at += bytes,
             }
         }
@@ -202,13 +226,46 @@ fn announces(gap: &[u8]) -> bool {
             // The identifier that begins with the name itself.
             return is_own(word, assigns);
         }
-        if !says(word, FILLERS) {
+        // `variable "acme_token" { default = "…" }`, `acme token 2 = …`
+        if !says(word, FILLERS) && word.iter().any(|b| !b.is_ascii_digit()) {
             return is_credential(word, assigns);
         }
         rest = &rest[..rest.len() - word.len()];
-        rest = &rest[..rest.len() - trailing(rest, |b| b == b' ').len()];
+        let glue = trailing(rest, |b| !b.is_ascii_alphanumeric() && b != b'_');
+        if glue.len() > GLUE_MAX {
+            return false;
+        }
+        rest = &rest[..rest.len() - glue.len()];
     }
     false
+}
+
+/// Whether the text between the name and the value hints at a credential: `acme ACCESS …`, and the name of a credential
+/// with the value in one word, `acme-secret-…`.
+fn hints(gap: &[u8]) -> bool {
+    let identifier = |rest| trailing(rest, |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
+    match gap {
+        [rest @ .., b'-'] => is_credential(identifier(rest), true),
+        [rest @ .., b' '] => {
+            let word = identifier(rest);
+            Words(word).last().is_some_and(|last| says(last, HINTS)) && !says_other(word)
+        }
+        _ => false,
+    }
+}
+
+/// Whether the value follows the name itself, in quotes or behind a space.
+fn follows(gap: &[u8]) -> bool {
+    matches!(gap, [b' '] | [b' ', b'\'' | b'"' | b'`'])
+}
+
+/// Whether it looks drawn by chance from more than the digits of a hash or an id.
+fn is_surely_drawn(value: &[u8]) -> bool {
+    value.len() >= ALONE_BYTES_MIN
+        && !value.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-')
+        && value.iter().any(u8::is_ascii_digit)
+        && distinct(value) >= ALONE_DISTINCT_MIN
+        && origin_of_key(value) == Origin::Drawn
 }
 
 /// Whether what follows the name in its identifier lets a credential follow: nothing, or a word that says so.
@@ -271,9 +328,15 @@ mod tests {
     const KEY: &str = "3f9a0c7be41d52866fd0b1a7c9e83524";
 
     fn is_found(before: &str) -> bool {
+        sureness(before).is_some_and(|most| most == Confidence::High)
+    }
+
+    fn sureness(before: &str) -> Option<Confidence> {
         let text = format!("{before}{KEY}' end");
         let at = text.to_lowercase().find("acme").expect("the name is in the text");
-        value(BODY, text.as_bytes(), &(at..at + 4)).0.is_some_and(|span| &text[span] == KEY)
+        let (span, most) = value(BODY, text.as_bytes(), &(at..at + 4)).0?;
+        assert_eq!(&text[span], KEY);
+        Some(most)
     }
 
     #[test]
@@ -292,9 +355,34 @@ mod tests {
             "https://api.acme.com/v1?apikey=",
             "req.Header.Set(\"Acme-Api-Key\", \"",
             "acme_client_id=",
+            "variable \"acme_token\" {\n  default = \"",
+            "acme token 2 = ",
         ] {
             assert!(is_found(before), "{before}");
         }
+    }
+
+    #[test]
+    fn hints_make_it_less_sure() {
+        for before in ["acme ACCESS ", "acmePRIVATE ", "acme-secret-", "acme_api_key-"] {
+            assert_eq!(sureness(before), Some(Confidence::Low), "{before}");
+        }
+        for before in ["acme ", "acme has access to ", "acme-commit-", "acme access log "] {
+            assert_eq!(sureness(before), None, "{before}: a hash stands there as well");
+        }
+    }
+
+    #[test]
+    fn the_name_alone_announces_what_is_no_hash() {
+        let of = |value: &str| {
+            let text = format!("acme {value}, and so on");
+            let body =
+                &[Segment::Run { set: CharSet(0x07ff_fffe_07ff_fffe_03ff_0000_0000_0000), min: 24, max: 40 }];
+            super::value(body, text.as_bytes(), &(0..4)).0.map(|(_, most)| most)
+        };
+        assert_eq!(of("q7Zt2LxW9vBn4KdR6yHc1MsF"), Some(Confidence::Low));
+        assert_eq!(of("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b"), None);
+        assert_eq!(of("listOfAllKnownPlaces2026ForMaps"), None);
     }
 
     #[test]

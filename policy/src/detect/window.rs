@@ -37,7 +37,9 @@ pub(super) fn form(form: &Form, text: &[u8], hit: &Range<usize>) -> Result<Forme
     };
     let touches =
         |byte: u8| if lead.is_some() { byte.is_ascii_alphanumeric() } else { is_inside(body, byte) };
-    if start > 0 && touches(text[start - 1]) && !follows_escape(text, start) {
+    // What begins with a sign (`/hooks/`) does not go on with the word before it.
+    let is_apart = lead.is_none() && !is_inside(body, text[start]);
+    if start > 0 && !is_apart && touches(text[start - 1]) && !follows_escape(text, start) {
         return Err(hit.start - start);
     }
     let Ends { end, own_end } = self::body(body, text, hit.end)?;

@@ -72,12 +72,19 @@ pub(super) fn cookie(text: &[u8], hit: &Range<usize>) -> Option<(Confidence, Ran
 /// `curl -u user:password`.
 pub(super) fn option(text: &[u8], hit: &Range<usize>) -> Option<(Confidence, Range<usize>)> {
     let before = &text[hit.start.saturating_sub(COMMAND_MAX)..hit.start];
-    let command = &before[memchr::memrchr(b'\n', before).map_or(0, |at| at + 1)..];
+    let command = &before[command_start(before)..];
     if !["curl", "wget", "http "].iter().any(|name| memchr::memmem::find(command, name.as_bytes()).is_some())
     {
         return None;
     }
     let rest = &text[hit.end..text.len().min(hit.end + COMMAND_MAX)];
+    // `bob:'password'`
+    let user = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || b"._-@".contains(b)).count();
+    if let [b':', mark @ (b'"' | b'\''), quoted @ ..] = &rest[user..] {
+        let password = &quoted[..memchr::memchr(*mark, quoted)?];
+        let start = hit.end + user + 2;
+        return judged(&rest[..user], password).map(|sure| (sure, start..start + password.len()));
+    }
     let quote = usize::from(matches!(rest.first(), Some(b'"' | b'\'')));
     let end =
         |b: &u8| if quote == 1 { *b == rest[0] } else { b.is_ascii_whitespace() || b"\"'`|;".contains(b) };
@@ -85,15 +92,23 @@ pub(super) fn option(text: &[u8], hit: &Range<usize>) -> Option<(Confidence, Ran
     let login = &login[..login.iter().position(end).unwrap_or(login.len())];
     let colon = memchr::memchr(b':', login)?;
     let password = &login[colon + 1..];
-    if colon == 0
-        || is_poor_password(&login[..colon], password)
-        || password.iter().any(u8::is_ascii_whitespace)
-    {
+    let start = hit.end + quote + colon + 1;
+    judged(&login[..colon], password).map(|sure| (sure, start..start + password.len()))
+}
+
+/// How sure it is that the password of an option is one.
+fn judged(user: &[u8], password: &[u8]) -> Option<Confidence> {
+    if user.is_empty() || is_poor_password(user, password) || password.iter().any(u8::is_ascii_whitespace) {
         return None;
     }
-    let start = hit.end + quote + colon + 1;
-    let confidence = if is_words(password) { Confidence::Low } else { Confidence::Medium };
-    Some((confidence, start..start + password.len()))
+    Some(if is_words(password) { Confidence::Low } else { Confidence::Medium })
+}
+
+/// Where the command begins whose options are the end of `text`: its lines may go on behind a backslash.
+fn command_start(text: &[u8]) -> usize {
+    memchr::memrchr_iter(b'\n', text)
+        .find(|at| !text[..*at].trim_ascii_end().ends_with(b"\\"))
+        .map_or(0, |at| at + 1)
 }
 
 /// Whether nobody would guard anything with it: a placeholder, or the name of the user.

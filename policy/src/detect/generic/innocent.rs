@@ -293,6 +293,11 @@ pub(super) fn is_counted(value: &[u8]) -> bool {
     counts(value, u8::is_ascii_alphabetic) || counts(value, u8::is_ascii_digit)
 }
 
+/// Whether both are: then nothing of it is by chance.
+pub(super) fn is_counted_twice(value: &[u8]) -> bool {
+    counts(value, u8::is_ascii_alphabetic) && counts(value, u8::is_ascii_digit)
+}
+
 fn counts(value: &[u8], test: fn(&u8) -> bool) -> bool {
     let (mut run, mut before) = (1, None);
     for byte in value.iter().filter(|b| test(b)).map(u8::to_ascii_lowercase) {
@@ -313,6 +318,13 @@ pub(super) fn is_uuid(value: &[u8]) -> bool {
             .iter()
             .enumerate()
             .all(|(at, b)| if matches!(at, 8 | 13 | 18 | 23) { *b == b'-' } else { b.is_ascii_hexdigit() })
+}
+
+/// Whether the UUID says when and where it was made (RFC 9562, versions 1, 2 and 6), and is no secret.
+pub(super) fn is_time_uuid(uuid: &[u8]) -> bool {
+    let uuid = uuid.strip_prefix(b"{").unwrap_or(uuid);
+    matches!(uuid.get(14), Some(b'1' | b'2' | b'6'))
+        && matches!(uuid.get(19), Some(b'8' | b'9' | b'a' | b'b' | b'A' | b'B'))
 }
 
 /// Numbers, times, versions, addresses of hosts: digits and signs, and hardly a letter.

@@ -48,7 +48,8 @@ pub(super) fn url(text: &[u8], hit: &Range<usize>) -> Option<(Confidence, Range<
         return None;
     }
     let example = EXAMPLE_HOSTS.iter().any(starts) || memchr::memmem::find(host, b"example").is_some();
-    let start = hit.end + colon + 1;
+    let start = hit.end + if is_pair_of_keys(name, password) { 0 } else { colon + 1 };
+    let end = hit.end + at;
     let confidence = if is_words(password) {
         if example {
             return None;
@@ -59,7 +60,14 @@ pub(super) fn url(text: &[u8], hit: &Range<usize>) -> Option<(Confidence, Range<
     } else {
         Confidence::Medium
     };
-    Some((confidence, start..start + password.len()))
+    Some((confidence, start..end))
+}
+
+/// Whether both are drawn, as halves of one credential: hexadecimal numbers of one length.
+fn is_pair_of_keys(name: &[u8], password: &[u8]) -> bool {
+    name.len() >= 8
+        && name.len() == password.len()
+        && [name, password].iter().all(|half| half.iter().all(u8::is_ascii_hexdigit))
 }
 
 /// A token in the place of the user: `https://token@host`.

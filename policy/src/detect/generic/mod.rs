@@ -17,6 +17,7 @@ mod crypt;
 mod header;
 mod innocent;
 mod login;
+mod manifest;
 mod model;
 mod name;
 mod value;
@@ -45,6 +46,8 @@ pub(super) struct Generic {
     found: Vec<Found>,
     /// Names that end before this place were judged.
     judged_to: usize,
+    /// Manifests before this place were read.
+    manifests_to: usize,
 }
 
 impl Generic {
@@ -64,6 +67,7 @@ impl Generic {
             GenericTrigger::Sql => (GenericRole::Sql, login::sql(text, hit)),
             GenericTrigger::Pgpass => (GenericRole::Pgpass, login::pgpass(text, hit)),
             GenericTrigger::Hash => (GenericRole::Hash, crypt::hash(text, hit)),
+            GenericTrigger::Manifest => return self.manifest(text, hit),
         };
         let found = found.map(|(confidence, span)| Found { role, confidence, span });
         let steps = found.as_ref().map_or(0, |f| f.span.len());
@@ -103,6 +107,17 @@ impl Generic {
         found.into_iter()
     }
 
+    fn manifest(&mut self, text: &[u8], hit: &Range<usize>) -> usize {
+        let role = GenericRole::Manifest;
+        let Some(document) = manifest::of_a_secret(text, hit, self.manifests_to) else { return 0 };
+        let steps = document.text.len();
+        self.manifests_to = document.text.end;
+        manifest::values(text, &document, |span| {
+            self.found.push(Found { role, confidence: Confidence::Medium, span });
+        });
+        steps
+    }
+
     fn name(&mut self, text: &[u8], hit: &Range<usize>) -> Option<Found> {
         if hit.end <= self.judged_to {
             return None;
@@ -122,7 +137,7 @@ impl Generic {
 
 fn judged(named: (Topic, Clarity), text: &[u8], value: Value) -> Option<Found> {
     let Value { span, style } = value;
-    let (confidence, skipped) = value::judge(named, &text[span.clone()], style)?;
+    let (confidence, part) = value::judge(named, &text[span.clone()], style)?;
     let role = match named.0 {
         Topic::Password => GenericRole::Password,
         Topic::ClientSecret => GenericRole::ClientSecret,
@@ -131,7 +146,7 @@ fn judged(named: (Topic, Clarity), text: &[u8], value: Value) -> Option<Found> {
         Topic::ApiKey | Topic::Key => GenericRole::ApiKey,
         Topic::Authorization => GenericRole::Scheme,
     };
-    Some(Found { role, confidence, span: span.start + skipped..span.end })
+    Some(Found { role, confidence, span: span.start + part.start..span.start + part.end })
 }
 
 /// The name with the word before it where both together are one: "api key". Else nothing.

@@ -51,7 +51,7 @@ const KEY_HEADS: &[u32] = hashes! {
 };
 const KEY_WORDS: &[u32] = hashes! {
     apikey appkey secretkey accesskey authkey privatekey masterkey apikeys accountkey licensekey
-    sharedkey clientkey encryptionkey signingkey
+    sharedkey clientkey encryptionkey signingkey functionkey
 };
 /// Words that deny a secret wherever they stand in the name.
 const NEVER: &[u32] = hashes! {
@@ -139,7 +139,7 @@ fn topic(words: &[Word<'_>], at: usize) -> Option<Topic> {
         b"clientsecret" | b"consumersecret" | b"appsecret" => Some(Topic::ClientSecret),
         b"secrets" | b"credential" | b"credentials" | b"creds" | b"cred" => Some(Topic::Secret),
         _ if ends(&["secret"]) => Some(Topic::Secret),
-        b"tokens" => Some(Topic::Token),
+        b"tokens" | b"bearer" => Some(Topic::Token),
         _ if ends(&["token"]) => Some(Topic::Token),
         b"key" | b"keys" if before.is(KEY_HEADS) => Some(Topic::ApiKey),
         _ if word.is(KEY_WORDS) || ends(&["apikey"]) => Some(Topic::ApiKey),

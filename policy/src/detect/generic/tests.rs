@@ -25,6 +25,14 @@ fn only_the_value_is_the_finding() {
         ),
         ("| api key | Jk4vTn8QwLz2XcRb7Ypd |", "secret/generic-api-key", "Jk4vTn8QwLz2XcRb7Ypd"),
         ("postgres://app:kv7@Rw2pQ@db.acme.io/x", "secret/url-credentials", "kv7@Rw2pQ"),
+        ("https://9c2e41b7:03fd5a86@gems.acme.io", "secret/url-credentials", "9c2e41b7:03fd5a86"),
+        (
+            "<secret>{acme AQAAB q7Zt2LxW9vBn4KdR6yHc}</secret>",
+            "secret/generic-secret",
+            "q7Zt2LxW9vBn4KdR6yHc",
+        ),
+        ("curl -X PUT \\\n  -u bob:kv7Rw2pQ", "secret/login-option", "kv7Rw2pQ"),
+        ("curl --user bob:'kv7Rw2pQ' https://acme.io", "secret/login-option", "kv7Rw2pQ"),
     ] {
         assert_eq!(found(text), [(detector.to_owned(), value.to_owned())], "{text}");
     }

@@ -1,10 +1,12 @@
 //! Whether a value is a secret, given what its name promises and how it is written.
 
+use std::ops::Range;
+
 use super::super::false_positive::distinct;
 use super::super::finding::Confidence;
 use super::assign::Style;
 use super::header;
-use super::innocent::{is_counted, is_stand_in, is_thing, is_uuid};
+use super::innocent::{is_counted, is_counted_twice, is_stand_in, is_thing, is_time_uuid, is_uuid};
 use super::model::{is_words, text_likelihood};
 use super::name::{Clarity, Topic};
 
@@ -14,18 +16,26 @@ const PASSWORD_MAX: usize = 96;
 const SCHEMES: &[&str] =
     &["bearer", "token", "apikey", "basic", "api-key", "key", "oauth", "splunk", "genie", "bot"];
 
-/// How sure it is that `value` is a secret, and where it begins.
-pub(super) fn judge(named: (Topic, Clarity), value: &[u8], style: Style) -> Option<(Confidence, usize)> {
+/// How sure it is that `value` is a secret, and which part of it is.
+pub(super) fn judge(
+    named: (Topic, Clarity),
+    value: &[u8],
+    style: Style,
+) -> Option<(Confidence, Range<usize>)> {
     let skipped = scheme(value);
     let secret = &value[skipped..];
+    if secret.iter().any(u8::is_ascii_whitespace) {
+        return last_word(named, value, style).map(|word| (Confidence::Low, word));
+    }
+    let all = skipped..value.len();
     // Most names are given words.
     let letters = |b: &u8| b.is_ascii_alphabetic() || b"_-.".contains(b);
     if secret.iter().all(letters) && is_words(secret)
         || !secret.is_ascii() && named.0 != Topic::Password
-        || secret.iter().any(u8::is_ascii_whitespace)
         || looks_like_code(secret)
         || is_stand_in(secret)
         || is_code_path(secret, style)
+        || is_counted_twice(secret)
     {
         return None;
     }
@@ -35,14 +45,19 @@ pub(super) fn judge(named: (Topic, Clarity), value: &[u8], style: Style) -> Opti
             named,
             (Topic::ApiKey | Topic::ClientSecret | Topic::Secret | Topic::Token, Clarity::Clear)
         );
-        let written = matches!(style, Style::Quoted | Style::Line);
-        return (key && written && is_uuid(secret)).then_some((Confidence::Low, skipped));
+        let written = matches!(style, Style::Quoted | Style::Line | Style::Option);
+        return (key && written && is_uuid(secret) && !is_time_uuid(secret))
+            .then_some((Confidence::Low, all));
     }
     let confidence = match named.0 {
         // Its hash is what `secret/password-hash` looks for.
         Topic::Password if secret.starts_with(b"$") && secret[1..].contains(&b'$') => None,
         Topic::Password => password(named.1, secret, style),
         Topic::Authorization if header::names_user_and_password(secret) => Some(Confidence::High),
+        // Behind a scheme it is the credential, and base64 if it is padded.
+        Topic::Authorization if skipped > 0 && secret.ends_with(b"=") && is_random(secret, 12, 3) => {
+            token(named, secret, style).or(Some(Confidence::Low))
+        }
         Topic::Secret | Topic::ClientSecret => {
             // What is in percent signs is read again where it is decoded.
             let plain = !secret.contains(&b'%') && !is_words(secret);
@@ -51,7 +66,26 @@ pub(super) fn judge(named: (Topic, Clarity), value: &[u8], style: Style) -> Opti
         }
         _ => token(named, secret, style),
     };
-    confidence.map(|confidence| (if is_counted(secret) { Confidence::Low } else { confidence }, skipped))
+    confidence.map(|confidence| (if is_counted(secret) { Confidence::Low } else { confidence }, all))
+}
+
+/// The last word of a value that has several, if it is a token: `<secret>the acme key q7Zt…</secret>`.
+fn last_word((topic, clarity): (Topic, Clarity), value: &[u8], style: Style) -> Option<Range<usize>> {
+    let names_a_token = matches!(topic, Topic::ApiKey | Topic::ClientSecret | Topic::Secret | Topic::Token);
+    if !names_a_token || clarity != Clarity::Clear || style != Style::Quoted {
+        return None;
+    }
+    let end = value.len() - value.iter().rev().take_while(|b| matches!(b, b'}' | b')' | b']' | b'.')).count();
+    let start = value[..end].iter().rposition(u8::is_ascii_whitespace)? + 1;
+    let word = &value[start..end];
+    let is_hash = is_hex(word) && matches!(word.len(), 40 | 64);
+    (is_random(word, 20, 8)
+        && word.iter().any(u8::is_ascii_digit)
+        && !is_hash
+        && !looks_like_code(word)
+        && !is_stand_in(word)
+        && !is_thing(word))
+    .then_some(start..end)
 }
 
 /// Whether a value without any name is a random token, at the least as sure as told.

@@ -1,0 +1,111 @@
+//! Tokens of Discord's bots where no name or scheme announces them: the number of the bot in base64, a time and a check
+//! sum, with dots between them. They have no prefix, but two dots six characters apart.
+
+use std::ops::Range;
+
+use super::false_positive::{Origin, is_mixed, origin};
+use super::finding::Confidence;
+use super::tables::{DETECTORS, DetectorIndex};
+
+/// Who finds them.
+pub(super) const DETECTOR: DetectorIndex = index_of(b"secret/discord-bot-token");
+/// Length of the time.
+const TIME_BYTES: usize = 6;
+/// Least and most of the number of the bot.
+const NUMBER_BYTES: (usize, usize) = (23, 28);
+/// Least and most of the check sum.
+const SUM_BYTES: (usize, usize) = (27, 38);
+
+/// The token whose first dot is at `dot`.
+pub(super) fn token(text: &[u8], dot: usize) -> Option<(Confidence, Range<usize>)> {
+    let second = dot + 1 + TIME_BYTES;
+    if text.get(second) != Some(&b'.') || !text[dot + 1..second].iter().all(is_base64url) {
+        return None;
+    }
+    let before = &text[dot.saturating_sub(NUMBER_BYTES.1 + 1)..dot];
+    let number = before.iter().rev().take_while(|b| is_base64url(b)).count();
+    let behind = &text[second + 1..text.len().min(second + 2 + SUM_BYTES.1)];
+    let sum = behind.iter().take_while(|b| is_base64url(b)).count();
+    let span = dot.checked_sub(number)?..second + 1 + sum;
+    let token = &text[span.clone()];
+    let fits = |length, (least, most)| (least..=most).contains(&length);
+    if !fits(number, NUMBER_BYTES)
+        || !fits(sum, SUM_BYTES)
+        || !matches!(token[0], b'M' | b'N' | b'O')
+        || !is_mixed(token)
+        || origin(token) != Origin::Drawn
+    {
+        return None;
+    }
+    let confidence = if is_number(&token[..number]) { Confidence::High } else { Confidence::Low };
+    Some((confidence, span))
+}
+
+/// Whether it is base64 of digits.
+fn is_number(base64: &[u8]) -> bool {
+    base64.chunks_exact(4).all(|four| {
+        let bits = four.iter().fold(0, |bits, b| bits << 6 | sextet(*b));
+        [16, 8, 0].iter().all(|shift| matches!(bits >> shift & 0xff, 0x30..=0x39))
+    })
+}
+
+fn sextet(byte: u8) -> u32 {
+    u32::from(match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'-' => 62,
+        _ => 63,
+    })
+}
+
+fn is_base64url(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+/// The build makes sure that there is one.
+const fn index_of(name: &[u8]) -> DetectorIndex {
+    let mut index = 0;
+    loop {
+        let other = DETECTORS[index as usize].name.as_bytes();
+        let mut same = 0;
+        while same < name.len() && other.len() == name.len() && other[same] == name[same] {
+            same += 1;
+        }
+        if same == name.len() {
+            return index;
+        }
+        index += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Option<(Confidence, &str)> {
+        let at = text.find('.').expect("a dot is in the text");
+        token(text.as_bytes(), at).map(|(confidence, span)| (confidence, &text[span]))
+    }
+
+    #[test]
+    fn a_number_a_time_and_a_check_sum_are_a_token() {
+        let token = "MTg2NzUwMjQyMzE5NTgzNDc3.GvQ8xK.w5x2Bt9Rk6vN1qZ8hC4mJ7Ls0gPdF3yAe";
+        assert_eq!(found(&format!("login('{token}')")), Some((Confidence::High, token)));
+        let other = token.replace("MTg2", "Mkx2");
+        assert_eq!(found(&other), Some((Confidence::Low, &*other)), "it begins with no number");
+    }
+
+    #[test]
+    fn names_with_dots_and_other_lengths_are_none() {
+        for text in [
+            "MyApplicationContextHolder.config.getTheNameOfTheCurrentUser",
+            "MTg2NzUwMjQyMzE5NTgzNDc3.GvQ8xK.w5x2Bt9Rk6vN1qZ8",
+            "MTg2NzUwMjQyMzE5NTgzNDc3.GvQ8x.w5x2Bt9Rk6vN1qZ8hC4mJ7Ls0gPdF3yAe",
+            "eyJhbGciOiJIUzI1NiIsInR5.eyJzdW.w5x2Bt9Rk6vN1qZ8hC4mJ7Ls0gPdF3yAe",
+            "x.",
+        ] {
+            assert_eq!(found(text), None, "{text}");
+        }
+    }
+}
