@@ -11,6 +11,8 @@ mod catalogue;
 mod fields;
 #[path = "build/model.rs"]
 mod model;
+#[path = "build/names.rs"]
+mod names;
 #[path = "build/personal.rs"]
 mod personal;
 #[path = "build/personal_tables.rs"]
@@ -39,6 +41,10 @@ fn main() {
     let words = fs::read_to_string("build/words.txt").expect("the list of words can be read");
     let table = model::rust(&words).unwrap_or_else(|mistake| panic!("{mistake}"));
     write("model.rs", table.as_bytes());
+    let people = folder.with_file_name("names");
+    println!("cargo:rerun-if-changed={}", people.display());
+    let table = names::rust(&people).unwrap_or_else(|mistake| panic!("{mistake}"));
+    write("names.rs", table.as_bytes());
     match catalogue::read_folder(&folder) {
         Ok(detectors) => {
             let (source, rows) = tables::rust(&detectors);

@@ -447,6 +447,8 @@ fn check_all(detectors: &[Detector], mistakes: &mut Vec<String>) {
         ("iban", detectors.iter().filter(|d| d.is_personal("iban")).count()),
         ("wallet", detectors.iter().filter(|d| d.is_personal("wallet")).count()),
         ("ip-address", detectors.iter().filter(|d| d.is_personal("ip-address")).count()),
+        ("private-ip-address", detectors.iter().filter(|d| d.is_personal("private-ip-address")).count()),
+        ("prose-name", detectors.iter().filter(|d| d.is_personal("prose-name")).count()),
         ("mac-address", detectors.iter().filter(|d| d.is_personal("mac-address")).count()),
     ] {
         if count != 1 {

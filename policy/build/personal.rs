@@ -6,17 +6,20 @@ use crate::fields::{Field, Fields, Notes};
 pub(crate) const KEYS: [&str; 8] =
     ["shapes", "prefix", "checks", "alone", "alone_confidence", "reach", "calling", "inside"];
 /// Kinds of these detectors.
-pub(crate) const KINDS: [&str; 11] = [
+pub(crate) const KINDS: [&str; 14] = [
     "number",
     "phone",
     "date",
     "person-name",
+    "prose-name",
     "address",
     "street",
+    "street-behind",
     "coordinates",
     "iban",
     "wallet",
     "ip-address",
+    "private-ip-address",
     "mac-address",
 ];
 

@@ -9,7 +9,9 @@ use crate::personal::Personal;
 type Continuations = BTreeMap<(Vec<String>, bool), Vec<usize>>;
 
 /// Where a detector stands in the other tables.
-pub(crate) struct Seat {
+pub(crate) struct Seat<'d> {
+    /// Its name without the class.
+    pub(crate) short: &'d str,
     /// Its index.
     pub(crate) detector: usize,
     /// Its bit among the names of values.
@@ -35,22 +37,26 @@ pub(crate) struct PersonalTables {
     forms: Vec<FormRow>,
     /// First word → (rest, whether it may be inside a word) → kinds.
     words: BTreeMap<String, Continuations>,
+    /// A detector's own short name → its slot: a key that is called so says what its value is.
+    own_names: BTreeMap<String, usize>,
     special: String,
 }
 
 impl PersonalTables {
     /// Adds a detector.
-    pub(crate) fn add(&mut self, seat: &Seat, personal: &Personal, context: &[String]) {
-        let Seat { detector, slot, confidence } = seat;
+    pub(crate) fn add(&mut self, seat: &Seat<'_>, personal: &Personal, context: &[String]) {
+        let Seat { detector, slot, confidence, .. } = seat;
         let kind = self.count;
         self.count += 1;
         self.special(*detector, personal);
+        self.own_names.insert(seat.short.to_owned(), *slot);
         let look = match personal.kind {
             "number" => self.number(personal),
             "person-name" => "Look::Name".to_owned(),
             "date" => "Look::Date".to_owned(),
             "address" => "Look::Address".to_owned(),
             "street" => "Look::Street".to_owned(),
+            "street-behind" => "Look::StreetBehind".to_owned(),
             "coordinates" => "Look::Coordinates".to_owned(),
             "phone" => "Look::Phone".to_owned(),
             // Found without context alone.
@@ -107,6 +113,8 @@ impl PersonalTables {
             );
         }
         let _ = writeln!(out, "];\npub(super) static FORM_FILTER: [u64; 64] = {filter:?};");
+        let own: Vec<_> = self.own_names.iter().collect();
+        let _ = writeln!(out, "pub(super) static OWN_NAMES: &[(&str, u16)] = &{own:?};");
         let classes: Vec<_> = self.classes.iter().map(|set| format!("CharSet({set:#x})")).collect();
         let _ = writeln!(out, "pub(super) static CLASSES: &[CharSet] = &[{}];", classes.join(", "));
         out
@@ -130,7 +138,9 @@ impl PersonalTables {
             "iban" => "IBAN",
             "wallet" => "WALLET",
             "ip-address" => "IP",
+            "private-ip-address" => "PRIVATE_IP",
             "mac-address" => "MAC",
+            "prose-name" => "PROSE",
             "phone" if !personal.calling.is_empty() => "PHONE",
             _ => return,
         };

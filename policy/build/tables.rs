@@ -130,7 +130,12 @@ impl Tables {
                 let slot = self.assigned.len();
                 // The name of a value, and no rule's.
                 self.assigned.push(u16::MAX);
-                self.personal.add(&Seat { detector: index, slot, confidence }, personal, &detector.context);
+                let short = detector.name.split_once('/').map_or("", |(_, short)| short);
+                self.personal.add(
+                    &Seat { short, detector: index, slot, confidence },
+                    personal,
+                    &detector.context,
+                );
             }
             Rule::Hidden => {
                 let _ = writeln!(self.special, "pub(super) const HIDDEN: u16 = {index};");

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::budget::Spent;
-use super::finding::Finding;
+use super::finding::{Confidence, Finding};
 use super::hash::{HashKey, ValueHasher};
 use super::keywords::{KeywordList, Keywords};
 use super::placeholder::{self, Names, Sighting};
@@ -103,15 +103,15 @@ impl Engine {
         end(Walk::new(self, &self.everything, findings).plain(text.as_bytes()))
     }
 
-    /// `text` with every secret, card number and word of the organisation's lists replaced by its placeholder: for
-    /// stderr and error messages. E-mail addresses stay, for people look for them there.
+    /// `text` with every secret, card number, word of the organisation's lists, and what is surely personal data replaced
+    /// by its placeholder: for stderr and error messages. E-mail and IP addresses stay, for people look for them there.
     #[must_use]
     pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let mut findings = Vec::new();
         if self.scan_text(text, &mut findings) == ScanEnd::BudgetSpent {
             return Cow::Borrowed("[not shown: it would take too long to look for secrets in it]");
         }
-        findings.retain(|f| matches!(f.class(), "secret" | "keyword") || f.detector == "pii/payment-card");
+        findings.retain(is_masked);
         if findings.is_empty() {
             return Cow::Borrowed(text);
         }
@@ -199,6 +199,16 @@ impl Wanted {
             Source::List(list) => self.lists.get(usize::from(list)),
         };
         wants.copied().unwrap_or(true)
+    }
+}
+
+/// Whether [`Engine::mask`] hides the finding.
+fn is_masked(finding: &Finding) -> bool {
+    match (finding.class(), &*finding.detector) {
+        ("secret" | "keyword", _) | (_, "pii/payment-card") => true,
+        (_, "pii/email" | "pii/ip-address" | "pii/private-ip-address") => false,
+        ("pii", _) => finding.confidence == Confidence::High,
+        _ => false,
     }
 }
 

@@ -7,6 +7,9 @@ use super::stages::Source;
 use super::tables::{DETECTORS, GENERIC};
 use crate::wire::{Frame, Token, TokenKind};
 
+/// So many findings that begin within one are compared with it.
+const OVERLAPS_MAX: usize = 16;
+
 /// A hit, with what is kept of its value.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
@@ -22,6 +25,11 @@ impl Found {
     /// Whether only its place gives it away.
     pub(super) fn is_generic(&self) -> bool {
         matches!(self.source, Source::BuiltIn(detector) if GENERIC.contains(&detector))
+    }
+
+    /// Whether it is personal data.
+    fn is_personal(&self) -> bool {
+        matches!(self.source, Source::BuiltIn(detector) if DETECTORS[usize::from(detector)].name.starts_with("pii/"))
     }
 
     /// Whether it has a vendor's own format.
@@ -69,6 +77,38 @@ pub(super) fn merge(found: &mut Vec<Found>, from: usize) {
     }
     found.truncate(kept);
     give_way(found, from);
+    strictest(found, from);
+}
+
+/// Of personal data in one place the surest counts, of what is as sure the longest: what lies within a stricter finding
+/// goes. What reaches further stays, for nothing else covers it; and so do several in one place that are as sure, for a
+/// rule may be about any of them. `found` is sorted from `from` on: by start, the longer first.
+fn strictest(found: &mut Vec<Found>, from: usize) {
+    let within =
+        |inner: &Range<usize>, outer: &Range<usize>| outer.start <= inner.start && inner.end <= outer.end;
+    let personal: Vec<_> = (from..found.len()).filter(|index| found[*index].is_personal()).collect();
+    let mut loses = vec![false; found.len() - from];
+    for (place, index) in personal.iter().enumerate() {
+        let outer = &found[*index];
+        let begins_within = |other: &&usize| found[**other].span.start < outer.span.end;
+        for other in personal[place + 1..].iter().take_while(begins_within).take(OVERLAPS_MAX) {
+            let inner = &found[*other];
+            let same = inner.span == outer.span;
+            if same && inner.confidence > outer.confidence {
+                loses[*index - from] = true;
+            } else if within(&inner.span, &outer.span)
+                && (inner.confidence < outer.confidence || (inner.confidence == outer.confidence && !same))
+            {
+                loses[*other - from] = true;
+            }
+        }
+    }
+    if loses.contains(&true) {
+        let mut loses = loses.into_iter();
+        let mut tail = found.split_off(from);
+        tail.retain(|_| loses.next() == Some(false));
+        found.append(&mut tail);
+    }
 }
 
 /// A vendor's own format says more than the place of a value: what only its place gave away gives way to it, also where

@@ -19,7 +19,7 @@ use super::pii::words::{self, ContextWord};
 use super::prefilter::Prefilter;
 use super::tables::{
     ANCHORS, ASSIGNED, Assignment, CARD, Check, DETECTORS, DetectorIndex, EMAIL, Form, GENERIC, GENERIC_SLOT,
-    GenericTrigger, HIDDEN, KINDS, RULES, Rule,
+    GenericTrigger, HIDDEN, KINDS, OWN_NAMES, PROSE, RULES, Rule,
 };
 use super::window::Formed;
 use super::{armour, dotted, email, hidden, jwt, phrase, pii, vendor, window};
@@ -86,6 +86,7 @@ impl<'e> Stages<'e> {
         self.names = NameSet::default();
         self.budget.spend(subject.text.len())?;
         self.at_keywords(subject)?;
+        self.names.extend(&words::own_name(subject.text, OWN_NAMES));
         if !subject.names.is_empty() {
             self.as_value(subject)?;
             self.as_personal_value(subject)?;
@@ -93,6 +94,7 @@ impl<'e> Stages<'e> {
         self.generic(subject.text)?;
         self.at_digits(subject)?;
         self.at_forms(subject.text)?;
+        self.in_prose(subject.text)?;
         self.at_signs(subject)?;
         self.at_dots(subject.text)?;
         self.hidden(subject.text)?;
@@ -289,6 +291,18 @@ impl<'e> Stages<'e> {
         let mut pushed = Ok(());
         let steps = pii::alone::scan(text, |hit| {
             pushed = pushed.and_then(|()| self.push(built_in(hit.detector, hit.confidence, hit.span)));
+        });
+        pushed.and_then(|()| self.budget.spend(steps))
+    }
+
+    /// Names of people in prose.
+    fn in_prose(&mut self, text: &[u8]) -> Result<(), Spent> {
+        if !self.wanted.contains(Source::BuiltIn(PROSE)) {
+            return Ok(());
+        }
+        let mut pushed = Ok(());
+        let steps = pii::prose::scan(text, |confidence, span| {
+            pushed = pushed.and_then(|()| self.push(built_in(PROSE, confidence, span)));
         });
         pushed.and_then(|()| self.budget.spend(steps))
     }

@@ -169,6 +169,47 @@ fn masking_hides_secrets_and_words_but_not_addresses() {
 }
 
 #[test]
+fn masking_hides_what_is_surely_personal_but_not_where_a_message_went() {
+    let masked = engine()
+        .mask("e-mail ana@acme.io from 81.23.189.44, DE89370400440532013000, Mr. Baumgarten")
+        .into_owned();
+    assert!(masked.starts_with("e-mail ana@acme.io from 81.23.189.44, [REDACTED:iban:"), "{masked}");
+    assert!(masked.ends_with("], Mr. Baumgarten"), "{masked}");
+}
+
+#[test]
+fn of_personal_data_in_one_place_the_surest_is_named() {
+    let found = |text: &str| {
+        let mut findings = Vec::new();
+        assert_eq!(engine().scan_text(text, &mut findings), ScanEnd::Complete);
+        findings.iter().map(|f| (f.detector.to_string(), text[f.raw.clone()].to_owned())).collect::<Vec<_>>()
+    };
+    let is = |text: &str, expected: &[(&str, &str)]| {
+        let found = found(text);
+        let found: Vec<_> =
+            found.iter().map(|(detector, value)| (detector.as_str(), value.as_str())).collect();
+        assert_eq!(found, expected, "{text}");
+    };
+    // A name behind a word that says so is surer than one that only looks like it.
+    is("full name: Annika Quillfeather", &[("pii/person-name", "Annika Quillfeather")]);
+    // The longer one of two that are as sure.
+    is("Full name: Dr. Lena Okafor", &[("pii/person-name", "Dr. Lena Okafor")]);
+    // What reaches further than the surer one stays: nothing else covers it.
+    is(
+        "address: 12 Oak Hill, IBAN GB29 NWBK 6016 1331 9268 19",
+        &[
+            ("pii/address", "12 Oak Hill, IBAN GB29 NWBK 6016 1331 9268 19"),
+            ("pii/iban", "GB29 NWBK 6016 1331 9268 19"),
+        ],
+    );
+    // What does not overlap stays.
+    is(
+        "IBAN DE89370400440532013000 of Mr. Baumgarten",
+        &[("pii/iban", "DE89370400440532013000"), ("pii/name-in-prose", "Baumgarten")],
+    );
+}
+
+#[test]
 fn equal_values_have_equal_hashes_under_one_key_only() {
     let hash = |key: u8, text: &str| {
         let engine = Engine::new(&[], HashKey([key; 32])).expect("the engine compiles");

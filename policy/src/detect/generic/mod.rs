@@ -50,6 +50,11 @@ pub(super) struct Generic {
     manifests_to: usize,
 }
 
+/// Whether a word is one of the language, of work or of every day.
+pub(super) fn is_vocabulary(word: &[u8]) -> bool {
+    model::is_word(word)
+}
+
 impl Generic {
     /// A hit of the prefilter; the steps that it cost.
     pub(super) fn hit(&mut self, trigger: GenericTrigger, text: &[u8], hit: &Range<usize>) -> usize {

@@ -24,8 +24,35 @@ enum Word {
 
 const SMALL: &[&str] = &[
     "de", "la", "le", "les", "du", "des", "del", "der", "den", "van", "von", "of", "the", "and", "am", "an",
-    "zu", "di", "da", "st", "apt", "nan", "ul", "do", "dos",
+    "zu", "di", "da", "st", "apt", "nan", "ul", "do", "dos", "e", "et", "und", "i", "y", "zum", "zur", "dem",
+    "na", "nad",
 ];
+
+/// A street's word that stands before its name: `12 Rue Tasso`.
+const LEADING: &[&str] = &[
+    "avenue",
+    "rue",
+    "via",
+    "viale",
+    "calle",
+    "avenida",
+    "rua",
+    "piazza",
+    "corso",
+    "boulevard",
+    "chemin",
+    "allée",
+    "quai",
+    "plaza",
+    "paseo",
+    "travessa",
+    "impasse",
+];
+/// A street's word of its own behind a name and before the number: `Prager Straße 12`.
+const TRAILING: &[&str] =
+    &["straße", "strasse", "str", "platz", "allee", "gasse", "straat", "laan", "plein", "weg"];
+/// A part of a house.
+const FLATS: &[&str] = &["apt", "apartment", "suite"];
 
 /// The address that begins within a few bytes behind `from`.
 pub(super) fn behind(text: &[u8], from: usize) -> Option<Range<usize>> {
@@ -53,13 +80,81 @@ pub(super) fn behind(text: &[u8], from: usize) -> Option<Range<usize>> {
 /// The address around the street's word that ends at `end`.
 pub(super) fn around(text: &[u8], word_end: usize) -> Option<Range<usize>> {
     let word_start = word_end - text[..word_end].iter().rev().take(24).take_while(|b| is_letter(**b)).count();
-    let before = house_before(text, word_start);
+    let name = &text[word_start..word_end];
+    let before = house_before(text, word_start)
+        .or_else(|| is_any(name, FLATS).then(|| flat_before(text, word_start, word_end)).flatten())
+        .or_else(|| is_any(name, LEADING).then(|| led(text, word_start, word_end)).flatten());
     let behind = house_behind(text, &(word_start..word_end));
     match (before, behind) {
         (Some(start), _) => Some(start..tail_end(text, word_end).max(word_end)),
         (None, Some(_)) => Some(word_start..tail_end(text, word_end)),
-        _ => None,
+        _ => {
+            let start = is_any(name, TRAILING).then(|| named(text, word_start, word_end)).flatten()?;
+            Some(start..tail_end(text, word_end))
+        }
     }
+}
+
+/// The address whose street's name ends at `word_end`, behind a house number: `12 Harrow Close`.
+pub(super) fn before(text: &[u8], word_end: usize) -> Option<Range<usize>> {
+    let word_start = word_end - text[..word_end].iter().rev().take(24).take_while(|b| is_letter(**b)).count();
+    let capital = kind(&text[word_start..word_end]) == Word::Capital;
+    let start = house_before(text, word_start).filter(|_| capital)?;
+    Some(start..tail_end(text, word_end).max(word_end))
+}
+
+/// `12 Rue Tasso`: a house number right before the street's word, and a capitalised name right behind.
+fn led(text: &[u8], word_start: usize, word_end: usize) -> Option<usize> {
+    let named = text[word_end..].starts_with(b" ") && kind(&text[word_start..word_end]) == Word::Capital;
+    let (word, _) = next_word(text, word_end + 1, text.len().min(word_end + BEFORE_MAX)).filter(|_| named)?;
+    let span = word_before(text, word_start)?;
+    (word == Word::Capital && kind(&text[span.clone()]) == Word::Number && is_house_at(text, &span))
+        .then_some(span.start)
+}
+
+/// `Prager Strasse 12`: a capitalised name right before the street's word, and a house number right behind.
+fn named(text: &[u8], word_start: usize, word_end: usize) -> Option<usize> {
+    let name = word_before(text, word_start).filter(|span| kind(&text[span.clone()]) == Word::Capital)?;
+    let behind = word_end + usize::from(text.get(word_end) == Some(&b'.'));
+    let (word, house) = next_word(text, behind, text.len().min(behind + 8))?;
+    let touches = house.start == behind + 1
+        && text[behind] == b' '
+        && kind(&text[word_start..word_end]) == Word::Capital;
+    (touches && word == Word::Number && is_house_at(text, &house)).then_some(name.start)
+}
+
+/// `12 rua tasso 3 apt. 9`, in small letters as well: a number, words, and a number or a street's word right before the flat,
+/// which has a number.
+fn flat_before(text: &[u8], word_start: usize, word_end: usize) -> Option<usize> {
+    let (flat, _) = next_word(text, word_end, text.len().min(word_end + 8))?;
+    let mut span = word_before(text, word_start)?;
+    let closes = kind(&text[span.clone()]) == Word::Number || is_any(&text[span.clone()], LEADING);
+    if flat != Word::Number || !closes {
+        return None;
+    }
+    let mut words = 0;
+    for _ in 0..WORDS_MAX {
+        span = word_before(text, span.start)?;
+        match kind(&text[span.clone()]) {
+            Word::Number if words > 0 => return is_house_at(text, &span).then_some(span.start),
+            Word::Number => return None,
+            _ => words += 1,
+        }
+    }
+    None
+}
+
+/// The word before `at`, with a blank, a comma or a line end between them.
+fn word_before(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let floor = at.saturating_sub(BEFORE_MAX);
+    let gap = text[floor..at].iter().rev().take(3).take_while(|b| b" ,\n".contains(b)).count();
+    let end = at - gap;
+    let len = text[floor..end].iter().rev().take_while(|b| is_letter(**b) || b.is_ascii_digit()).count();
+    ((1..3).contains(&gap) && len > 0).then_some(end - len..end)
+}
+
+fn is_any(word: &[u8], list: &[&str]) -> bool {
+    std::str::from_utf8(word).is_ok_and(|word| list.iter().any(|known| *known == word.to_lowercase()))
 }
 
 /// Where an address begins whose street's word (or `Apt.`) begins at `word_start`: at the house number before a few
@@ -97,7 +192,7 @@ fn house_behind(text: &[u8], word: &Range<usize>) -> Option<usize> {
     for _ in 0..WORDS_MAX {
         let (word, span) = next_word(text, at, limit)?;
         let gap = &text[at..span.start];
-        if gap.len() > 2 || !gap.iter().all(|b| b" .,".contains(b)) {
+        if gap.is_empty() || gap.len() > 2 || !gap.iter().all(|b| b" .,".contains(b)) {
             return None;
         }
         match word {
@@ -202,6 +297,9 @@ mod tests {
             ("at P.O. Box 104, Salem", "Box", "Box 104, Salem"),
             ("at 3968 Kesk 53\n Suite 343\n Tartu", "Suite", "3968 Kesk 53\n Suite 343\n Tartu"),
             ("at 14 5th Avenue, New York", "Avenue", "14 5th Avenue, New York"),
+            ("Prager Strasse 36\nDresden", "Strasse", "Prager Strasse 36\nDresden"),
+            ("enter on 12 Rue Tasso, please", "Rue", "12 Rue Tasso"),
+            ("send it to 12 rua tasso 3 apt. 9", "apt", "12 rua tasso 3 apt. 9"),
         ] {
             let found = street(text, word);
             assert!(
@@ -222,8 +320,23 @@ mod tests {
             ("via 12 hops", "via"),
             ("Drive 12", "Drive"),
             ("in Suite 3", "Suite"),
+            ("ran 12 tests in suite 3", "suite"),
+            ("Our Strasse is long", "Strasse"),
+            ("12 rue songs", "rue"),
         ] {
             assert_eq!(street(text, word), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn some_words_of_streets_stand_behind_their_name_alone() {
+        let found = |text: &str, word: &str| {
+            let end = text.find(word).expect("the word is in the text") + word.len();
+            before(text.as_bytes(), end).map(|span| text[span].to_owned())
+        };
+        assert_eq!(found("at 12 Harrow Close, Leeds", "Close").as_deref(), Some("12 Harrow Close, Leeds"));
+        for text in ["Click Close 12 Times", "12 windows close", "Close", "1.2 Harrow Close"] {
+            assert_eq!(found(text, if text.contains("Close") { "Close" } else { "close" }), None, "{text}");
         }
     }
 

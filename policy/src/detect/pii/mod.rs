@@ -12,8 +12,10 @@ mod name;
 mod network;
 mod number;
 pub(super) mod own;
+mod people;
 mod phone;
 mod place;
+pub(super) mod prose;
 mod wallet;
 pub(super) mod words;
 
@@ -55,6 +57,8 @@ pub(super) enum Look {
     Address,
     /// A street's word with a house number near it.
     Street,
+    /// The same, where the word is the last of the street's name.
+    StreetBehind,
     /// A pair of degrees.
     Coordinates,
     /// It shows by itself; no context leads to it.
@@ -95,6 +99,7 @@ pub(super) fn behind(kind: &Kind, text: &[u8], from: usize) -> Option<Range<usiz
         Look::Name => name::behind(text, from),
         Look::Address => address::behind(text, from),
         Look::Street => address::around(text, from),
+        Look::StreetBehind => address::before(text, from),
         Look::Alone => None,
         Look::Coordinates => place::behind(text, from..text.len().min(from + reach)),
     }

@@ -1,11 +1,11 @@
-//! Addresses of machines: public IPv4 and IPv6 addresses, and MAC addresses. They are personal data only together with
+//! Addresses of machines: IPv4 and IPv6 addresses, public or of a private network, and MAC addresses. They are personal data only together with
 //! other things, so they are never more than low.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
 use super::super::finding::Confidence;
-use super::super::tables::{IP, MAC};
+use super::super::tables::{DetectorIndex, IP, MAC, PRIVATE_IP};
 use super::alone::Alone;
 use super::is_word;
 
@@ -15,19 +15,19 @@ const ADDRESS_MAX: usize = 45;
 /// The address that the group belongs to.
 pub(super) fn address(text: &[u8], group: &Range<usize>) -> Option<Alone> {
     match text.get(group.end) {
-        Some(b'.') => dotted(text, group).map(|span| low(IP, span)),
+        Some(b'.') => dotted(text, group).map(|(detector, span)| low(detector, span)),
         Some(b':') => coloned(text, group),
         Some(b'-') if group.len() == 2 => coloned(text, group),
         _ => None,
     }
 }
 
-fn low(detector: u16, span: Range<usize>) -> Alone {
+fn low(detector: DetectorIndex, span: Range<usize>) -> Alone {
     Alone { detector, confidence: Confidence::Low, span }
 }
 
-/// Four numbers with dots, in no version, and not of a private or documented range.
-fn dotted(text: &[u8], group: &Range<usize>) -> Option<Range<usize>> {
+/// Four numbers with dots, in no version, and not of a range for documents or for the machine itself.
+fn dotted(text: &[u8], group: &Range<usize>) -> Option<(DetectorIndex, Range<usize>)> {
     let digits = text[group.clone()].iter().all(u8::is_ascii_digit);
     if !digits
         || group.len() > 3
@@ -42,7 +42,12 @@ fn dotted(text: &[u8], group: &Range<usize>) -> Option<Range<usize>> {
     }
     let address: Ipv4Addr = std::str::from_utf8(&text[group.start..end]).ok()?.parse().ok()?;
     let goes_on = text.get(end).is_some_and(|b| is_word(*b) || b"-_+/".contains(b));
-    (!goes_on && is_public(address) && !follows_version(text, group.start)).then_some(group.start..end)
+    let detector = match address {
+        _ if is_public(address) => IP,
+        _ if is_host_of_private_network(address) => PRIVATE_IP,
+        _ => return None,
+    };
+    (!goes_on && !follows_version(text, group.start)).then_some((detector, group.start..end))
 }
 
 /// Whether the sign at `at` joins the number to something before it.
@@ -66,6 +71,12 @@ fn is_public(address: Ipv4Addr) -> bool {
         || a >= 224
         || (d == 0 && c == 0)
         || (a == b && b == c))
+}
+
+/// RFC 1918: a machine in a private network, not the network itself.
+fn is_host_of_private_network(address: Ipv4Addr) -> bool {
+    let [_, _, c, d] = address.octets();
+    address.is_private() && (c, d) != (0, 0) && d != 255
 }
 
 /// Whether a word like `version` stands shortly before.
@@ -96,6 +107,9 @@ fn coloned(text: &[u8], group: &Range<usize>) -> Option<Alone> {
         return None;
     }
     let address: Ipv6Addr = std::str::from_utf8(value).ok()?.parse().ok()?;
+    if address.is_unique_local() {
+        return (address.segments()[7] != 0).then(|| low(PRIVATE_IP, start..end));
+    }
     is_global(address, value).then(|| low(IP, start..end))
 }
 
@@ -145,10 +159,22 @@ mod tests {
     }
 
     #[test]
-    fn versions_times_and_private_addresses_are_not() {
+    fn machines_in_private_networks_are_told_apart() {
+        for text in ["10.1.2.3", "192.168.1.17, again", "172.20.4.9", "fd12:3456:789a::1c"] {
+            let len = text.bytes().take_while(u8::is_ascii_alphanumeric).count();
+            let detector = address(text.as_bytes(), &(0..len)).map(|hit| hit.detector);
+            assert_eq!(detector, Some(PRIVATE_IP), "{text}");
+        }
+    }
+
+    #[test]
+    fn versions_times_and_networks_are_not() {
         for text in [
-            "10.1.2.3",
-            "192.168.1.1",
+            "10.0.0.0",
+            "10.0.0.0/8",
+            "192.168.1.255",
+            "172.32.0.0",
+            "fd00::",
             "127.0.0.1",
             "1.2.3.4",
             "8.0.0.0",

@@ -90,10 +90,11 @@ fn follows_alike(text: &[u8], at: usize) -> bool {
     own > 2 && head.iter().rev().take(own + 1).take_while(|b| b.is_ascii_digit()).count() == own
 }
 
-/// Length of what may stand between two groups: one separator, or a dash with spaces around it.
+/// Length of what may stand between two groups: one separator, one with spaces around it, or two spaces.
 fn separator_len(rest: &[u8]) -> usize {
     match rest {
-        [b' ', b'-' | b'/', b' ', ..] => 3,
+        [b' ', b'-' | b'/' | b'.', b' ', ..] => 3,
+        [b' ', b' ', next, ..] if next.is_ascii_digit() => 2,
         [b' ' | b'-' | b'.' | b'/' | b',' | b':' | b'+', next, ..] if next.is_ascii_alphanumeric() => 1,
         // A narrow or fixed space, in UTF-8.
         [0xc2, 0xa0, ..] => 2,

@@ -1,6 +1,10 @@
 //! Words of context: whether a hit of the prefilter is one, and where it ends.
 
+use super::super::context::NameSet;
 use super::super::window::follows_escape;
+
+/// Longest short name of a detector that is looked for.
+const OWN_NAME_MAX: usize = 24;
 
 /// A word of context that begins with a keyword of the prefilter.
 #[derive(Debug)]
@@ -37,6 +41,20 @@ pub(in crate::detect) fn end(word: &ContextWord, text: &[u8], start: usize, end:
         at += next.len();
     }
     ends(text, at).then_some(at)
+}
+
+/// The slot of the detector that the whole text is the short name of, with any separators: `dk_cvr`, `jp-cn`.
+pub(in crate::detect) fn own_name(text: &[u8], names: &[(&str, u16)]) -> NameSet {
+    let mut found = NameSet::default();
+    let mut name = [0; OWN_NAME_MAX];
+    let Some(name) = name.get_mut(..text.len()) else { return found };
+    name.copy_from_slice(text);
+    name.make_ascii_lowercase();
+    name.iter_mut().filter(|byte| **byte == b'_').for_each(|byte| *byte = b'-');
+    if let Ok(at) = names.binary_search_by(|(own, _)| own.as_bytes().cmp(name)) {
+        found.insert(names[at].1);
+    }
+    found
 }
 
 /// A word begins after what is no letter or digit, and with a capital after a small letter (`userSsn`).
