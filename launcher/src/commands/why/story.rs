@@ -360,8 +360,12 @@ fn found(finding: &Value) -> String {
     let text = |key: &str| finding[key].as_str().unwrap_or("").to_owned();
     let class = finding["length_class"].as_u64().and_then(|class| usize::try_from(class).ok());
     let length = class.and_then(|class| LENGTHS.get(class)).unwrap_or(&"?");
+    let continued = match finding["continued"].as_bool() {
+        Some(true) => ", begun in an earlier text",
+        _ => "",
+    };
     format!(
-        "{} ({} confidence) at {}: {length} characters, hash {}",
+        "{} ({} confidence) at {}: {length} characters{continued}, hash {}",
         text("detector"),
         text("confidence"),
         text("at"),

@@ -64,8 +64,8 @@ fn numbers_of_other_languages_are_refused() {
 fn a_number_that_overflows_a_double_is_refused() {
     let digits = "1".repeat(310);
     let rounds_down = "1.7976931348623158e308";
+    // serde_json overflows here, unless it is built to read each number back as it was (`float_roundtrip`).
     assert_eq!(rounds_down.parse::<f64>(), Ok(f64::MAX));
-    assert!(serde_json::from_str::<f64>(rounds_down).is_err());
     for value in ["1e400", "-1e309", "1e99999999999999999999", "1.8e308", rounds_down, &digits] {
         refused_both_ways(argument(value), Refusal::NumberRange);
     }
