@@ -60,7 +60,7 @@ fn warn_of_damage(reader: &Reader) {
     }
 }
 
-fn unreadable(facts: &Facts, error: &io::Error) -> Failure {
+pub(super) fn unreadable(facts: &Facts, error: &io::Error) -> Failure {
     Failure::new(Kind::Permission, format!("cannot read the events in {}", facts.state_dir.display()))
         .because(error)
         .hint("the directory has to belong to you and be readable (mode 0700)")
@@ -80,7 +80,7 @@ fn matches(event: &StoredEvent, args: &LogArgs) -> bool {
 }
 
 /// Whether the name or an identity of the event's server holds `text`.
-fn is_of(event: &StoredEvent, text: Option<&str>) -> bool {
+pub(super) fn is_of(event: &StoredEvent, text: Option<&str>) -> bool {
     text.is_none_or(|text| {
         event.who("server").contains(text)
             || event.value["who"]["identity"]

@@ -38,6 +38,7 @@ impl Mediator {
             return self.unexpected(frame, &key, turn);
         };
         self.count_answer(&entry, turn);
+        self.weigh_answer(&entry, waiting);
         let mut record = self.answer_record(frame, &key, &entry, turn);
         let mut withheld = Vec::new();
         let list = match (turn.from, outcome) {

@@ -58,11 +58,12 @@ impl Mediator {
     pub(super) fn scan(&mut self, frame: &Frame<'_>, direction: Direction) -> Scan {
         let mut findings = std::mem::take(&mut self.findings);
         findings.clear();
+        self.weigh_scan();
         let end = self.engine.scan_for(self.wanted(direction), frame, &mut findings);
         let mut ruled: Vec<Ruled> = Vec::new();
         let mut rulings: Vec<Rc<Ruling<Content>>> = Vec::new();
         for finding in findings.drain(..) {
-            let ruling = self.policy.content(&self.facts.identities, direction, &finding);
+            let ruling = self.weighed(frame, direction, &finding);
             if ruling.verdict > Content::Pass || ruling.would_have.is_some() {
                 let shared = rulings.iter().find(|known| ***known == ruling).cloned();
                 let shared = shared.unwrap_or_else(|| {

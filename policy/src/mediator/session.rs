@@ -7,6 +7,7 @@ use super::asked::note_told;
 use super::catalogue::{Catalogue, Claims};
 use super::ending::Endings;
 use super::mint::Mint;
+use super::passed::Weighing;
 use super::pending::{Entry, Era, Owner, Pending, Use};
 use super::pins::Seen;
 use super::record::{Record, RecordKind};
@@ -50,6 +51,8 @@ pub struct Mediator {
     pub(super) rounds: Rounds,
     pub(super) seen: Seen,
     pub(super) tasks: Tasks,
+    /// What is known of the line at hand.
+    pub(super) weighing: Weighing,
 }
 
 /// Which eras the client has spoken in.
@@ -91,6 +94,7 @@ impl Mediator {
             rounds: Rounds::default(),
             seen: Seen::default(),
             tasks: Tasks::default(),
+            weighing: Weighing::default(),
         };
         mediator.ask_about();
         mediator
@@ -120,6 +124,7 @@ impl Mediator {
     /// none means that the line stops here.
     pub fn line(&mut self, from: Peer, line: &[u8], now: Now, actions: &mut Vec<Action>) {
         actions.clear();
+        self.weigh_anew();
         let mut turn = Turn { from, bytes: line.len(), now, actions };
         if line.iter().all(u8::is_ascii_whitespace) {
             return;
@@ -139,6 +144,7 @@ impl Mediator {
         }
         self.parser = parser;
         note_told(actions);
+        self.note_passed(actions);
     }
 
     /// A request of our own to the server: `params` is JSON. Sends it and returns its id; the answer ends here, on

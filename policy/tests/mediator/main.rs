@@ -11,6 +11,7 @@ mod features;
 mod hostile;
 mod lists;
 mod notifications;
+mod passed;
 mod pins;
 mod refusals;
 mod resources;
