@@ -223,6 +223,16 @@ fn decision_why(event: &StoredEvent) -> String {
     if !found.is_empty() {
         parts.push(format!("found {}", found.join(", ")));
     }
+    let passed = event.value["what"]["own"].as_u64().unwrap_or(0);
+    if passed > 0 {
+        parts.push(format!("{passed} of the server's own credentials passed"));
+    }
+    let suppressed = event.value["what"]["suppressed"].as_array().into_iter().flatten();
+    let mut by: Vec<&str> = suppressed.map(|one| text(&one["by"])).collect();
+    by.dedup();
+    if !by.is_empty() {
+        parts.push(format!("suppressed by {}", by.join(", ")));
+    }
     if !event.what("would_have").is_empty() {
         parts.push(format!("would have been stopped by [{}]", event.what("would_have")));
     }

@@ -99,7 +99,7 @@ fn found_json(found: &Found, paste: &str) -> serde_json::Value {
         json!({ "hash": hash, "length": sample.length(), "times": sample.times, "at": sample.at })
     });
     json!({
-        "detector": found.detector, "server": found.server, "identity": found.identities,
+        "detector": found.detector, "server": found.server, "identity": found.identity,
         "confidence": found.confidence, "findings": found.findings, "values": found.values(),
         "messages": found.messages, "blocked": found.blocked, "redacted": found.redacted, "recorded": found.recorded,
         "would_block": found.would_block, "would_redact": found.would_redact,

@@ -33,7 +33,7 @@ fn suppression(found: &Found, id: &str, now: Timestamp) -> String {
         Some(format!("[[suppress]]\nid = {}", quoted(id))),
         detect.then(|| format!("detect = [{}]", quoted(&found.detector))),
         hash.map(|hash| format!("hash = {}", quoted(hash))),
-        server(found).map(|server| format!("servers = [{}]", quoted(&server))),
+        server(found).map(|server| format!("servers = [{}]", quoted(server))),
         only_place(found).filter(|_| hash.is_none()).map(|place| format!("path = {}", quoted(place))),
         only_tool(found).filter(|_| hash.is_none()).map(|tool| format!("tools = [{}]", quoted(tool))),
         only(&found.directions).map(|direction| format!("direction = {}", quoted(direction))),
@@ -56,25 +56,14 @@ fn unused(id: String, used: &[String]) -> String {
     (1..).map(numbered).find(|id| !used.contains(id)).unwrap_or(id)
 }
 
-/// What the server is, whatever its version, if a policy can name it.
-fn server(found: &Found) -> Option<String> {
-    let pattern = pattern(found.identities.first()?)?;
+/// What the server is, if a policy can name it.
+fn server(found: &Found) -> Option<&str> {
+    let identity = found.identity.as_deref()?;
     let list = format!(
         "version = 1\n[[rule]]\nid = \"x\"\neffect = \"deny\"\nreason = \"x\"\nservers = [{}]\n",
-        quoted(&pattern)
+        quoted(identity)
     );
-    PolicyDocument::parse("", &list).is_ok().then_some(pattern)
-}
-
-fn pattern(identity: &str) -> Option<String> {
-    let Some(package) = identity.strip_prefix("pkg:") else { return Some(identity.to_owned()) };
-    if let Some((_, qualifiers)) = package.split_once('?') {
-        let repository = qualifiers.split('&').find_map(|part| part.strip_prefix("repository_url="));
-        return repository.map(|repository| format!("pkg:oci/{repository}"));
-    }
-    let slash = identity.rfind('/').unwrap_or(0);
-    let version = identity.rfind('@').filter(|at| *at > slash + 1);
-    Some(version.map_or(identity, |at| &identity[..at]).replace("%40", "@"))
+    PolicyDocument::parse("", &list).is_ok().then_some(identity)
 }
 
 fn only_place(found: &Found) -> Option<&str> {

@@ -38,7 +38,8 @@ pub(super) struct Tally {
     pub(super) own: u64,
     /// What suppressions swallowed, by their ids.
     pub(super) suppressed: BTreeMap<String, u64>,
-    found: BTreeMap<(String, String), Found>,
+    /// By detector, name and identity of the server: anybody can bear a name.
+    found: BTreeMap<(String, String, Option<String>), Found>,
 }
 
 /// How many messages.
@@ -53,8 +54,8 @@ pub(super) struct Interruptions {
 pub(super) struct Found {
     pub(super) detector: String,
     pub(super) server: String,
-    /// What the server is.
-    pub(super) identities: Vec<String>,
+    /// What the server is, whatever its version.
+    pub(super) identity: Option<String>,
     pub(super) findings: u64,
     pub(super) messages: u64,
     /// The surest.
@@ -123,12 +124,19 @@ impl Tally {
         self.messages_with_findings += u64::from(is_message && !findings.is_empty());
         self.own += what["own"].as_u64().unwrap_or(0);
         self.add_suppressed(what);
+        let identity = event.value["who"]["identity"][0].as_str().and_then(lasting);
         let mut seen = BTreeSet::new();
         for finding in findings {
-            let key = (text(&finding["detector"]).to_owned(), event.who("server").to_owned());
-            let found = self.found.entry(key.clone()).or_default();
+            let detector = text(&finding["detector"]).to_owned();
+            let key = (detector.clone(), event.who("server").to_owned(), identity.clone());
+            let found = self.found.entry(key).or_insert_with(|| Found {
+                detector: detector.clone(),
+                server: event.who("server").to_owned(),
+                identity: identity.clone(),
+                ..Found::default()
+            });
             found.add(event, finding);
-            found.messages += u64::from(seen.insert(key));
+            found.messages += u64::from(seen.insert(detector));
         }
     }
 
@@ -191,12 +199,6 @@ impl Tally {
 
 impl Found {
     fn add(&mut self, event: &StoredEvent, finding: &Value) {
-        if self.findings == 0 {
-            text(&finding["detector"]).clone_into(&mut self.detector);
-            event.who("server").clone_into(&mut self.server);
-        }
-        let identities = event.value["who"]["identity"].as_array().into_iter().flatten();
-        self.identities = identities.filter_map(Value::as_str).map(str::to_owned).collect();
         self.findings += 1;
         let surer = |word: &str| ["low", "medium", "high"].iter().position(|known| *known == word);
         if surer(text(&finding["confidence"])) > surer(&self.confidence) {
@@ -263,6 +265,18 @@ impl Sample {
             _ => "64 characters or more",
         }
     }
+}
+
+/// `pkg:npm/%40a/b@1.2.3` → `pkg:npm/@a/b`, as policies name it.
+fn lasting(identity: &str) -> Option<String> {
+    let Some(package) = identity.strip_prefix("pkg:") else { return Some(identity.to_owned()) };
+    if let Some((_, qualifiers)) = package.split_once('?') {
+        let repository = qualifiers.split('&').find_map(|part| part.strip_prefix("repository_url="));
+        return repository.map(|repository| format!("pkg:oci/{repository}"));
+    }
+    let slash = identity.rfind('/').unwrap_or(0);
+    let version = identity.rfind('@').filter(|at| *at > slash + 1);
+    Some(version.map_or(identity, |at| &identity[..at]).replace("%40", "@"))
 }
 
 /// `/result/content/0/text` → `/result/content/*/text`

@@ -80,7 +80,7 @@ fn head(out: &mut String, tally: &Tally, about: &About<'_>, screen: Screen) {
         say("would have been", &format!("{told}, if the layers that only watch acted"));
     }
     if tally.own > 0 {
-        let told = format!("{} on their way to the server whose job they are", many(tally.own, "credential"));
+        let told = format!("{} went to a server whose job that is", many(tally.own, "credential"));
         say("passed", &told);
     }
     if !tally.suppressed.is_empty() {
@@ -104,8 +104,10 @@ fn interruptions(tally: &Tally, of: Interruptions) -> String {
 }
 
 fn row(out: &mut String, found: &Found, paste: &str, screen: Screen) {
-    let title = format!("{}  {}", harmless(&found.detector), harmless(&found.server));
-    let _ = write!(out, "\n{}\n", screen.ink(Ink::Strong, &cut(&title, screen.width)));
+    let identity = found.identity.as_deref().unwrap_or_default();
+    let title = harmless(&format!("{}  {}", found.detector, found.server)).replacen(' ', "  ", 1);
+    let title = format!("{title}  {}", harmless(identity));
+    let _ = write!(out, "\n{}\n", screen.ink(Ink::Strong, &cut(title.trim_end(), screen.width)));
     let what = format!(
         "{} of {} in {}, {} confidence: {}",
         many(found.findings, "finding"),
