@@ -113,6 +113,7 @@ fn write_profiles(out: &mut String, profiles: &[Profile]) -> std::fmt::Result {
         write_words(out, &format!("IDENTITY_{n}"), &profile.identity)?;
         write_words(out, &format!("PASS_{n}"), &profile.env_pass)?;
         write_words(out, &format!("OPTIONAL_{n}"), &profile.optional)?;
+        write_words(out, &format!("OWN_{n}"), &profile.own_credentials)?;
         write_grants(out, &format!("READ_{n}"), &profile.read)?;
         write_grants(out, &format!("WRITE_{n}"), &profile.write)?;
         write_grants(out, &format!("EXEC_{n}"), &profile.exec)?;
@@ -204,7 +205,7 @@ fn write_profile(out: &mut String, n: usize, profile: &Profile) -> std::fmt::Res
     writeln!(out, "        unix_private: {:?},", profile.unix_private)?;
     writeln!(out, "        install_scripts: {:?},", profile.install_scripts)?;
     writeln!(out, "        env_pass: Cow::Borrowed(&PASS_{n}), env_set: Cow::Borrowed(&SET_{n}),")?;
-    writeln!(out, "        logins: Cow::Borrowed(&LOGIN_{n}),")?;
+    writeln!(out, "        logins: Cow::Borrowed(&LOGIN_{n}), own_credentials: Cow::Borrowed(&OWN_{n}),")?;
     writeln!(out, "        limits: ProfileLimits {{")?;
     writeln!(
         out,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Failure, Kind};
@@ -91,6 +92,11 @@ fn real(path: &Path) -> PathBuf {
 /// The time. Events carry it in UTC: machines of a fleet stand in many zones.
 pub fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
+}
+
+/// Whether a file or directory belongs to this user or to root.
+pub fn belongs_to(path: &Path, uid: u32) -> bool {
+    std::fs::metadata(path).is_ok_and(|facts| facts.uid() == uid || facts.uid() == 0)
 }
 
 /// A text file's content; the error names the path.

@@ -2,6 +2,7 @@
 
 mod admission;
 mod demo;
+mod destinations;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -185,6 +186,7 @@ fn prepare_with(request: Request, facts: &Facts, when: When) -> Result<Prepared,
     };
     let available = profiles::Available::load(&facts.system_dir, &facts.config_dir, facts.uid)?;
     let (profile, profile_why) = choose_profile(&available, &policy, &request.jail, &resolved.identities)?;
+    let own = destinations::own_job(profile, &available, (&resolved, contained.is_some()), facts);
     let widened = match &request.jail.fragment {
         Some(fragment) => Some(available.widened(profile, fragment)?),
         None => None,
@@ -213,6 +215,7 @@ fn prepare_with(request: Request, facts: &Facts, when: When) -> Result<Prepared,
     };
     let mut plan = Plan::make(&input, &host::FileTree)?;
     plan.ruleset.observe = request.observe;
+    plan.own = own;
     announce_shim(&mut plan, facts);
     if let Some(logins) = &logins {
         logins.enter(&mut plan);
@@ -356,6 +359,7 @@ fn session_facts(plan: &Plan) -> SessionFacts {
         device: standing.device,
         roots_within,
         pins: Pins::default(),
+        own: plan.own.credentials(),
     }
 }
 

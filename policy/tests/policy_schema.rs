@@ -22,6 +22,7 @@ fn the_schema_knows_the_keys_that_the_reader_knows() {
         ("[[rule]]\nzzz = 1", keys(&of("rule")["items"])),
         ("[[limit]]\nzzz = 1", keys(&of("limit")["items"])),
         ("[[baseline]]\nzzz = 1", keys(&of("baseline")["items"])),
+        ("[[suppress]]\nzzz = 1", keys(&of("suppress")["items"])),
         ("[[dlp]]\nzzz = 1", keys(&of("dlp")["items"])),
         ("[[dlp]]\nexcept = { zzz = 1 }", keys(&of("dlp")["items"]["properties"]["except"])),
         ("[keywords.x]\nzzz = 1", keys(&of("keywords")["additionalProperties"])),

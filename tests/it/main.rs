@@ -23,6 +23,7 @@ mod policy;
 mod profile;
 mod reload;
 mod robust;
+mod rollout;
 mod support;
 mod tidy;
 mod trials;

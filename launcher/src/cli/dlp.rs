@@ -21,6 +21,9 @@ pub enum DlpCommand {
     /// Look for secrets, personal data, keywords and hidden text in files or on stdin, as `run` does in messages
     #[command(after_help = SCAN_EXAMPLES)]
     Scan(DlpScanArgs),
+    /// Say what was found in messages, what that stopped or would have stopped, and how to suppress it
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(DlpReportArgs),
     /// List what there is to find
     Detectors {
         /// Only these, with `*`: `secret/*`, `pii/iban`
@@ -30,6 +33,31 @@ pub enum DlpCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  stockade dlp report
+  stockade dlp report --since 30d --server github
+  stockade dlp report --json | jq '.found[] | select(.would_block > 0)'
+
+Values are never printed: of each there is a length and the eight digits of its hash, as in `stockade log`. Each [[suppress]] is
+to be pasted into a policy file once somebody's name and a reason stand in it.
+
+Exit status 0, whatever was found.";
+
+/// `dlp report`
+#[derive(Args, Clone, Debug)]
+pub struct DlpReportArgs {
+    /// How far back: 12h, 7d
+    #[arg(long, value_name = "TIME", default_value = "7d")]
+    pub since: String,
+    /// Only servers whose name or identity holds this
+    #[arg(long, value_name = "TEXT")]
+    pub server: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `dlp scan`

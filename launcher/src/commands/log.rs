@@ -60,7 +60,7 @@ fn warn_of_damage(reader: &Reader) {
     }
 }
 
-fn unreadable(facts: &Facts, error: &io::Error) -> Failure {
+pub(super) fn unreadable(facts: &Facts, error: &io::Error) -> Failure {
     Failure::new(Kind::Permission, format!("cannot read the events in {}", facts.state_dir.display()))
         .because(error)
         .hint("the directory has to belong to you and be readable (mode 0700)")
@@ -80,7 +80,7 @@ fn matches(event: &StoredEvent, args: &LogArgs) -> bool {
 }
 
 /// Whether the name or an identity of the event's server holds `text`.
-fn is_of(event: &StoredEvent, text: Option<&str>) -> bool {
+pub(super) fn is_of(event: &StoredEvent, text: Option<&str>) -> bool {
     text.is_none_or(|text| {
         event.who("server").contains(text)
             || event.value["who"]["identity"]
@@ -222,6 +222,16 @@ fn decision_why(event: &StoredEvent) -> String {
     found.dedup();
     if !found.is_empty() {
         parts.push(format!("found {}", found.join(", ")));
+    }
+    let passed = event.value["what"]["own"].as_u64().unwrap_or(0);
+    if passed > 0 {
+        parts.push(format!("{passed} of the server's own credentials passed"));
+    }
+    let suppressed = event.value["what"]["suppressed"].as_array().into_iter().flatten();
+    let mut by: Vec<&str> = suppressed.map(|one| text(&one["by"])).collect();
+    by.dedup();
+    if !by.is_empty() {
+        parts.push(format!("suppressed by {}", by.join(", ")));
     }
     if !event.what("would_have").is_empty() {
         parts.push(format!("would have been stopped by [{}]", event.what("would_have")));

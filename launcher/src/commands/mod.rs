@@ -17,6 +17,7 @@ mod jail;
 mod learn;
 mod log;
 mod login;
+mod period;
 mod pins;
 mod policy;
 mod profile;

@@ -15,6 +15,7 @@ pub(super) fn text(plan: &Plan) -> String {
     let _ = write_files(&mut out, plan);
     let _ = write_network(&mut out, plan);
     let _ = write_rest(&mut out, plan);
+    let _ = write_own(&mut out, plan);
     let _ = write_list(&mut out, "Not granted", &plan.notes);
     out
 }
@@ -137,6 +138,14 @@ fn write_rest(out: &mut String, plan: &Plan) -> std::fmt::Result {
         BackendChoice::Static => "static",
     };
     writeln!(out, "\nBackend\n  {backend}")
+}
+
+fn write_own(out: &mut String, plan: &Plan) -> std::fmt::Result {
+    if plan.own.detectors.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nCredentials that are its job\n  {}", plan.own.detectors.join(", "))?;
+    writeln!(out, "  {}", plan.own.words())
 }
 
 fn write_list(out: &mut String, title: &str, lines: &[String]) -> std::fmt::Result {

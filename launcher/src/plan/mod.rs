@@ -5,6 +5,7 @@ mod closed;
 mod environment;
 mod explain;
 mod network;
+mod own;
 mod paths;
 mod places;
 mod tree;
@@ -26,8 +27,10 @@ use crate::identity::Resolved;
 
 use variables::Variables;
 
+pub use own::{OwnJob, Standing};
 pub use places::{ClosedPlaces, tree_size};
 pub use tree::{EntryKind, Tree};
+pub use variables::OF_CLIENTS;
 
 /// A complete decision about how to start a server.
 #[derive(Clone, Debug)]
@@ -68,6 +71,8 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// Grants by flag, as asked for, for the record.
     pub flag_grants: Vec<String>,
+    /// Credentials that are its job, if they are.
+    pub own: OwnJob,
     /// The container that this is the engine's part of, if the server runs in one.
     pub container: Option<Contained>,
 }
@@ -171,6 +176,7 @@ impl Plan {
             without_view: fenced.without_view,
             notes: fenced.notes,
             flag_grants,
+            own: OwnJob::default(),
             container: None,
         })
     }

@@ -11,7 +11,7 @@ use crate::error::{Failure, Kind};
 use crate::identity::argument_value;
 
 /// Variables by which clients tell a server the project's directory, the best first.
-const OF_CLIENTS: [&str; 2] = ["CLAUDE_PROJECT_DIR", "WORKSPACE_FOLDER_PATHS"];
+pub const OF_CLIENTS: [&str; 2] = ["CLAUDE_PROJECT_DIR", "WORKSPACE_FOLDER_PATHS"];
 
 /// Directories that hold more than a project: a client that was started from a desktop stands in one of them.
 const NO_WORKSPACE: [&str; 16] = [

@@ -35,7 +35,19 @@ pub(super) fn layer(cwd: &Path) -> Result<Option<Layer>, Failure> {
     if !is_file || file.take(BYTES_MAX).read_to_string(&mut text).is_err() {
         return Err(refused("it is no text file of at most 1 MiB"));
     }
-    super::layer(&path.display().to_string(), &text, Origin::Project).map(Some)
+    let layer = super::layer(&path.display().to_string(), &text, Origin::Project)?;
+    if let Some(one) = layer.document.suppressions.first() {
+        return Err(Failure::new(
+            Kind::Config,
+            format!("the project's policy {} cannot suppress findings", path.display()),
+        )
+        .cause(format!(
+            "line {}: [[suppress]] `{}`; whoever wrote the project wrote it, and it can only forbid",
+            one.line, one.id
+        ))
+        .hint("if you answer for it, move it to your own policy file; else remove it, and look at the project twice"));
+    }
+    Ok(Some(layer))
 }
 
 /// In the working directory, or above it up to the one that holds `.git`. Where there is no such directory the working
@@ -80,6 +92,19 @@ mod tests {
         std::fs::remove_dir(dir.path().join("repo/.git")).unwrap();
         assert!(layer(&dir.path().join("repo/src/deep")).unwrap().is_none());
         assert!(layer(&dir.path().join("repo")).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_suppression_in_it_is_refused_with_its_line() {
+        let dir = project(
+            "version = 1\n[[suppress]]\nid = \"ours\"\ndetect = [\"secret/*\"]\nauthor = \"A\"\nreason = \"r\"\nuntil = \
+             \"2026-12-31\"\n",
+        );
+        let failure = layer(&dir.path().join("repo")).unwrap_err().to_string();
+        assert!(
+            failure.contains("cannot suppress findings") && failure.contains("line 2: [[suppress]] `ours`"),
+            "{failure}"
+        );
     }
 
     #[test]

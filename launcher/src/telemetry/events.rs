@@ -3,6 +3,7 @@
 //! Nothing here ever holds a matched value: findings carry the detector, a length class and a keyed hash.
 
 mod denied;
+mod found;
 mod network;
 
 use serde::Serialize;
@@ -15,6 +16,7 @@ use stockade_sandbox::{Attempt, Attempted, Degree, Enforcement};
 use crate::plan::Plan;
 
 pub use denied::{Denied, DeniedLost, JailEnd, OutputLimited};
+pub use found::{FindingLine, SuppressedLine};
 pub use network::{
     BrowserPage, CallLine, CallsInFlight, NetConnect, NetDnsFailed, NetFirstSeen, NetInbound, NetRefused,
     NetSummary, NetworkEvent,
@@ -328,6 +330,15 @@ pub struct Decision {
     /// How many findings there were in all.
     #[serde(skip_serializing_if = "is_none_found")]
     pub findings_total: usize,
+    /// Credentials on their way to the server whose job they are: how many passed.
+    #[serde(skip_serializing_if = "is_none_found")]
+    pub own: usize,
+    /// What somebody answers for passed: masked as findings are, with the suppression's id.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub suppressed: Vec<SuppressedLine>,
+    /// How many of these there were in all.
+    #[serde(skip_serializing_if = "is_none_found")]
+    pub suppressed_total: usize,
     /// Size of the line in bytes.
     pub bytes: usize,
     /// The line was changed before it was forwarded.
@@ -399,24 +410,6 @@ pub struct PolicyBroken {
     pub why: String,
 }
 
-/// One finding, masked (decision 25): detector, length class, keyed hash.
-#[derive(Debug, Serialize)]
-pub struct FindingLine {
-    /// `secret/github-pat`
-    pub detector: String,
-    /// `low`, `medium`, `high`
-    pub confidence: &'static str,
-    /// 0: 1–7 characters, 1: 8–15, 2: 16–31, 3: 32–63, 4: more.
-    pub length_class: u8,
-    /// Keyed hash: equal values match across events, the value cannot be read from it.
-    pub hash: String,
-    /// JSON Pointer of the value that holds it.
-    pub at: String,
-    /// It began in an earlier message or text: this one holds the rest.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub continued: bool,
-}
-
 impl Decision {
     /// The kind of event that a record becomes.
     pub fn kind(record: &Record) -> &'static str {
@@ -434,14 +427,6 @@ impl Decision {
     pub fn new(record: &Record) -> Self {
         let reason = record.verdict.reason.as_ref();
         let refused = record.kind == RecordKind::Refused && !record.verdict.refuses();
-        let line = |(n, finding): (usize, &stockade_policy::detect::Finding)| FindingLine {
-            detector: finding.detector.to_string(),
-            confidence: confidence_word(finding.confidence),
-            length_class: finding.length_class,
-            hash: String::from_utf8_lossy(&finding.hash).into_owned(),
-            at: record.pointers.get(n).cloned().unwrap_or_default(),
-            continued: finding.place == stockade_policy::detect::Place::Continued,
-        };
         Self {
             verdict: if refused { "refused" } else { record.verdict.word() },
             access: record.verdict.access.word(),
@@ -462,8 +447,11 @@ impl Decision {
                 item: petition.asked.item.clone(),
             }),
             approval: record.petition.as_ref().and_then(|petition| petition.approval.clone()),
-            findings: record.findings.iter().enumerate().map(line).collect(),
+            findings: FindingLine::of(record),
             findings_total: record.findings_total,
+            own: record.passed.own,
+            suppressed: record.passed.suppressed.iter().map(SuppressedLine::from).collect(),
+            suppressed_total: record.passed.suppressed_total,
             bytes: record.bytes,
             rewritten: record.rewritten,
             restored: record.restored,
@@ -471,14 +459,5 @@ impl Decision {
             failed: record.failed.map(FailedLine::from),
             duration_ms: record.duration_ms,
         }
-    }
-}
-
-fn confidence_word(confidence: stockade_policy::detect::Confidence) -> &'static str {
-    use stockade_policy::detect::Confidence::{High, Low, Medium};
-    match confidence {
-        Low => "low",
-        Medium => "medium",
-        High => "high",
     }
 }

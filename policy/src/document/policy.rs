@@ -7,13 +7,14 @@ mod limit;
 mod parse;
 mod rule;
 mod schema;
+mod suppress;
 mod times;
 
 use std::collections::BTreeMap;
 
 use super::Mistakes;
 use crate::detect::{Confidence, KeywordList};
-use crate::rules::{Condition, Times};
+use crate::rules::{Condition, Times, UnixTime};
 use crate::verdict::{Access, Content};
 
 pub use cases::{ASKED, About, Asked, PolicyCase, PolicyCases, moment};
@@ -235,10 +236,59 @@ pub struct DlpRule {
     /// Tool patterns that a value may be put back for, on its way to the server that it came from (`action = "redact"`
     /// towards the client only); empty means every tool of that server.
     pub restore_to: Vec<String>,
+    /// What it makes of credentials that are the server's own job.
+    pub destinations: Destinations,
     /// One sentence for people; a default is made from the action.
     pub reason: String,
     /// Line in its file, from 1.
     pub line: usize,
+}
+
+/// What a DLP rule makes of a credential on its way to the server whose job it is (`[dlp] own` of its profile).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destinations {
+    /// It is no finding.
+    Honour,
+    /// It is a finding like any other.
+    Ignore,
+}
+
+/// `[[suppress]]`: findings that somebody answers for, for a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppression {
+    /// Unique in its file.
+    pub id: String,
+    /// Detector patterns; empty means whatever has the hash.
+    pub detect: Vec<String>,
+    /// The keyed hash of one value, as events and placeholders show it.
+    pub hash: Option<[u8; 8]>,
+    /// Pattern over the JSON Pointer of the value that holds the finding.
+    pub path: Option<String>,
+    /// Identity patterns; empty means every server.
+    pub servers: Vec<String>,
+    /// Patterns of the tools that are called or answer; empty means whatever the message is about.
+    pub tools: Vec<String>,
+    /// Which way.
+    pub direction: Directions,
+    /// Who answers for it.
+    pub author: String,
+    /// One sentence for people.
+    pub reason: String,
+    /// The moment at which it ends.
+    pub until: UnixTime,
+    /// Line in its file, from 1.
+    pub line: usize,
+}
+
+/// What the end of a suppression means at some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Term {
+    /// It holds.
+    Holds,
+    /// It has ended.
+    Expired,
+    /// It ends more than a year ahead: until then nobody would look at it again, so it does not hold yet.
+    TooLong,
 }
 
 /// `[[baseline]]`: what servers are expected to say of themselves and of their tools.
@@ -273,6 +323,8 @@ pub struct PolicyDocument {
     pub limits: Vec<LimitRule>,
     /// DLP rules in file order.
     pub dlp: Vec<DlpRule>,
+    /// Suppressions in file order.
+    pub suppressions: Vec<Suppression>,
     /// Baselines in file order.
     pub baselines: Vec<Baseline>,
     /// `[keywords.NAME]`

@@ -1,6 +1,7 @@
 //! Profile files: what one kind of server may do. Paths are still text with `${variables}` here; the launcher's plan
 //! resolves them.
 
+mod credentials;
 mod examples;
 mod fold;
 mod fragment;
@@ -222,6 +223,8 @@ pub struct Profile {
     pub env_set: Cow<'static, [EnvSet]>,
     /// Where the user has what it logs in with.
     pub logins: Cow<'static, [Login]>,
+    /// Detectors (patterns) of the credentials that are its job: in messages to it they are no findings (`[dlp] own`).
+    pub own_credentials: Cow<'static, [Cow<'static, str>]>,
     /// Limits.
     pub limits: ProfileLimits,
     /// File-system guarantee.

@@ -2,6 +2,7 @@
 
 use super::pins::Pins;
 use super::record::{Record, RecordKind};
+use crate::rules::OwnCredentials;
 use crate::wire::Direction;
 
 /// Milliseconds on a clock that never goes back; only differences are used.
@@ -70,6 +71,8 @@ pub struct SessionFacts {
     pub roots_within: Option<Vec<String>>,
     /// Pins of this server's definitions that were approved before; empty where nothing was.
     pub pins: Pins,
+    /// Credentials that are this server's own job.
+    pub own: OwnCredentials,
 }
 
 /// Protections that the demo may take away, one at a time, to show that they matter. `run` always has all.

@@ -40,6 +40,8 @@ impl Mediator {
             return self.unexpected(frame, &key, turn);
         };
         self.count_answer(&entry, turn);
+        let tool = self.tool_of(&entry).filter(|_| turn.from == Peer::Server).map(|tool| Box::from(&*tool));
+        self.weigh_answer(tool);
         let mut record = self.answer_record(frame, &key, &entry, turn);
         let mut withheld = Vec::new();
         let list = match (turn.from, outcome) {

@@ -77,6 +77,7 @@ impl Mediator {
         }
         let mut findings = std::mem::take(&mut self.findings);
         findings.clear();
+        self.weigh_scan();
         let end = self.engine.scan_for(self.wanted(direction), frame, &mut findings);
         if self.without != Without::Dlp {
             self.scan_across(frame, direction, &mut findings);
@@ -87,7 +88,7 @@ impl Mediator {
             if self.was_put_back(&finding) {
                 continue;
             }
-            let ruling = self.policy.content(&self.facts.identities, direction, &finding);
+            let ruling = self.weighed(frame, direction, &finding);
             if ruling.verdict > Content::Pass || ruling.would_have.is_some() {
                 let shared = rulings.iter().find(|known| ***known == ruling).cloned();
                 let shared = shared.unwrap_or_else(|| {
@@ -223,7 +224,7 @@ pub(super) fn contains(outer: &Range<usize>, inner: &Range<usize>) -> bool {
 }
 
 /// Where a part that no edit touches stands afterwards.
-fn moved(range: &Range<usize>, edits: &[Edit]) -> Range<usize> {
+pub(super) fn moved(range: &Range<usize>, edits: &[Edit]) -> Range<usize> {
     let before = edits.iter().filter(|(edited, _)| edited.end <= range.start);
     let (gone, come) =
         before.fold((0, 0), |(gone, come), (edited, text)| (gone + edited.len(), come + text.len()));

@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::action::Turn;
 use super::asked::Petition;
 use super::failed::Failed;
+use super::passed::{PassedOver, Weight};
 use crate::detect::{Engine, Finding, Place};
 use crate::verdict::{Access, Reason, Verdict};
 use crate::wire::{Direction, Frame, IdKey, TokenKind};
@@ -48,8 +49,12 @@ pub struct Record {
     pub findings: Vec<Finding>,
     /// JSON Pointers of those findings, in the same order.
     pub pointers: Vec<String>,
+    /// What was done about those findings, in the same order, where it is known of each.
+    pub weights: Vec<Option<Weight>>,
     /// How many findings there were in all.
     pub findings_total: usize,
+    /// What was found and went on all the same.
+    pub passed: PassedOver,
     /// Bytes of the line as it came.
     pub bytes: usize,
     /// The line was rewritten (redacted, filtered or repaired) before it was forwarded.
@@ -94,7 +99,9 @@ impl Record {
             refusal: None,
             findings: Vec::new(),
             pointers: Vec::new(),
+            weights: Vec::new(),
             findings_total: 0,
+            passed: PassedOver::default(),
             bytes,
             rewritten: false,
             restored: 0,
@@ -167,15 +174,19 @@ pub(super) fn cut(text: &str, chars: usize) -> &str {
 /// Where a finding stands. The keys on the way are text of the message, so the pointer is masked like all of it;
 /// of a finding in a key only the object that holds the key is named.
 fn pointer(frame: &Frame<'_>, engine: &Engine, finding: &Finding) -> String {
-    let start = match finding.place {
-        Place::Key => object_around(frame, &finding.token),
-        Place::Text | Place::Number | Place::Continued => finding.raw.start,
-    };
-    let pointer = frame.pointer(start);
+    let pointer = frame.pointer(found_at(frame, finding));
     if pointer.len() > SHOWN_BYTES_MAX {
         return format!("(a pointer of {} bytes)", pointer.len());
     }
     cut(&engine.mask(&pointer), POINTER_CHARS_MAX).to_owned()
+}
+
+/// The byte whose pointer is the finding's.
+pub(super) fn found_at(frame: &Frame<'_>, finding: &Finding) -> usize {
+    match finding.place {
+        Place::Key => object_around(frame, &finding.token),
+        Place::Text | Place::Number | Place::Continued => finding.raw.start,
+    }
 }
 
 /// First byte of the innermost object around a key.

@@ -9,6 +9,7 @@ use super::catalogue::{Catalogue, Claims};
 use super::ending::Endings;
 use super::mint::Mint;
 use super::outputs::Outputs;
+use super::passed::Weighing;
 use super::pending::{Entry, Era, Owner, Pending, Use};
 use super::pins::Seen;
 use super::record::{Record, RecordKind};
@@ -58,6 +59,8 @@ pub struct Mediator {
     pub(super) trail: Trail,
     pub(super) outputs: Outputs,
     pub(super) restoring: Restoring,
+    /// What is known of the line at hand.
+    pub(super) weighing: Weighing,
 }
 
 /// Which eras the client has spoken in.
@@ -103,6 +106,7 @@ impl Mediator {
             trail: Trail::default(),
             outputs: Outputs::default(),
             restoring: Restoring::Nothing,
+            weighing: Weighing::default(),
         };
         mediator.ask_about();
         mediator
@@ -132,6 +136,7 @@ impl Mediator {
     /// none means that the line stops here.
     pub fn line(&mut self, from: Peer, line: &[u8], now: Now, actions: &mut Vec<Action>) {
         actions.clear();
+        self.weigh_anew();
         let mut turn = Turn { from, bytes: line.len(), now, restored: 0, actions };
         if line.iter().all(u8::is_ascii_whitespace) {
             return;
@@ -156,6 +161,7 @@ impl Mediator {
         }
         self.parser = parser;
         note_told(actions);
+        self.note_passed(actions);
     }
 
     /// A request of our own to the server: `params` is JSON. Sends it and returns its id; the answer ends here, on

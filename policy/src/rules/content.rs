@@ -5,7 +5,7 @@ use super::identity::{Identities, IdentityPattern};
 use super::layer::{any, identities, patterns, reason};
 use super::pattern::Pattern;
 use crate::detect::{Confidence, Finding};
-use crate::document::policy::{Directions, DlpRule};
+use crate::document::policy::{Destinations, Directions, DlpRule};
 use crate::verdict::{Content, Reason};
 use crate::wire::Direction;
 
@@ -14,6 +14,7 @@ use crate::wire::Direction;
 pub(super) struct ContentRule {
     pub(super) action: Content,
     pub(super) reason: Reason,
+    pub(super) destinations: Destinations,
     detect: Vec<Pattern>,
     direction: Directions,
     confidence: Confidence,
@@ -27,6 +28,7 @@ impl ContentRule {
     pub(super) fn new(rule: &DlpRule, origin: Origin) -> Self {
         Self {
             action: rule.action,
+            destinations: rule.destinations,
             detect: patterns(&rule.detect),
             direction: rule.direction,
             confidence: rule.confidence,

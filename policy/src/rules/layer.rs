@@ -9,6 +9,7 @@ use super::identity::{Identities, IdentityPattern};
 use super::index::Index;
 use super::item::Item;
 use super::limits::CompiledLimit;
+use super::passing::{CompiledSuppression, Relief, passes_over};
 use super::pattern::Pattern;
 use super::version::Meant;
 use super::{Layer, Origin};
@@ -54,6 +55,8 @@ pub(super) struct CompiledLayer {
     pub(super) may_relax: Vec<Class>,
     pub(super) limits: Vec<CompiledLimit>,
     pub(super) baselines: Vec<CompiledBaseline>,
+    /// Never a project's.
+    pub(super) suppressions: Vec<CompiledSuppression>,
     unnamed: Access,
     rules: Vec<AccessRule>,
     index: Index,
@@ -84,6 +87,12 @@ impl CompiledLayer {
                 .baselines
                 .iter()
                 .map(|one| CompiledBaseline::new(one, layer.origin, document.mode))
+                .collect(),
+            suppressions: document
+                .suppressions
+                .iter()
+                .filter(|_| layer.origin != Origin::Project)
+                .map(|one| CompiledSuppression::new(one, layer.origin))
                 .collect(),
             unnamed: document.defaults.server,
             index: Index::new(&rules),
@@ -154,6 +163,20 @@ impl CompiledLayer {
         finding: &Finding,
     ) -> Option<Answer<'_, Content>> {
         self.strictest_of(identities, direction, |rule| rule.names(finding))
+    }
+
+    /// As [`CompiledLayer::content`], but for what passes.
+    pub(super) fn content_but<'p>(
+        &'p self,
+        identities: &Identities<'_>,
+        direction: Direction,
+        (finding, relief): (&Finding, Relief<'p>),
+    ) -> Option<Answer<'p, Content>> {
+        if let Some(suppression) = relief.suppression {
+            return Some(self.answer(Content::Pass, Cow::Borrowed(&suppression.reason)));
+        }
+        let names = |rule: &ContentRule| rule.names(finding) && !passes_over(rule.destinations, relief);
+        self.strictest_of(identities, direction, names)
     }
 
     /// Whether some DLP rule asks about findings of this detector in this direction.

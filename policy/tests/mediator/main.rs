@@ -13,6 +13,7 @@ mod hostile;
 mod lists;
 mod notifications;
 mod outputs;
+mod passed;
 mod pins;
 mod placeholders;
 mod refusals;

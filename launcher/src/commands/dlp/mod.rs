@@ -2,6 +2,7 @@
 
 mod detectors;
 mod lines;
+mod report;
 mod scan;
 
 use std::io::Write;
@@ -20,6 +21,7 @@ pub(super) fn dlp(command: DlpCommand) -> Result<Exit, Failure> {
     match command {
         DlpCommand::Scan(args) if args.jsonl => lines::scan(&args),
         DlpCommand::Scan(args) => scan::scan(&args),
+        DlpCommand::Report(args) => report::report(&args),
         DlpCommand::Detectors { pattern, json } => detectors::list(pattern.as_deref(), json),
     }
 }

@@ -5,6 +5,7 @@ mod check;
 mod explain;
 mod replay;
 mod show;
+pub(super) mod suppressions;
 mod table;
 
 use std::io::Write;

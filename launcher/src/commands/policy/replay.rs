@@ -10,9 +10,10 @@ use stockade_policy::rules::{Circumstances, Item, Policy, UnixTime};
 use stockade_policy::verdict::Access;
 
 use crate::cli::PolicyReplayArgs;
+use crate::commands::period::{since, time};
 use crate::error::{Failure, Kind};
 use crate::exit::Exit;
-use crate::host::{self, Facts};
+use crate::host::Facts;
 use crate::policies;
 use crate::telemetry::{Reader, StoredEvent};
 
@@ -54,25 +55,6 @@ pub(super) fn replay(args: &PolicyReplayArgs) -> Result<Exit, Failure> {
         report.add(&draft, event);
     }
     if args.json { super::print_json(&report.as_json()) } else { super::print(&report.text(&args.since)) }
-}
-
-/// The moment before which nothing is looked at.
-fn since(text: &str) -> Result<jiff::Timestamp, Failure> {
-    let wrong =
-        || Failure::new(Kind::Usage, format!("`{text}` is no time")).hint("write --since 12h or --since 7d");
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?);
-    let hours_each = match unit {
-        "h" => 1,
-        "d" => 24,
-        _ => return Err(wrong()),
-    };
-    let hours =
-        number.parse::<i64>().ok().and_then(|number| number.checked_mul(hours_each)).ok_or_else(wrong)?;
-    host::now().checked_sub(jiff::SignedDuration::from_hours(hours)).map_err(|_| wrong())
-}
-
-fn time(event: &StoredEvent) -> Option<jiff::Timestamp> {
-    event.value["time"].as_str()?.parse().ok()
 }
 
 impl Report {

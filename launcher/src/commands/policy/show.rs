@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use stockade_policy::document::policy::{Class, DlpRule, Feature, Mode, PolicyDocument, Rule};
+use stockade_policy::document::policy::{Class, Destinations, DlpRule, Feature, Mode, PolicyDocument, Rule};
 use stockade_policy::rules::{Layer, Policy, Times};
 use stockade_policy::verdict::Access;
 
+use super::suppressions;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::host::Facts;
@@ -110,6 +111,11 @@ fn text(policy: &Policy) -> String {
         format!("{head}          {}: {}\n", place(layer, rule.line), rule.reason)
     });
     section(&mut text, "Findings: of the rules about one the strictest decides", findings);
+    let suppressions = each(policy, |document| &document.suppressions).map(|(layer, one)| {
+        let head = format!("  {}  {}\n", one.id, suppressions::words(one));
+        format!("{head}          {}: {} ({})\n", place(layer, one.line), one.reason, one.author)
+    });
+    section(&mut text, "Suppressions: findings that somebody answers for", suppressions);
     let baselines = each(policy, |document| &document.baselines).map(|(layer, one)| {
         let tools = one
             .tools
@@ -223,8 +229,12 @@ fn about_finding(rule: &DlpRule) -> String {
     } else {
         format!(", put back for {} alone", rule.restore_to.join(", "))
     };
+    let own = match rule.destinations {
+        Destinations::Honour => "",
+        Destinations::Ignore => ", what is the server's own job too",
+    };
     format!(
-        "{} {direction}, {} confidence{}{but}{back}",
+        "{} {direction}, {} confidence{}{but}{back}{own}",
         rule.detect.join(", "),
         word(&rule.confidence),
         of(&rule.servers)
@@ -263,9 +273,14 @@ fn as_json(policy: &Policy) -> Value {
         json!({
             "id": rule.id, "action": rule.action.word(), "detect": rule.detect, "direction": word(&rule.direction),
             "confidence": word(&rule.confidence), "servers": rule.servers, "except_servers": rule.except_servers,
-            "restore_to": rule.restore_to,
-            "reason": rule.reason, "at": at(layer, rule.line),
+            "restore_to": rule.restore_to, "destinations": word(&rule.destinations), "reason": rule.reason,
+            "at": at(layer, rule.line),
         })
+    });
+    let suppressions = each(policy, |document| &document.suppressions).map(|(layer, one)| {
+        let mut value = suppressions::as_json(one);
+        value["at"] = at(layer, one.line);
+        value
     });
     let baselines = each(policy, |document| &document.baselines).map(|(layer, one)| {
         json!({
@@ -284,6 +299,7 @@ fn as_json(policy: &Policy) -> Value {
         "rules": rules.collect::<Vec<_>>(),
         "limits": limits.collect::<Vec<_>>(),
         "dlp": findings.collect::<Vec<_>>(),
+        "suppressions": suppressions.collect::<Vec<_>>(),
         "baselines": baselines.collect::<Vec<_>>(),
         "keywords": keywords.collect::<Vec<_>>(),
     })

@@ -28,7 +28,7 @@ pub(super) fn show(word: &str, as_json: bool) -> Result<Exit, Failure> {
 }
 
 /// Sections of the screen: title, kinds of facts, and what stands there without any.
-const SECTIONS: [(&str, &[&str], &str); 13] = [
+const SECTIONS: [(&str, &[&str], &str); 14] = [
     ("Read", &["read"], "nothing"),
     ("Read and write", &["write"], "nothing"),
     ("Read and execute", &["execute"], "nothing"),
@@ -38,6 +38,7 @@ const SECTIONS: [(&str, &[&str], &str); 13] = [
     ("Environment passed on", &["pass"], "nothing"),
     ("Environment set", &["set"], "nothing"),
     ("Logins of its own, which you alone can give (`stockade login`)", &["login"], "none is known"),
+    ("Credentials that are its job: in messages to it they are no findings", &["own"], "none"),
     ("Limits", &["limit"], "the built-in ones"),
     ("Required of the host", &["require"], "nothing"),
     ("While packages are installed", &["install"], "no script of theirs runs"),
@@ -163,6 +164,9 @@ pub(super) fn facts(profile: &Profile) -> Vec<Fact> {
     }
     for login in profile.logins.iter() {
         add("login", login.path.to_string(), login_detail(login), &login.reason);
+    }
+    for detector in profile.own_credentials.iter() {
+        add("own", detector.to_string(), String::new(), "");
     }
     for (name, value) in limits(profile) {
         add("limit", name.to_owned(), value, "");
@@ -302,6 +306,7 @@ fn json_text(profile: &Profile) -> String {
         "unix": { "allow": paths(&profile.unix_allow), "private": profile.unix_private == Some(true) },
         "env": { "pass": pass, "optional": optional, "set": set },
         "login": logins.collect::<Vec<_>>(),
+        "dlp": { "own": profile.own_credentials },
         "limits": {
             "open_files": limits.open_files, "file_size": limits.file_bytes,
             "processes": limits.processes, "memory": limits.memory_bytes,

@@ -6,7 +6,11 @@ use std::collections::BTreeMap;
 use super::baseline::baseline;
 use super::limit::limit;
 use super::rule::rule;
-use super::{Class, Defaults, Directions, DlpRule, FullDisk, Mode, Packages, PolicyDocument, UnknownMethods};
+use super::suppress::suppression;
+use super::{
+    Class, Defaults, Destinations, Directions, DlpRule, FullDisk, Mode, Packages, PolicyDocument,
+    UnknownMethods,
+};
 use crate::detect::{Confidence, KeywordList};
 use crate::document::Mistakes;
 use crate::document::identity::identity_patterns;
@@ -23,6 +27,9 @@ pub(super) const DIRECTIONS: &[(&str, Directions)] =
     &[("to-server", Directions::ToServer), ("to-client", Directions::ToClient), ("both", Directions::Both)];
 pub(super) const CONFIDENCES: &[(&str, Confidence)] =
     &[("low", Confidence::Low), ("medium", Confidence::Medium), ("high", Confidence::High)];
+
+pub(super) const DESTINATIONS: &[(&str, Destinations)] =
+    &[("honour", Destinations::Honour), ("ignore", Destinations::Ignore)];
 
 pub(super) const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("monitor", Mode::Monitor)];
 pub(super) const METHODS: &[(&str, UnknownMethods)] =
@@ -46,8 +53,7 @@ const BUILT_IN_IDS: [&str; 7] =
 
 // Keys that the design knows and this version does not: each is refused by name, because a condition or a limit that
 // is silently passed over makes a rule wider than its author wrote it.
-const TOP_NOT_YET: &[&str] =
-    &["pins", "net", "egress", "suppress", "detector", "detectors", "fingerprints", "approvals"];
+const TOP_NOT_YET: &[&str] = &["pins", "net", "egress", "detector", "detectors", "fingerprints", "approvals"];
 const DLP_NOT_YET: &[&str] = &["when", "tools", "prompts", "masking", "until", "may_relax"];
 const DEFAULTS_NOT_YET: &[&str] = &["pins", "network", "may_relax", "upload"];
 
@@ -69,6 +75,10 @@ pub(super) fn parse(file: &str, text: &str) -> Result<PolicyDocument, Mistakes> 
     for section in top.tables(r, "dlp") {
         dlp.extend(dlp_rule(r, section, &mut ids, &known));
     }
+    let mut suppressions = Vec::new();
+    for section in top.tables(r, "suppress") {
+        suppressions.extend(suppression(r, section, &mut ids, &known));
+    }
     let limits = top.tables(r, "limit").into_iter().filter_map(|s| limit(r, s, &mut ids)).collect();
     let baselines = top.tables(r, "baseline").into_iter().filter_map(|s| baseline(r, s, &mut ids)).collect();
     let may_relax = may_relax(r, &mut top);
@@ -84,6 +94,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<PolicyDocument, Mistakes> 
         rules,
         limits,
         dlp,
+        suppressions,
         baselines,
         keywords,
         frame_bytes_max,
@@ -202,6 +213,7 @@ fn dlp_rule(
     let servers = s.names(r, "servers");
     let servers = identity_patterns(r, &servers);
     let except_servers = except(r, &mut s);
+    let destinations = s.word(r, "destinations", DESTINATIONS).unwrap_or(Destinations::Honour);
     let reason = s.string(r, "reason").and_then(|text| sentence(r, text));
     let restore_at = s.value("restore_to").map(|node| node.at);
     let restore_to = owned(s.names(r, "restore_to"));
@@ -223,6 +235,7 @@ fn dlp_rule(
         servers,
         except_servers,
         restore_to,
+        destinations,
         reason: reason.unwrap_or_else(|| default_reason(action).to_owned()),
         line,
     })

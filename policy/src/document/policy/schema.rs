@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use super::baseline::HASH_PATTERN;
 use super::limit::{BYTES, CALLS, EFFECTS};
 use super::parse::{
-    ACCESS, ACTIONS, CHANGED, CONFIDENCES, DIRECTIONS, DISKS, FRAME_BYTES, GRANTS, MATCHES, METHODS, MODES,
-    PACKAGES,
+    ACCESS, ACTIONS, CHANGED, CONFIDENCES, DESTINATIONS, DIRECTIONS, DISKS, FRAME_BYTES, GRANTS, MATCHES,
+    METHODS, MODES, PACKAGES,
 };
 use super::rule::FEATURES;
+use super::suppress;
 use super::times::DAYS;
 use super::{Class, parse::NAME_PATTERN};
 use crate::document::profile::schema::{Form, Key, Need, key, table};
@@ -55,6 +56,7 @@ fn policy() -> Vec<Key> {
         key("rule", Optional, Form::Tables(rule()), "Who may use what"),
         key("limit", Optional, Form::Tables(limit()), "How often and how much in one session"),
         key("dlp", Optional, Form::Tables(dlp()), "What is done about what is found in messages"),
+        key("suppress", Optional, Form::Tables(suppress()), "Findings that somebody answers for, for a time"),
         key(
             "baseline",
             Optional,
@@ -196,7 +198,45 @@ fn dlp() -> Vec<Key> {
             "Tools that a value redacted towards the client may be put back for, on its way to the server that it came \
              from; all of that server unless said",
         ),
+        key(
+            "destinations",
+            Optional,
+            words(DESTINATIONS),
+            "Whether it passes over credentials on their way to the server whose job they are (`[dlp] own` of its profile); \
+              `honour` unless said",
+        ),
         key("reason", Optional, Form::Text(None), "One sentence for users and models"),
+    ]
+}
+
+fn suppress() -> Vec<Key> {
+    use Need::{Optional, Required};
+    vec![
+        id(),
+        key("detect", Optional, Form::Texts, "Detectors, with `*`; this or `hash` has to be there"),
+        key(
+            "hash",
+            Optional,
+            text(suppress::HASH_PATTERN),
+            "The eight digits of one value, as events and placeholders of this installation show them",
+        ),
+        key(
+            "path",
+            Optional,
+            text(suppress::PATH_PATTERN),
+            "JSON Pointer of the value that holds the finding, with `*`: `/params/arguments/content`",
+        ),
+        servers(),
+        key("tools", Optional, Form::Texts, "Tools that are called, or whose answer it is, with `*`"),
+        key("direction", Optional, words(DIRECTIONS), "Which way the message goes; both unless said"),
+        key("author", Required, Form::Text(None), "Who answers for it"),
+        key("reason", Required, Form::Text(None), "Why it is no finding, in one sentence"),
+        key(
+            "until",
+            Required,
+            text(suppress::UNTIL_PATTERN),
+            "Its last day (UTC), or the moment at which it ends; at most a year ahead",
+        ),
     ]
 }
 

@@ -28,6 +28,7 @@ pub(super) struct Own<'v> {
     pub(super) env_pass: Vec<String>,
     pub(super) env_set: Vec<EnvSet>,
     pub(super) logins: Vec<Login>,
+    pub(super) own_credentials: Vec<String>,
     pub(super) limits: ProfileLimits,
     pub(super) require_fs: Option<Require>,
     pub(super) require_net: Option<Require>,
@@ -92,6 +93,11 @@ pub(super) fn fold(r: &mut Reader<'_>, base: Option<Profile>, own: Own<'_>) -> P
         env_pass: appended(base.env_pass, own.env_pass.into_iter().map(Cow::Owned).collect(), |a, b| a == b),
         env_set: appended(base.env_set, own.env_set, |a, b| a.name == b.name),
         logins: appended(base.logins, own.logins, |a, b| a.path == b.path),
+        own_credentials: appended(
+            base.own_credentials,
+            own.own_credentials.into_iter().map(Cow::Owned).collect(),
+            |a, b| a == b,
+        ),
         limits,
         require_fs: own.require_fs.unwrap_or(base.require_fs),
         require_net: own.require_net.unwrap_or(base.require_net),
@@ -121,6 +127,7 @@ fn nothing() -> Profile {
         env_pass: Cow::Borrowed(&[]),
         env_set: Cow::Borrowed(&[]),
         logins: Cow::Borrowed(&[]),
+        own_credentials: Cow::Borrowed(&[]),
         limits: ProfileLimits::default(),
         require_fs: Require::Full,
         require_net: Require::Full,
@@ -129,8 +136,8 @@ fn nothing() -> Profile {
     }
 }
 
-/// Takes a path out of all lists, logins among them, a `HOST:PORT` out of the network, the host of pages, the `:PORT` of a listener, or a
-/// name out of the environment. Whether there was something to take.
+/// Takes a path out of all lists, logins among them, a `HOST:PORT` out of the network, the host of pages, the `:PORT` of a listener, a name
+/// out of the environment, or a detector out of `[dlp] own`. Whether there was something to take.
 pub(super) fn remove(base: &mut Profile, what: &str) -> bool {
     let path = if what.len() > 1 { what.trim_end_matches('/') } else { what };
     let mut taken = false;
@@ -146,6 +153,7 @@ pub(super) fn remove(base: &mut Profile, what: &str) -> bool {
     taken |= without(&mut base.env_pass, |name| name == what);
     taken |= without(&mut base.env_set, |set| set.name == what);
     taken |= without(&mut base.logins, |login| login.path == path);
+    taken |= without(&mut base.own_credentials, |detector| detector == what);
     without(&mut base.optional, |optional| optional == what || optional == path);
     taken
 }

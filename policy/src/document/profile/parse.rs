@@ -5,7 +5,8 @@ use std::ops::RangeInclusive;
 use super::fold::{Own, fold};
 use super::marks::{self, Mark, Need};
 use super::{
-    EnvSet, PathGrant, Profile, ProfileLimits, Require, examples, is_name, logins, network, variables,
+    EnvSet, PathGrant, Profile, ProfileLimits, Require, credentials, examples, is_name, logins, network,
+    variables,
 };
 use crate::document::Mistakes;
 use crate::document::identity::identity_patterns;
@@ -107,6 +108,7 @@ fn read_and<T>(
     own.limits = limits(r, &mut top);
     require(r, &mut top, &mut own);
     install(r, &mut top, &mut own);
+    credentials::dlp(r, &mut top, &mut own);
     own.logins = logins::read(r, &mut top);
     let examples = examples::read(r, &mut top);
     top.close(r, TOP_NOT_YET);

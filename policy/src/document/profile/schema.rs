@@ -95,6 +95,7 @@ fn profile() -> Vec<Key> {
             Form::Tables(login()),
             "Where the user has what it logs in with; grants nothing by itself",
         ),
+        key("dlp", Optional, Table(dlp()), "What is found in messages"),
         key("limits", Optional, Table(limits()), "Limits"),
         key("require", Optional, Table(require()), "What has to be enforced in full for the server to start"),
         key("install", Optional, Table(install()), "What may happen while its packages are installed"),
@@ -239,6 +240,12 @@ fn login() -> Vec<Key> {
         ),
         key("only", Optional, Form::Texts, "What is copied of it, by paths below it; everything unless said"),
     ]
+}
+
+fn dlp() -> Vec<Key> {
+    let says =
+        "Detectors, with `*`, of the credentials that are its job: in messages to it they are no findings";
+    vec![key("own", Need::Optional, Form::Texts, says)]
 }
 
 fn limits() -> Vec<Key> {
