@@ -2,6 +2,7 @@
 
 mod baseline;
 mod cases;
+mod custom;
 mod detectors;
 mod limit;
 mod parse;
@@ -16,6 +17,7 @@ use crate::detect::{Confidence, KeywordList};
 use crate::rules::{Condition, Times};
 use crate::verdict::{Access, Content};
 
+pub use custom::{CanarySource, ExactSource, no_canary};
 pub use cases::{ASKED, About, Asked, PolicyCase, PolicyCases, moment};
 pub use schema::schema;
 
@@ -274,6 +276,10 @@ pub struct PolicyDocument {
     pub baselines: Vec<Baseline>,
     /// `[keywords.NAME]`
     pub keywords: Vec<KeywordList>,
+    /// `[exact.NAME]`
+    pub exact: Vec<ExactSource>,
+    /// `[canary.NAME]`
+    pub canaries: Vec<CanarySource>,
     /// `[limits] frame_to_server` / `frame_to_client`, in bytes.
     pub frame_bytes_max: (Option<usize>, Option<usize>),
     /// Lines of the keys that are no rules: `mode`, `defaults.server`, `limits.frame_to_server`.

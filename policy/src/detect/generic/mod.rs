@@ -20,6 +20,7 @@ mod login;
 mod model;
 mod name;
 mod value;
+mod variable;
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use super::finding::Confidence;
 use super::tables::{GenericRole, GenericTrigger};
 use assign::Value;
 use name::{Clarity, NAME_MAX, Topic};
+pub(super) use variable::{is_random_value, secret_of_variable};
 
 /// One thing found in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
