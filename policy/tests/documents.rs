@@ -600,7 +600,10 @@ detect = ["pii/exact-customers", "secret/exact-keys", "secret/canary-*", "secret
 "#;
     let policy = PolicyDocument::parse("p", text).expect("it is in order");
     let [customers, keys] = &policy.exact[..] else { panic!("two tables") };
-    assert_eq!((customers.class, customers.line, &*customers.file), (ExactClass::Pii, 2, "customers.fingerprints"));
+    assert_eq!(
+        (customers.class, customers.line, &*customers.file),
+        (ExactClass::Pii, 2, "customers.fingerprints")
+    );
     assert_eq!((keys.class, &*keys.name), (ExactClass::Secret, "keys"));
     let [vault, wiki] = &policy.canaries[..] else { panic!("two canaries") };
     assert_eq!((vault.values.len(), wiki.file.as_deref()), (1, Some("wiki.txt")));

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::budget::Spent;
-use super::finding::Finding;
 use super::custom::{Custom, CustomData};
+use super::finding::Finding;
 use super::hash::{HashKey, ValueHasher};
 use super::keywords::KeywordList;
 use super::placeholder;

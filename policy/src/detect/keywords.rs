@@ -103,8 +103,7 @@ impl Keywords {
         for hit in self.automaton.find_overlapping_iter(text) {
             budget.spend(HIT_STEPS)?;
             let list = self.list_of_word[hit.pattern().as_usize()];
-            if wants(list) && (!self.whole_word[usize::from(list)] || stands_alone(text, &hit.range()))
-            {
+            if wants(list) && (!self.whole_word[usize::from(list)] || stands_alone(text, &hit.range())) {
                 budget.spend(FINDING_STEPS)?;
                 found(hit.range(), list);
             }

@@ -17,8 +17,8 @@ use crate::detect::{Confidence, KeywordList};
 use crate::rules::{Condition, Times};
 use crate::verdict::{Access, Content};
 
-pub use custom::{CanarySource, ExactSource, no_canary};
 pub use cases::{ASKED, About, Asked, PolicyCase, PolicyCases, moment};
+pub use custom::{CanarySource, ExactSource, no_canary};
 pub use schema::schema;
 
 /// Whether a layer stops things or only says what it would have stopped.

@@ -48,9 +48,7 @@ pub enum FingerprintsRefused {
     #[error("two columns of a row have to match, and there is only one")]
     OneColumn,
     /// Whoever has the file could try all values that there could be.
-    #[error(
-        "its values can be found out by trying: the key lies in the file, and the file on every machine"
-    )]
+    #[error("its values can be found out by trying: the key lies in the file, and the file on every machine")]
     Guessable,
     /// There is nothing that could be found.
     #[error("no row has values that could be found")]

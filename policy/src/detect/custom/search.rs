@@ -158,8 +158,7 @@ fn rows(
         near.push_back(seen);
         Ok(())
     })?;
-    let at_end =
-        |one: &&Candidate| one.span.start >= NEAR_BYTES && one.span.end + NEAR_BYTES >= text.len();
+    let at_end = |one: &&Candidate| one.span.start >= NEAR_BYTES && one.span.end + NEAR_BYTES >= text.len();
     edges.extend(near.iter().filter(at_end).map(edge));
     Ok(())
 }

@@ -37,14 +37,9 @@ fn found(engine: &Engine, text: &str) -> Vec<(String, String)> {
 }
 
 fn shown(text: &str, findings: Vec<Finding>) -> Vec<(String, String)> {
-    let custom = |f: &Finding| {
-        ["exact-", "canary-", "server-env"].iter().any(|name| f.detector.contains(name))
-    };
-    findings
-        .into_iter()
-        .filter(custom)
-        .map(|f| (f.detector.into_owned(), text[f.raw].to_owned()))
-        .collect()
+    let custom =
+        |f: &Finding| ["exact-", "canary-", "server-env"].iter().any(|name| f.detector.contains(name));
+    findings.into_iter().filter(custom).map(|f| (f.detector.into_owned(), text[f.raw].to_owned())).collect()
 }
 
 fn in_message(engine: &Engine, line: &str) -> Vec<Finding> {
@@ -128,7 +123,8 @@ fn a_row_over_several_strings_keys_and_numbers_of_a_message_is_found() {
 #[test]
 fn json_in_a_string_and_other_readings_are_searched_too() {
     let engine = people();
-    let line = r#"{"jsonrpc":"2.0","id":1,"result":{"text":"{\"name\": \"Bo Ek\",\n \"ssn\": \"987-65-4320\"}"}}"#;
+    let line =
+        r#"{"jsonrpc":"2.0","id":1,"result":{"text":"{\"name\": \"Bo Ek\",\n \"ssn\": \"987-65-4320\"}"}}"#;
     let findings = in_message(&engine, line);
     let spans: Vec<&str> = findings.iter().map(|f| &line[f.raw.clone()]).collect();
     assert_eq!(spans, ["Bo Ek", "987-65-4320"]);
@@ -158,7 +154,11 @@ fn values_that_count_alone_are_found_alone_and_as_sure_as_chance_allows() {
 #[test]
 fn what_too_many_rows_share_names_nobody() {
     let mut of = rows(&[&["Anna Lindqvist", "123-45-6789", "Germany"]]);
-    of.extend((0..40).map(|n| vec![format!("Person Number{n:03}"), format!("{:09}", n * 7919 + 1), "Germany".to_owned()]));
+    of.extend(
+        (0..40).map(|n| {
+            vec![format!("Person Number{n:03}"), format!("{:09}", n * 7919 + 1), "Germany".to_owned()]
+        }),
+    );
     of.iter_mut().for_each(|row| row.push("customer".to_owned()));
     let (table, report) = Fingerprints::of_rows(&of, Matching::Rows, [3; 32]).expect("rows");
     assert_eq!(table.find(b"germany", Some(b"customer")), None);
@@ -169,7 +169,8 @@ fn what_too_many_rows_share_names_nobody() {
 
 #[test]
 fn a_table_of_which_nothing_could_be_found_is_refused() {
-    let refused = |of: &[&[&str]], matching| Fingerprints::of_rows(&rows(of), matching, [3; 32]).expect_err("nothing");
+    let refused =
+        |of: &[&[&str]], matching| Fingerprints::of_rows(&rows(of), matching, [3; 32]).expect_err("nothing");
     assert_eq!(refused(&[&["123-45-6789"]], Matching::Rows), FingerprintsRefused::OneColumn);
     assert_eq!(refused(&[&["F", "US"], &["", "x"]], Matching::Rows), FingerprintsRefused::Empty);
     assert_eq!(refused(&[&["12"]], Matching::Alone), FingerprintsRefused::Empty);
@@ -184,12 +185,12 @@ fn only_long_random_values_cannot_be_guessed() {
 }
 
 fn planted() -> CustomData {
-    let canary =
-        Canary { name: "vault".to_owned(), values: vec!["trap-4711@corp-files.example".to_owned()] };
+    let canary = Canary { name: "vault".to_owned(), values: vec!["trap-4711@corp-files.example".to_owned()] };
     let secret = |name: &str, value: &str| {
         EnvironmentSecret::of_variable(name.as_bytes(), value.as_bytes()).expect("a secret")
     };
-    let environment = vec![secret("SOME_TOKEN", "qX7vT2mK9wLp4ZdR"), secret("DB_PASSWORD", "winter-in-kiruna")];
+    let environment =
+        vec![secret("SOME_TOKEN", "qX7vT2mK9wLp4ZdR"), secret("DB_PASSWORD", "winter-in-kiruna")];
     CustomData { canaries: vec![canary], environment, ..CustomData::default() }
 }
 
@@ -224,9 +225,8 @@ fn a_value_that_is_two_things_is_reported_as_both() {
 
 #[test]
 fn short_values_and_ordinary_ones_are_no_secrets_of_a_server() {
-    let none = |name: &str, value: &str| {
-        EnvironmentSecret::of_variable(name.as_bytes(), value.as_bytes()).is_none()
-    };
+    let none =
+        |name: &str, value: &str| EnvironmentSecret::of_variable(name.as_bytes(), value.as_bytes()).is_none();
     assert!(none("API_TOKEN", "qX7vT2mK9wL"), "eleven characters");
     assert!(none("REGION", "eu-central-1-and-more"));
     assert!(!none("API_TOKEN", "qX7vT2mK9wLp"));
@@ -251,7 +251,8 @@ fn what_nobody_asks_about_is_not_looked_for_and_names_are_known() {
     for name in ["keyword/k", "secret/canary-vault", "secret/server-environment", "pii/exact-people"] {
         assert!(engine.detectors().iter().any(|one| one == name), "{name}");
     }
-    let line = r#"{"jsonrpc":"2.0","id":1,"result":"w trap-4711@corp-files.example Anna Lindqvist 123-45-6789"}"#;
+    let line =
+        r#"{"jsonrpc":"2.0","id":1,"result":"w trap-4711@corp-files.example Anna Lindqvist 123-45-6789"}"#;
     let mut parser = Parser::default();
     let limits = Limits::of(Direction::ToClient);
     let frame = parser.parse(line.as_bytes(), Direction::ToClient, &limits).expect("a message");

@@ -24,7 +24,8 @@ pub(in crate::detect) fn secret_of_variable(name: &[u8], value: &[u8]) -> Option
     if secret.is_empty() || is_stand_in(secret) || is_path(secret) {
         return None;
     }
-    let named = name::judge(name).is_some_and(|(topic, _)| !matches!(topic, Topic::Key | Topic::Authorization));
+    let named =
+        name::judge(name).is_some_and(|(topic, _)| !matches!(topic, Topic::Key | Topic::Authorization));
     (named || is_random_value(secret, RANDOM_BYTES_MIN)).then_some(span)
 }
 

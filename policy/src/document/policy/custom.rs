@@ -75,17 +75,20 @@ fn named<'v>(r: &mut Reader<'_>, top: &mut Section<'v>, key: &'static str) -> Ve
         let is_name = name(r, "its name", Text { text: &member.key, at }).is_some();
         let title = format!("[{key}.{}]", shown(&member.key));
         let line = r.line(at);
-        all.extend(
-            Section::of(title, &member.value, r)
-                .map(|section| Named { name: member.key.clone(), is_name, line, section }),
-        );
+        all.extend(Section::of(title, &member.value, r).map(|section| Named {
+            name: member.key.clone(),
+            is_name,
+            line,
+            section,
+        }));
     }
     all
 }
 
 fn exact(r: &mut Reader<'_>, one: Named<'_>, detectors: &mut Vec<String>) -> Option<ExactSource> {
     let Named { name, is_name, line, section: mut s } = one;
-    let file = s.required(r, "file", "write `file = \"NAME.fingerprints\"`: `stockade dlp fingerprint` makes it");
+    let file =
+        s.required(r, "file", "write `file = \"NAME.fingerprints\"`: `stockade dlp fingerprint` makes it");
     let class = s.word(r, "class", &ExactClass::WORDS).unwrap_or(ExactClass::Pii);
     s.close(r, &["columns", "values", "near", "confidence"]);
     detectors.push(class.detector(&name));
@@ -98,7 +101,11 @@ fn canary(r: &mut Reader<'_>, one: Named<'_>) -> Option<CanarySource> {
     let values = s.strings(r, "values");
     let file = s.string(r, "file").filter(|file| !file.text.is_empty()).map(|file| file.text.to_owned());
     if values.is_empty() && file.is_none() {
-        r.lacking(s.at, "this canary has no values", Some("write `values = [\"…\"]` or `file = \"…\"`".into()));
+        r.lacking(
+            s.at,
+            "this canary has no values",
+            Some("write `values = [\"…\"]` or `file = \"…\"`".into()),
+        );
     }
     for value in &values {
         if let Some(why) = no_canary(value.text) {
@@ -116,5 +123,6 @@ pub fn no_canary(value: &str) -> Option<&'static str> {
     if value.trim() != value || value.chars().any(char::is_control) {
         return Some("a canary is one line of text without space around it");
     }
-    (value.chars().count() < PLANTED_CHARS_MIN).then_some("a canary of fewer than 12 characters is found by chance")
+    (value.chars().count() < PLANTED_CHARS_MIN)
+        .then_some("a canary of fewer than 12 characters is found by chance")
 }

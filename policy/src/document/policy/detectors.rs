@@ -66,7 +66,8 @@ impl<'k> KnownDetectors<'k> {
         }
         if let Some((table, name)) = own {
             let own = self.own.iter().map(String::as_str);
-            let remedy = did_you_mean(pattern.text, own).unwrap_or_else(|| format!("add a [{table}.{name}] table"));
+            let remedy =
+                did_you_mean(pattern.text, own).unwrap_or_else(|| format!("add a [{table}.{name}] table"));
             let what = format!("there is no [{table}.{}] of this class", shown(name));
             r.lacking(pattern.at, what, Some(remedy));
             return;

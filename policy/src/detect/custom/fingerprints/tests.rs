@@ -54,7 +54,9 @@ fn every_byte_that_is_missing_changed_or_added_is_noticed() {
 #[test]
 fn a_single_value_cannot_be_looked_up() {
     let rows: Vec<Vec<String>> = (0..2000_u32)
-        .map(|n| vec![format!("Customer {n:04} Of Town"), format!("{:09}", u64::from(n) * 499_979 % 1_000_000_000)])
+        .map(|n| {
+            vec![format!("Customer {n:04} Of Town"), format!("{:09}", u64::from(n) * 499_979 % 1_000_000_000)]
+        })
         .collect();
     let (table, _) = Fingerprints::of_rows(&rows, Matching::Rows, KEY).expect("rows");
     assert_eq!(table.find(b"000499979", None), None);
@@ -67,7 +69,9 @@ fn a_single_value_cannot_be_looked_up() {
 #[test]
 fn values_are_found_as_they_are_written_in_texts() {
     let table = people();
-    for text in ["123-45-6789", "123456789", "123 45 6789", "ANNA  LINDQVIST", "anna_lindqvist", "annalindqvist"] {
+    for text in
+        ["123-45-6789", "123456789", "123 45 6789", "ANNA  LINDQVIST", "anna_lindqvist", "annalindqvist"]
+    {
         assert!(candidates(&table, &format!("x: {text}.")).contains(&text.to_owned()), "{text}");
     }
     // Cells of a table, lines of a log: what stands so far apart is no number.
@@ -100,7 +104,9 @@ fn the_search_finds_what_a_slow_one_finds() {
             passes.then(|| text[span].to_owned())
         };
         (0..tokens.len())
-            .flat_map(|last| (last.saturating_sub(TOKENS_MAX - 1)..=last).rev().map(move |first| (first, last)))
+            .flat_map(|last| {
+                (last.saturating_sub(TOKENS_MAX - 1)..=last).rev().map(move |first| (first, last))
+            })
             .filter_map(|(first, last)| run(first, last))
             .collect()
     };
