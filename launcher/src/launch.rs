@@ -26,7 +26,7 @@ use crate::learn::Witness;
 use crate::logins::{self, Given};
 use crate::packages::{self, When};
 use crate::plan::{self, ClosedPlaces, Plan};
-use crate::relay::{InForce, Source};
+use crate::relay::{InForce, Judges, Source};
 use crate::telemetry::{ClientClaim, Common, EventLog, SessionRefused, SessionStart};
 use crate::{clients, container, identity, policies, profiles, state};
 
@@ -273,6 +273,8 @@ pub struct Fenced {
     pub policy: Arc<Policy>,
     /// The detectors.
     pub engine: Arc<Engine>,
+    /// What they were made with beside the built-in ones.
+    custom: policies::Custom,
     /// The program in its jail, with the [`stockade_sandbox::Enforcement`].
     pub jailed: Jailed,
     /// Where decisions go.
@@ -316,7 +318,7 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
     };
     let (check, approval) = (prepared.check.clone(), prepared.approval.clone());
     let logins = told_logins(&prepared);
-    let Fenced { plan, policy, engine, jailed, mut log, denials, network, container } =
+    let Fenced { plan, policy, engine, custom, jailed, mut log, denials, network, container } =
         fence(prepared, facts)?;
     let pins = definitions.as_ref().map_or_else(Pins::default, Definitions::pins);
     let names = SessionFacts { pins, ..session_facts(&plan) };
@@ -327,7 +329,7 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
         Some(Protection::Dlp) => Without::Dlp,
         _ => Without::Nothing,
     });
-    let judges = (Arc::clone(&policy), Arc::clone(&engine));
+    let judges = Judges { policy: Arc::clone(&policy), engine: Arc::clone(&engine), custom };
     let in_force = InForce::begin(&mut mediator, judges, (log.session(), origin), facts)?;
     let in_force = in_force.with_definitions(definitions);
     let start = SessionStart::new(&plan, &policy, &jailed.enforcement).after(&jailed.attempts).by(approval);
@@ -391,6 +393,7 @@ fn fence(prepared: Prepared, facts: &Facts) -> Result<Fenced, Failure> {
     let Prepared { mut plan, policy, session, witness, .. } = prepared;
     stockade_sandbox::limit_retained_memory();
     let key = state::open(&facts.state_dir)?;
+    let custom = policies::Custom::load(&policy, facts.uid)?.with_environment(&plan.ruleset.env);
     for dir in &plan.private_dirs {
         state::make_private(dir)?;
     }
@@ -413,11 +416,12 @@ fn fence(prepared: Prepared, facts: &Facts) -> Result<Fenced, Failure> {
     };
     let container = plan.container.clone().map(container::Guard::new);
     memory.keep(&jailed.knowledge);
-    let engine = Engine::new(&policy.keywords(), HashKey(key)).map_err(|error| {
-        Failure::new(Kind::Config, "the keyword lists of the policy cannot be used")
+    let engine = Engine::with_custom(&custom.data, HashKey(key)).map_err(|error| {
+        Failure::new(Kind::Config, "the keyword lists and canaries of the policy cannot be used")
             .because(&error)
             .hint("make them smaller")
     })?;
+    let custom = custom.without_keywords();
     let fence = Fence::new(plan.ruleset.files.clone(), jailed.enforcement.backend);
     let court = Court::new(fence, ClosedPlaces::of(facts, &host::FileTree), Box::new(HostFiles));
     if let Some(contained) = &plan.container {
@@ -432,7 +436,8 @@ fn fence(prepared: Prepared, facts: &Facts) -> Result<Fenced, Failure> {
         let _ = std::fs::remove_dir_all(&plan.session_tmp);
     })?;
     let network = Served { egress, doors, inbound, shim: Some(shim) };
-    Ok(Fenced { plan, policy, engine: Arc::new(engine), jailed, log, denials, network, container })
+    let engine = Arc::new(engine);
+    Ok(Fenced { plan, policy, engine, custom, jailed, log, denials, network, container })
 }
 
 /// What stands between the jail and the outside, and what the server calls to have a page opened.

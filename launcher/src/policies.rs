@@ -1,5 +1,6 @@
 //! Policy files of this machine → the composed policy in force.
 
+mod custom;
 mod groups;
 mod project;
 mod standing;
@@ -17,6 +18,7 @@ use crate::host::{self, Facts};
 use crate::identity::sha256_hex;
 use crate::profiles;
 
+pub(crate) use custom::{Custom, FINGERPRINTS_BYTES_MAX};
 pub use standing::{Standing, now as unix_now};
 
 /// Name of a policy file below `/etc/stockade` and the user's configuration directory.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use stockade_policy::detect::Confidence;
+use stockade_policy::detect::{Confidence, ExactClass};
 use stockade_policy::document::policy::{Directions, FullDisk, Mode, PolicyDocument, UnknownMethods};
 use stockade_policy::document::profile::{Profile, Require, Source, parse_all};
 use stockade_policy::rules::{Item, Layer, Origin, Policy};
@@ -579,4 +579,68 @@ fn shipped_profiles() -> Vec<Source> {
         }
     }
     sources
+}
+
+#[test]
+fn tables_and_canaries_are_named_by_rules_like_other_detectors() {
+    let text = r#"version = 1
+[exact.customers]
+file = "customers.fingerprints"
+[exact.keys]
+file = "/srv/keys.fingerprints"
+class = "secret"
+[canary.vault]
+values = ["trap-4711@corp-files.example"]
+[canary.wiki]
+file = "wiki.txt"
+[[dlp]]
+id = "a"
+action = "block"
+detect = ["pii/exact-customers", "secret/exact-keys", "secret/canary-*", "secret/canary-wiki", "secret/server-environment", "*/exact-*"]
+"#;
+    let policy = PolicyDocument::parse("p", text).expect("it is in order");
+    let [customers, keys] = &policy.exact[..] else { panic!("two tables") };
+    assert_eq!(
+        (customers.class, customers.line, &*customers.file),
+        (ExactClass::Pii, 2, "customers.fingerprints")
+    );
+    assert_eq!((keys.class, &*keys.name), (ExactClass::Secret, "keys"));
+    let [vault, wiki] = &policy.canaries[..] else { panic!("two canaries") };
+    assert_eq!((vault.values.len(), wiki.file.as_deref()), (1, Some("wiki.txt")));
+    assert!(!format!("{policy:?}").contains("trap-4711"), "a canary is not shown");
+}
+
+#[test]
+fn mistakes_in_tables_and_canaries_are_told_and_show_no_value() {
+    let text = r#"version = 1
+[exact."cust omers"]
+file = "a"
+[exact.customers]
+class = "card"
+[canary.vault]
+values = ["short-trap", " padded-trap-4711", "two\nlines-of-a-trap"]
+hashes = ["x"]
+[canary.empty]
+[[dlp]]
+id = "a"
+action = "block"
+detect = ["pii/exact-costumers", "secret/exact-customers", "secret/canary-vault", "secret/canary-none"]
+"#;
+    let told = policy_mistakes(text);
+    assert_eq!(
+        told,
+        [
+            "2:8 its name cannot be `cust omers`",
+            "4:1 [exact.customers] has no `file`",
+            "5:9 `class` cannot be `card`",
+            "7:11 a canary of fewer than 12 characters is found by chance",
+            "7:25 a canary is one line of text without space around it",
+            "7:46 a canary is one line of text without space around it",
+            "8:1 `hashes` in [canary.vault] is not supported by this version yet",
+            "9:1 this canary has no values",
+            "13:11 there is no [exact.costumers] of this class",
+            "13:34 there is no [exact.customers] of this class",
+            "13:83 there is no [canary.none] of this class",
+        ]
+    );
 }

@@ -26,6 +26,8 @@ fn the_schema_knows_the_keys_that_the_reader_knows() {
         ("[[dlp]]\nzzz = 1", keys(&of("dlp")["items"])),
         ("[[dlp]]\nexcept = { zzz = 1 }", keys(&of("dlp")["items"]["properties"]["except"])),
         ("[keywords.x]\nzzz = 1", keys(&of("keywords")["additionalProperties"])),
+        ("[exact.x]\nzzz = 1", keys(&of("exact")["additionalProperties"])),
+        ("[canary.x]\nzzz = 1", keys(&of("canary")["additionalProperties"])),
     ];
     for (text, keys) in tables {
         let told = PolicyDocument::parse("p", text).expect_err("an unknown key").mistakes;

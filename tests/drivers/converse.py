@@ -10,7 +10,7 @@ SCRIPT.json is a list of steps, each with one key:
   {"pause": SECONDS}
   {"close": true}            closes the command's stdin
   {"run": WORDS, "env": {…}} runs a command meanwhile; $CODE in its words is the code of the last decision that an answer names
-  {"write": PATH, "text": T} replaces a file in one step; {"remove": PATH} removes one
+  {"write": PATH, "text": T} replaces a file in one step; {"remove": PATH} removes one; {"rename": PATH, "to": PATH} moves one
 Afterwards stdin is closed and everything is read to the end. Prints answers by id (as JSON text), requests,
 notifications, lines that are no messages, the exit code and stderr; `late` is the id that a step waited for in vain.
 """
@@ -60,6 +60,8 @@ def main():
                 with open(step["write"] + ".new", "w") as file:
                     file.write(step["text"])
                 os.rename(step["write"] + ".new", step["write"])
+            elif "rename" in step:
+                os.rename(step["rename"], step["to"])
             elif "remove" in step:
                 os.remove(step["remove"])
             else:

@@ -4,6 +4,7 @@ mod approvals;
 mod bisect;
 mod clients;
 mod conformance;
+mod custom;
 mod definitions;
 mod demo;
 mod denials;

@@ -15,6 +15,14 @@ Examples:
 Exit status: 0 nothing was found, 1 something was; with --jsonl 0 once every line is answered.
 Values are never printed; the eight digits are a hash of the value under this installation's key, as in `stockade log`.";
 
+pub(super) const FINGERPRINT_EXAMPLES: &str = "\
+Examples:
+  stockade dlp fingerprint customers.csv --columns name,ssn,email
+  stockade dlp fingerprint badges.csv --columns number --accept-reversible --out /etc/stockade/badges.fingerprints
+
+Two values of one row have to stand near each other to be found. The file holds a key and hashes of two values of a row each, never
+a value; a policy names it in [exact.NAME].";
+
 /// `dlp`
 #[derive(Debug, Subcommand)]
 pub enum DlpCommand {
@@ -24,6 +32,9 @@ pub enum DlpCommand {
     /// Say what was found in messages, what that stopped or would have stopped, and how to suppress it
     #[command(after_help = REPORT_EXAMPLES)]
     Report(DlpReportArgs),
+    /// Make keyed hashes of the rows of a table, by which they are found in messages and the table stays where it is
+    #[command(after_help = FINGERPRINT_EXAMPLES)]
+    Fingerprint(DlpFingerprintArgs),
     /// List what there is to find
     Detectors {
         /// Only these, with `*`: `secret/*`, `pii/iban`
@@ -60,6 +71,26 @@ pub struct DlpReportArgs {
     pub json: bool,
 }
 
+/// `dlp fingerprint`
+#[derive(Args, Clone, Debug)]
+pub struct DlpFingerprintArgs {
+    /// The table: CSV in UTF-8 whose first row names the columns
+    #[arg(value_name = "FILE.csv")]
+    pub file: PathBuf,
+    /// Columns to use, by name; all of them unless said
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// Name of the table in policies; that of the file unless said
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Where the hashes go; NAME.fingerprints unless said
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Let each value count alone. Whoever has the file can then find the values out by trying all that there could be
+    #[arg(long)]
+    pub accept_reversible: bool,
+}
+
 /// `dlp scan`
 #[derive(Args, Clone, Debug)]
 pub struct DlpScanArgs {
@@ -75,7 +106,7 @@ pub struct DlpScanArgs {
     /// Leave out findings that are less sure than this
     #[arg(long, value_name = "CONFIDENCE", default_value = "low")]
     pub least: LeastArg,
-    /// A policy whose keyword lists are looked for too, beside those in force
+    /// A policy whose words, tables and canaries are looked for too, beside those in force
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
 }

@@ -17,6 +17,7 @@ use crate::approvals::{self, Standing};
 use crate::definitions::{Definitions, DefinitionsPinned};
 use crate::error::{Failure, Kind};
 use crate::host::Facts;
+use crate::policies::Custom;
 use crate::watch::FileWatch;
 use crate::{policies, state};
 
@@ -50,6 +51,16 @@ struct Files {
     flag: Option<PathBuf>,
     key: HashKey,
     watch: FileWatch,
+    custom: Custom,
+}
+
+/// What a session begins with.
+#[derive(Debug)]
+pub(crate) struct Judges {
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) engine: Arc<Engine>,
+    /// What the engine was made with, without the policy's words.
+    pub(crate) custom: Custom,
 }
 
 /// What changed since the last look.
@@ -79,10 +90,11 @@ impl InForce {
     /// When the key of this installation cannot be read.
     pub(crate) fn begin(
         mediator: &mut Mediator,
-        (policy, engine): (Arc<Policy>, Arc<Engine>),
+        judges: Judges,
         (session, source): (&str, Source),
         facts: &Facts,
     ) -> Result<Self, Failure> {
+        let Judges { policy, engine, custom } = judges;
         let key = HashKey(state::open(&facts.state_dir)?);
         *mediator.approvals() = Approvals::new(session.to_owned(), key.clone());
         mediator.approvals().set_switch(approvals::switch(&policy));
@@ -90,7 +102,7 @@ impl InForce {
             Source::Fixed => None,
             Source::Files(flag) => {
                 let watch = FileWatch::new(policies::places(facts, flag.as_deref()));
-                Some(Files { facts: facts.clone(), flag, key, watch })
+                Some(Files { facts: facts.clone(), flag, key, watch, custom })
             }
         };
         let hash = policy.hash().into();
@@ -154,7 +166,8 @@ impl InForce {
 
     fn look_at_policy(&mut self, mediator: &mut Mediator) -> Option<News> {
         let source = self.files.as_mut()?;
-        if !source.watch.changed() {
+        let (policies_changed, custom_changed) = (source.watch.changed(), source.custom.changed());
+        if !policies_changed && !custom_changed {
             return None;
         }
         // Where it is looked for may have changed as well: another group's file, a project that is one now.
@@ -166,7 +179,7 @@ impl InForce {
             Err(failure) => return Some(News::Broken(Box::new(failure))),
         };
         let hash: Rc<str> = policy.hash().into();
-        if hash == self.hash {
+        if hash == self.hash && Arc::ptr_eq(&engine, &self.engine) {
             return None;
         }
         let before = std::mem::replace(&mut self.hash, hash);
@@ -201,19 +214,31 @@ impl InForce {
 }
 
 impl Files {
-    /// The detectors change with the keywords alone; to build them anew takes longer than all the rest.
+    /// The detectors change with the policy's own words, tables and canaries alone; to build them anew takes longer than all
+    /// the rest.
     fn engine_for(
-        &self,
+        &mut self,
         policy: &Policy,
         (before, engine): (&Policy, &Arc<Engine>),
     ) -> Result<Arc<Engine>, Failure> {
-        let keywords = policy.keywords();
-        if keywords == before.keywords() {
+        let custom = match Custom::load(policy, self.facts.uid) {
+            Ok(custom) => custom.beside(&self.custom),
+            Err(failure) => {
+                // A file that is not mended is told of once.
+                self.custom.follow(policy);
+                return Err(failure);
+            }
+        };
+        let words_stay = custom.data.keywords == before.keywords();
+        if words_stay && custom.same_but_for_words(&self.custom) {
+            self.custom = custom.without_keywords();
             return Ok(Arc::clone(engine));
         }
-        let built = Engine::new(&keywords, self.key.clone());
+        let built = Engine::with_custom(&custom.data, self.key.clone());
+        self.custom = custom.without_keywords();
         built.map(Arc::new).map_err(|error| {
-            Failure::new(Kind::Config, "the keyword lists of the policy cannot be used").because(&error)
+            Failure::new(Kind::Config, "the keyword lists and canaries of the policy cannot be used")
+                .because(&error)
         })
     }
 }

@@ -34,7 +34,7 @@ use pump::Hub;
 use recorder::Recorder;
 use sink::Sink;
 
-pub(crate) use in_force::{InForce, Source};
+pub(crate) use in_force::{InForce, Judges, Source};
 pub use plain::run as run_plain;
 
 /// Where the client is.

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use super::budget::Spent;
+use super::custom::{Custom, CustomData};
 use super::finding::{Confidence, Finding};
 use super::hash::{HashKey, ValueHasher};
-use super::keywords::{KeywordList, Keywords};
+use super::keywords::KeywordList;
 use super::placeholder::{self, Names, Sighting};
 use super::prefilter::Prefilter;
 use super::stages::{Source, Stages};
@@ -16,8 +17,8 @@ use crate::wire::Frame;
 /// Why an engine cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The keyword lists are too large for one automaton.
-    #[error("keyword lists too large to compile")]
+    /// The keyword lists or canaries are too large for one automaton.
+    #[error("keyword lists or canaries too large to compile")]
     Keywords(#[source] aho_corasick::BuildError),
 }
 
@@ -36,7 +37,7 @@ pub enum ScanEnd {
 pub struct Engine {
     hasher: ValueHasher,
     prefilter: Prefilter,
-    keywords: Option<Keywords>,
+    custom: Custom,
     /// Names that stand in placeholders, sorted.
     placeholder_names: Vec<Cow<'static, str>>,
     everything: Wanted,
@@ -60,13 +61,23 @@ impl Engine {
     /// # Errors
     /// When the keyword lists cannot be compiled.
     pub fn new(keywords: &[KeywordList], key: HashKey) -> Result<Self, EngineError> {
+        Self::with_custom(&CustomData { keywords: keywords.to_vec(), ..CustomData::default() }, key)
+    }
+
+    /// Built-in detectors, and all that the policy and this start add to them.
+    ///
+    /// # Errors
+    /// As [`Engine::new`], and for canaries.
+    pub fn with_custom(data: &CustomData, key: HashKey) -> Result<Self, EngineError> {
+        let custom = Custom::compile(data).map_err(EngineError::Keywords)?;
         let mut placeholder_names: Vec<_> = DETECTORS.iter().map(|d| Cow::Borrowed(d.short)).collect();
-        placeholder_names.extend(keywords.iter().map(|list| Cow::Owned(placeholder::name(&list.name))));
+        let short = |name: &str| placeholder::name(name.split_once('/').map_or(name, |(_, short)| short));
+        placeholder_names.extend(custom.detectors().map(|name| Cow::Owned(short(name))));
         placeholder_names.sort();
         let mut engine = Self {
             hasher: ValueHasher::new(&key),
             prefilter: Prefilter,
-            keywords: Keywords::compile(keywords).map_err(EngineError::Keywords)?,
+            custom,
             placeholder_names,
             everything: Wanted::default(),
         };
@@ -91,7 +102,7 @@ impl Engine {
     /// The detectors whose names `wants` takes.
     #[must_use]
     pub fn wanted(&self, wants: impl Fn(&str) -> bool) -> Wanted {
-        let lists = self.keywords.iter().flat_map(Keywords::detectors);
+        let lists = self.custom.detectors();
         Wanted {
             built_in: DETECTORS.iter().map(|detector| wants(detector.name)).collect(),
             lists: lists.map(&wants).collect(),
@@ -132,8 +143,7 @@ impl Engine {
     #[must_use]
     pub fn detectors(&self) -> Vec<Cow<'static, str>> {
         let mut names: Vec<_> = DETECTORS.iter().map(|d| Cow::Borrowed(d.name)).collect();
-        let lists = self.keywords.iter().flat_map(Keywords::detectors);
-        names.extend(lists.map(|name| Cow::Owned(name.to_owned())));
+        names.extend(self.custom.detectors().map(|name| Cow::Owned(name.to_owned())));
         names.sort();
         names.dedup();
         names
@@ -167,22 +177,28 @@ impl Engine {
 
     /// The stages with the budget of one message.
     pub(super) fn stages<'e>(&'e self, wanted: &'e Wanted) -> Stages<'e> {
-        Stages::new(&self.prefilter, self.keywords.as_ref(), wanted)
+        Stages::new(&self.prefilter, &self.custom, wanted)
     }
 
     /// Bytes that the automata hold.
     #[cfg(test)]
     pub(super) fn memory_bytes(&self) -> usize {
-        self.prefilter.memory_bytes() + self.keywords.as_ref().map_or(0, Keywords::memory_bytes)
+        self.prefilter.memory_bytes() + self.custom.memory_bytes()
     }
 
     /// A detector's name.
     pub(super) fn name(&self, source: Source) -> Cow<'static, str> {
-        match (source, &self.keywords) {
-            (Source::BuiltIn(index), _) => Cow::Borrowed(DETECTORS[usize::from(index)].name),
-            (Source::List(list), Some(keywords)) => Cow::Owned(keywords.detector(list).to_owned()),
-            (Source::List(_), None) => Cow::Borrowed("keyword/"),
+        match source {
+            Source::BuiltIn(index) => Cow::Borrowed(DETECTORS[usize::from(index)].name),
+            Source::List(index) | Source::Planted(index) => {
+                Cow::Owned(self.custom.detector(index).to_owned())
+            }
         }
+    }
+
+    /// Whose findings those of a table of the organisation's are.
+    pub(super) fn table_detector(&self, table: usize) -> Source {
+        self.custom.table_detector(table)
     }
 
     /// Whether a placeholder may bear this name.
@@ -196,7 +212,7 @@ impl Wanted {
     pub(super) fn contains(&self, source: Source) -> bool {
         let wants = match source {
             Source::BuiltIn(index) => self.built_in.get(usize::from(index)),
-            Source::List(list) => self.lists.get(usize::from(list)),
+            Source::List(index) | Source::Planted(index) => self.lists.get(usize::from(index)),
         };
         wants.copied().unwrap_or(true)
     }
@@ -207,7 +223,7 @@ fn is_masked(finding: &Finding) -> bool {
     match (finding.class(), &*finding.detector) {
         ("secret" | "keyword", _) | (_, "pii/payment-card") => true,
         (_, "pii/email" | "pii/ip-address" | "pii/private-ip-address") => false,
-        ("pii", _) => finding.confidence == Confidence::High,
+        ("pii", detector) => finding.confidence == Confidence::High || detector.starts_with("pii/exact-"),
         _ => false,
     }
 }

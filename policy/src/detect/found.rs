@@ -39,6 +39,8 @@ impl Found {
                 !self.is_generic() && DETECTORS[usize::from(detector)].name.starts_with("secret/")
             }
             Source::List(_) => false,
+            // It is known to be the value itself.
+            Source::Planted(_) => true,
         }
     }
 }

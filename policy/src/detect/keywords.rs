@@ -27,14 +27,9 @@ pub(super) struct Keywords {
     automaton: AhoCorasick,
     /// For each word of the automaton, its list.
     list_of_word: Vec<u16>,
-    lists: Vec<List>,
+    /// For each list, whether it matches whole words only.
+    whole_word: Vec<bool>,
     folds_beyond_ascii: bool,
-}
-
-#[derive(Debug)]
-struct List {
-    detector: String,
-    whole_word: bool,
 }
 
 impl Keywords {
@@ -59,24 +54,12 @@ impl Keywords {
             .prefilter(false)
             .kind(Some(kind))
             .build(&words)?;
-        let detector =
-            |l: &KeywordList| List { detector: format!("keyword/{}", l.name), whole_word: l.whole_word };
         Ok(Some(Self {
             automaton,
             list_of_word,
-            lists: lists.iter().map(detector).collect(),
+            whole_word: lists.iter().map(|list| list.whole_word).collect(),
             folds_beyond_ascii: words.iter().any(|w| !w.is_ascii()),
         }))
-    }
-
-    /// Names of the lists as detectors.
-    pub(super) fn detectors(&self) -> impl Iterator<Item = &str> {
-        self.lists.iter().map(|list| &*list.detector)
-    }
-
-    /// `keyword/projects`
-    pub(super) fn detector(&self, list: u16) -> &str {
-        &self.lists[usize::from(list)].detector
     }
 
     /// Bytes held.
@@ -120,8 +103,7 @@ impl Keywords {
         for hit in self.automaton.find_overlapping_iter(text) {
             budget.spend(HIT_STEPS)?;
             let list = self.list_of_word[hit.pattern().as_usize()];
-            if wants(list) && (!self.lists[usize::from(list)].whole_word || stands_alone(text, &hit.range()))
-            {
+            if wants(list) && (!self.whole_word[usize::from(list)] || stands_alone(text, &hit.range())) {
                 budget.spend(FINDING_STEPS)?;
                 found(hit.range(), list);
             }

@@ -9,6 +9,7 @@ mod budget;
 mod card;
 mod checks;
 mod context;
+mod custom;
 mod dotted;
 mod email;
 mod engine;
@@ -38,6 +39,11 @@ mod window;
 mod tests;
 
 pub use about::{About, about_built_in};
+pub(crate) use custom::ENVIRONMENT;
+pub use custom::{
+    Canary, CustomData, EnvironmentSecret, ExactClass, ExactData, FingerprintError, FingerprintReport,
+    Fingerprints, FingerprintsRefused, Matching, PLANTED_CHARS_MIN, can_be_guessed, canary_detector,
+};
 pub use engine::{Engine, EngineError, ScanEnd, Wanted, built_in_names};
 pub use finding::{Confidence, Finding, Place};
 pub use hash::HashKey;

@@ -10,11 +10,11 @@ use super::budget::{Budget, FINDING_STEPS, HIT_STEPS, Spent};
 use super::card::{self, CardForm};
 use super::checks;
 use super::context::NameSet;
+use super::custom::{Custom, Scope, Sighting};
 use super::engine::Wanted;
 use super::false_positive::{Origin, is_mixed, origin};
 use super::finding::Confidence;
 use super::generic::Generic;
-use super::keywords::Keywords;
 use super::pii::words::{self, ContextWord};
 use super::prefilter::Prefilter;
 use super::tables::{
@@ -46,8 +46,10 @@ pub(super) struct Subject<'t> {
 pub(super) enum Source {
     /// A built-in detector.
     BuiltIn(DetectorIndex),
-    /// One of the organisation's lists.
+    /// One of the organisation's lists or tables.
     List(u16),
+    /// A value known beforehand: a canary, or a secret of the server's environment.
+    Planted(u16),
 }
 
 /// A place in a text.
@@ -62,7 +64,7 @@ pub(super) struct Hit {
 #[derive(Debug)]
 pub(super) struct Stages<'e> {
     prefilter: &'e Prefilter,
-    keywords: Option<&'e Keywords>,
+    custom: &'e Custom,
     wanted: &'e Wanted,
     budget: Budget,
     /// Hits in the text at hand.
@@ -71,13 +73,16 @@ pub(super) struct Stages<'e> {
     pub(super) names: NameSet,
     /// What the generic detectors found in it.
     generic: Generic,
+    /// Values of the organisation's tables near the ends of it.
+    pub(super) edges: Vec<Sighting>,
 }
 
 impl<'e> Stages<'e> {
     /// With the budget of a message.
-    pub(super) fn new(prefilter: &'e Prefilter, keywords: Option<&'e Keywords>, wanted: &'e Wanted) -> Self {
+    pub(super) fn new(prefilter: &'e Prefilter, custom: &'e Custom, wanted: &'e Wanted) -> Self {
         let (hits, names, generic) = (Vec::new(), NameSet::default(), Generic::default());
-        Self { prefilter, keywords, wanted, budget: Budget::of_a_message(), hits, names, generic }
+        let budget = Budget::of_a_message();
+        Self { prefilter, custom, wanted, budget, hits, names, generic, edges: Vec::new() }
     }
 
     /// A string or key.
@@ -98,7 +103,7 @@ impl<'e> Stages<'e> {
         self.at_signs(subject)?;
         self.at_dots(subject.text)?;
         self.hidden(subject.text)?;
-        self.custom_words(subject.text)
+        self.custom_data(subject.text)
     }
 
     /// A number: a card number or a word of a list, nothing else has only digits.
@@ -113,7 +118,7 @@ impl<'e> Stages<'e> {
         if !subject.names.is_empty() {
             self.as_personal_value(subject)?;
         }
-        self.custom_words(subject.text)
+        self.custom_data(subject.text)
     }
 
     /// Whether a token with a prefix of its own may begin with `head`.
@@ -246,7 +251,7 @@ impl<'e> Stages<'e> {
         }
         let secret = |hit: &&Hit| match hit.source {
             Source::BuiltIn(index) => DETECTORS[usize::from(index)].name.starts_with("secret/"),
-            Source::List(_) => false,
+            Source::List(_) | Source::Planted(_) => false,
         };
         let mut taken: Vec<_> = self.hits.iter().filter(secret).map(|hit| hit.span.clone()).collect();
         taken.sort_by_key(|span| span.start);
@@ -370,13 +375,14 @@ impl<'e> Stages<'e> {
         Ok(())
     }
 
-    fn custom_words(&mut self, text: &[u8]) -> Result<(), Spent> {
-        let Some(keywords) = self.keywords else { return Ok(()) };
-        let (hits, wanted) = (&mut self.hits, self.wanted);
-        let wants = |list| wanted.contains(Source::List(list));
-        keywords.scan(text, (&mut self.budget, &wants), |span, list| {
-            hits.push(Hit { source: Source::List(list), confidence: Confidence::High, span });
-        })
+    fn custom_data(&mut self, text: &[u8]) -> Result<(), Spent> {
+        let Self { custom, wanted, budget, hits, edges, .. } = self;
+        custom.scan(text, Scope { budget, wanted, hits, edges })
+    }
+
+    /// Whether two values that stand in different strings are of one row of a table.
+    pub(super) fn row_of(&mut self, one: &Sighting, other: &Sighting) -> Result<Option<Confidence>, Spent> {
+        self.custom.row_of((one, other), &mut self.budget)
     }
 }
 

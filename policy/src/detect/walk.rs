@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::budget::Spent;
 use super::context::{KeyContext, NameSet, inside};
+use super::custom::{Row, Rows};
 use super::engine::{Engine, Wanted};
 use super::finding::{Confidence, Finding, Place, length_class};
 use super::found::{Found, merge, settle};
@@ -44,6 +45,8 @@ pub(super) struct Walk<'e, 'o> {
     tapes: Vec<Vec<Token>>,
     /// Strings of JSON in strings that need not be looked at again.
     memo: Memo,
+    /// Values of the organisation's tables in the strings before.
+    rows: Rows,
 }
 
 /// How a text came about.
@@ -77,6 +80,7 @@ impl<'e, 'o> Walk<'e, 'o> {
             decoded: Vec::new(),
             tapes: Vec::new(),
             memo: Memo::default(),
+            rows: Rows::default(),
         }
     }
 
@@ -91,16 +95,27 @@ impl<'e, 'o> Walk<'e, 'o> {
     /// Every key, string and number of a frame.
     pub(super) fn frame(mut self, frame: &Frame<'_>) -> Result<(), Spent> {
         self.room = READ_TIMES * frame.bytes.len() + READ_MORE;
+        let from = self.findings.len();
+        let scanned = self.tokens(frame);
+        let engine = self.engine;
+        std::mem::take(&mut self.rows).finish(self.findings, from, |row| row_finding(engine, frame, row));
+        scanned.and_then(|()| self.end())
+    }
+
+    fn tokens(&mut self, frame: &Frame<'_>) -> Result<(), Spent> {
         let mut context = KeyContext::default();
         for token in frame.tape {
+            self.rows.begin();
             let scanned = self.token(frame, token, &mut context, Level::default());
             if token.kind == TokenKind::Key {
                 self.found.iter_mut().for_each(|found| found.place = Place::Key);
             }
             self.report(&(token.start as usize..token.end as usize));
             scanned?;
+            let stages = &mut self.stages;
+            self.rows.join(frame, token, |one, other| stages.row_of(one, other))?;
         }
-        self.end()
+        Ok(())
     }
 
     fn end(self) -> Result<(), Spent> {
@@ -263,6 +278,7 @@ impl<'e, 'o> Walk<'e, 'o> {
 
     /// Takes the hits of the stages over; also those that were found before the budget was used up.
     fn note(&mut self, text: &[u8]) {
+        self.rows.take(&mut self.stages.edges);
         if self.stages.hits.is_empty() {
             return;
         }
@@ -315,6 +331,21 @@ impl<'e, 'o> Walk<'e, 'o> {
                 hash: found.hash,
             });
         }
+    }
+}
+
+/// A value of a row whose other value stands in another string.
+fn row_finding(engine: &Engine, frame: &Frame<'_>, row: Row) -> Finding {
+    let mut value = Vec::new();
+    decode(frame.bytes.get(row.raw.clone()).unwrap_or(&[]), &mut value);
+    Finding {
+        detector: engine.name(engine.table_detector(row.table)),
+        confidence: row.confidence,
+        place: row.place,
+        raw: row.raw,
+        token: row.token,
+        length_class: length_class(value.iter().filter(|b| *b & 0xc0 != 0x80).count()),
+        hash: engine.hash(&value),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod baseline;
 mod cases;
+mod custom;
 mod detectors;
 mod limit;
 mod parse;
@@ -18,6 +19,7 @@ use crate::rules::{Condition, Times, UnixTime};
 use crate::verdict::{Access, Content};
 
 pub use cases::{ASKED, About, Asked, PolicyCase, PolicyCases, moment};
+pub use custom::{CanarySource, ExactSource, no_canary};
 pub use schema::schema;
 
 /// Whether a layer stops things or only says what it would have stopped.
@@ -329,6 +331,10 @@ pub struct PolicyDocument {
     pub baselines: Vec<Baseline>,
     /// `[keywords.NAME]`
     pub keywords: Vec<KeywordList>,
+    /// `[exact.NAME]`
+    pub exact: Vec<ExactSource>,
+    /// `[canary.NAME]`
+    pub canaries: Vec<CanarySource>,
     /// `[limits] frame_to_server` / `frame_to_client`, in bytes.
     pub frame_bytes_max: (Option<usize>, Option<usize>),
     /// Lines of the keys that are no rules: `mode`, `defaults.server`, `limits.frame_to_server`.

@@ -1,6 +1,7 @@
 //! `stockade dlp …`: the detectors, by hand.
 
 mod detectors;
+mod fingerprint;
 mod lines;
 mod report;
 mod scan;
@@ -22,11 +23,13 @@ pub(super) fn dlp(command: DlpCommand) -> Result<Exit, Failure> {
         DlpCommand::Scan(args) if args.jsonl => lines::scan(&args),
         DlpCommand::Scan(args) => scan::scan(&args),
         DlpCommand::Report(args) => report::report(&args),
+        DlpCommand::Fingerprint(args) => fingerprint::fingerprint(&args),
         DlpCommand::Detectors { pattern, json } => detectors::list(pattern.as_deref(), json),
     }
 }
 
-/// The detectors that a session would have: the built-in ones and the keyword lists of the policy in force.
+/// The detectors that a session would have: the built-in ones, and the keyword lists, tables and canaries of the policy in
+/// force.
 fn engine(policy: Option<&Path>) -> Result<Engine, Failure> {
     let facts = Facts::gather()?;
     let policy = policies::load(&facts, policy)?;
@@ -43,8 +46,9 @@ fn engine(policy: Option<&Path>) -> Result<Engine, Failure> {
             key
         }
     };
-    Engine::new(&policy.keywords(), HashKey(key)).map_err(|error| {
-        Failure::new(Kind::Config, "the keyword lists of the policy cannot be used")
+    let custom = policies::Custom::load(&policy, facts.uid)?;
+    Engine::with_custom(&custom.data, HashKey(key)).map_err(|error| {
+        Failure::new(Kind::Config, "the keyword lists and canaries of the policy cannot be used")
             .because(&error)
             .hint("make them smaller")
     })

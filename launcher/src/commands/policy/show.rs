@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use stockade_policy::detect::canary_detector;
 use stockade_policy::document::policy::{Class, Destinations, DlpRule, Feature, Mode, PolicyDocument, Rule};
 use stockade_policy::rules::{Layer, Policy, Times};
 use stockade_policy::verdict::Access;
@@ -130,6 +131,16 @@ fn text(policy: &Policy) -> String {
         format!("  keyword/{}  {} words  {}\n", list.name, list.words.len(), place(layer, line))
     });
     section(&mut text, "Keywords", keywords);
+    let exact = each(policy, |document| &document.exact).map(|(layer, one)| {
+        format!("  {}  {}  {}\n", one.class.detector(&one.name), one.file, place(layer, one.line))
+    });
+    section(&mut text, "Tables, as hashes", exact);
+    let canaries = each(policy, |document| &document.canaries).map(|(layer, one)| {
+        let file = one.file.as_ref().map_or(String::new(), |file| format!(", {file}"));
+        let name = canary_detector(&one.name);
+        format!("  {name}  {} values{file}  {}\n", one.values.len(), place(layer, one.line))
+    });
+    section(&mut text, "Canaries", canaries);
     text
 }
 
@@ -292,6 +303,14 @@ fn as_json(policy: &Policy) -> Value {
         let line = line_of_list(layer, &list.name);
         json!({ "name": list.name, "words": list.words.len(), "whole_word": list.whole_word, "at": at(layer, line) })
     });
+    let exact = each(policy, |document| &document.exact).map(|(layer, one)| {
+        let detector = one.class.detector(&one.name);
+        json!({ "detector": detector, "file": one.file, "at": at(layer, one.line) })
+    });
+    let canaries = each(policy, |document| &document.canaries).map(|(layer, one)| {
+        let detector = canary_detector(&one.name);
+        json!({ "detector": detector, "values": one.values.len(), "file": one.file, "at": at(layer, one.line) })
+    });
     json!({
         "hash": policy.hash(),
         "layers": layers.collect::<Vec<_>>(),
@@ -302,5 +321,7 @@ fn as_json(policy: &Policy) -> Value {
         "suppressions": suppressions.collect::<Vec<_>>(),
         "baselines": baselines.collect::<Vec<_>>(),
         "keywords": keywords.collect::<Vec<_>>(),
+        "exact": exact.collect::<Vec<_>>(),
+        "canaries": canaries.collect::<Vec<_>>(),
     })
 }

@@ -54,7 +54,9 @@ impl Bench {
         };
         let mut mediator = Mediator::new(Arc::clone(&policy), Arc::clone(&engine), facts, [3; 16]);
         let source = ("session", Source::Files(None));
-        let force = InForce::begin(&mut mediator, (policy, engine), source, &self.facts).unwrap();
+        let custom = Custom::load(&policy, self.facts.uid).unwrap().without_keywords();
+        let judges = Judges { policy, engine, custom };
+        let force = InForce::begin(&mut mediator, judges, source, &self.facts).unwrap();
         (mediator, force)
     }
 }

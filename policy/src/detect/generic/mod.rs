@@ -21,6 +21,7 @@ mod manifest;
 mod model;
 mod name;
 mod value;
+mod variable;
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use super::finding::Confidence;
 use super::tables::{GenericRole, GenericTrigger};
 use assign::Value;
 use name::{Clarity, NAME_MAX, Topic};
+pub(super) use variable::{is_random_value, secret_of_variable};
 
 /// One thing found in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]

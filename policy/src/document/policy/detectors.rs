@@ -1,6 +1,6 @@
 //! Detector patterns of DLP rules: one that matches no detector protects nothing, so it is a mistake.
 
-use crate::detect::{KeywordList, built_in_names};
+use crate::detect::{ENVIRONMENT, KeywordList, built_in_names};
 use crate::document::reader::{Reader, Text, shown};
 use crate::document::suggest::{did_you_mean, one_of};
 use crate::rules::Pattern;
@@ -8,15 +8,21 @@ use crate::rules::Pattern;
 /// Classes of detectors: what stands before the slash of every detector's name.
 const CLASSES: [&str; 4] = ["secret", "pii", "keyword", "injection"];
 
-/// The detectors that a rule can name: the built-in ones and the keyword lists of its file.
+/// What the names of detectors begin with that a file makes by its tables, and the table.
+const OWN: [(&str, &str); 3] =
+    [("pii/exact-", "exact"), ("secret/exact-", "exact"), ("secret/canary-", "canary")];
+
+/// The detectors that a rule can name: the built-in ones and the keyword lists, tables and canaries of its file.
 pub(super) struct KnownDetectors<'k> {
     /// A list that has mistakes of its own is known by its name all the same.
     lists: &'k [Result<KeywordList, String>],
+    /// Of `[exact.NAME]` and `[canary.NAME]`.
+    own: &'k [String],
 }
 
 impl<'k> KnownDetectors<'k> {
-    pub(super) fn new(lists: &'k [Result<KeywordList, String>]) -> Self {
-        Self { lists }
+    pub(super) fn new(lists: &'k [Result<KeywordList, String>], own: &'k [String]) -> Self {
+        Self { lists, own }
     }
 
     /// Whether the pattern matches something; if not, says so.
@@ -51,6 +57,21 @@ impl<'k> KnownDetectors<'k> {
 
     fn check_built_in(&self, r: &mut Reader<'_>, pattern: &Text<'_>) {
         let compiled = Pattern::new(pattern.text);
+        let own = OWN.iter().find_map(|(head, table)| Some((*table, pattern.text.strip_prefix(head)?)));
+        if self.own.iter().any(|name| compiled.matches(name))
+            || compiled.matches(ENVIRONMENT)
+            || own.is_some_and(|(_, name)| name.contains('*'))
+        {
+            return;
+        }
+        if let Some((table, name)) = own {
+            let own = self.own.iter().map(String::as_str);
+            let remedy =
+                did_you_mean(pattern.text, own).unwrap_or_else(|| format!("add a [{table}.{name}] table"));
+            let what = format!("there is no [{table}.{}] of this class", shown(name));
+            r.lacking(pattern.at, what, Some(remedy));
+            return;
+        }
         let of_a_list = self.list_names().any(|name| compiled.matches(&format!("keyword/{name}")));
         if of_a_list || built_in_names().any(|name| compiled.matches(name)) {
             return;

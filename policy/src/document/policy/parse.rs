@@ -4,6 +4,7 @@ use super::detectors::KnownDetectors;
 use std::collections::BTreeMap;
 
 use super::baseline::baseline;
+use super::custom::{Custom, custom};
 use super::limit::limit;
 use super::rule::rule;
 use super::suppress::suppression;
@@ -68,10 +69,11 @@ pub(super) fn parse(file: &str, text: &str) -> Result<PolicyDocument, Mistakes> 
     let mode = top.word(r, "mode", MODES);
     let defaults = defaults(r, &mut top);
     let keywords = keywords(r, &mut top);
+    let Custom { exact, canaries, detectors } = custom(r, &mut top);
     let mut ids = Ids::default();
     let rules = top.tables(r, "rule").into_iter().filter_map(|s| rule(r, s, &mut ids)).collect();
     let mut dlp = Vec::new();
-    let known = KnownDetectors::new(&keywords);
+    let known = KnownDetectors::new(&keywords, &detectors);
     for section in top.tables(r, "dlp") {
         dlp.extend(dlp_rule(r, section, &mut ids, &known));
     }
@@ -97,6 +99,8 @@ pub(super) fn parse(file: &str, text: &str) -> Result<PolicyDocument, Mistakes> 
         suppressions,
         baselines,
         keywords,
+        exact,
+        canaries,
         frame_bytes_max,
         lines,
     };
@@ -313,7 +317,7 @@ pub(super) fn sentence(r: &mut Reader<'_>, text: Text<'_>) -> Option<String> {
     Some(text.text.trim().to_owned())
 }
 
-fn name(r: &mut Reader<'_>, what: &str, text: Text<'_>) -> Option<String> {
+pub(super) fn name(r: &mut Reader<'_>, what: &str, text: Text<'_>) -> Option<String> {
     if crate::document::profile::is_name(text.text) {
         return Some(text.text.to_owned());
     }

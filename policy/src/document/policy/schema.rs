@@ -12,6 +12,7 @@ use super::rule::FEATURES;
 use super::suppress;
 use super::times::DAYS;
 use super::{Class, parse::NAME_PATTERN};
+use crate::detect::ExactClass;
 use crate::document::profile::schema::{Form, Key, Need, key, table};
 
 /// The schema (draft 7, which editors for TOML know).
@@ -21,6 +22,25 @@ pub fn schema() -> Value {
     schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
     schema["title"] = json!("Stockade policy");
     schema["description"] = json!("Who may use what, and what is done about what is found");
+    for (name, keys, says, each) in [
+        (
+            "exact",
+            exact(),
+            "Tables of the organisation's, as hashes",
+            "A table; rules name it `pii/exact-NAME` or `secret/exact-NAME`",
+        ),
+        (
+            "canary",
+            canary(),
+            "Values that the organisation planted",
+            "A canary; rules name it `secret/canary-NAME`",
+        ),
+    ] {
+        let mut one = table(&keys);
+        one["description"] = json!(each);
+        schema["properties"][name] =
+            json!({ "type": "object", "additionalProperties": one, "description": says });
+    }
     let mut list = table(&keywords());
     list["description"] = json!("A list of words; rules name it `keyword/NAME`");
     schema["properties"]["keywords"] =
@@ -267,6 +287,35 @@ fn keywords() -> Vec<Key> {
             Need::Optional,
             words(MATCHES),
             "Whole words, or parts of words too; whole words unless said",
+        ),
+    ]
+}
+
+fn exact() -> Vec<Key> {
+    vec![
+        key(
+            "file",
+            Need::Required,
+            Form::Text(None),
+            "Made by `stockade dlp fingerprint`; absolute, or beside this file",
+        ),
+        key(
+            "class",
+            Need::Optional,
+            words(&ExactClass::WORDS),
+            "What its values are; personal data unless said",
+        ),
+    ]
+}
+
+fn canary() -> Vec<Key> {
+    vec![
+        key("values", Need::Optional, Form::Texts, "The values, of at least twelve characters each"),
+        key(
+            "file",
+            Need::Optional,
+            Form::Text(None),
+            "A file with a value a line; absolute, or beside this file",
         ),
     ]
 }

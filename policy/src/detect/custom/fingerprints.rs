@@ -1,0 +1,395 @@
+//! A table of keyed hashes of values: what `[exact.NAME]` looks values up in, and its form as a file.
+//!
+//! Two columns of one row must match, so what is kept is a hash of each *two* values of a row: whoever has the file, key
+//! and all, has to guess both together. Of single values there is only a filter, by which one guess in [`CHANCE`] passes.
+
+use std::fmt;
+use std::ops::Range;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use super::super::finding::Confidence;
+use super::fold;
+
+/// First line of a file of fingerprints, with its version.
+const MAGIC: &[u8] = b"stockade fingerprints 1\n";
+/// Longest normal form of a value, in bytes.
+pub(super) const VALUE_BYTES_MAX: usize = 128;
+/// One value in so many passes the filter though it is in no row.
+pub(super) const CHANCE: usize = 64;
+/// Most tokens of a value as it stands in a text: an IBAN in groups of four has nine.
+const TOKENS_MAX: usize = 9;
+/// Bytes between two tokens of one value,
+const GAP_MAX: usize = 4;
+/// and of a number.
+const NUMBER_GAP_MAX: usize = 2;
+/// Bits of an entry that tell how sure it is.
+const SURE_BITS: u64 = 3;
+const FIXED_BYTES: usize = MAGIC.len() + 32 + 1 + 4 + 3 * 8 + 4 + 4 + TAG_BYTES;
+const TAG_BYTES: usize = 32;
+
+/// What has to be in a message for a row to count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matching {
+    /// Two values of one row, near each other.
+    Rows,
+    /// Any value alone. Whoever has the file can find the values out by trying all that there could be.
+    Alone,
+}
+
+/// Why a file of fingerprints cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FingerprintError {
+    /// It begins otherwise.
+    #[error("it was not made by `stockade dlp fingerprint`, or by one of another version")]
+    Foreign,
+    /// It is not as long as it says.
+    #[error("it is cut short, or something was added to it")]
+    Length,
+    /// Its hash is another, or its content cannot be.
+    #[error("it is damaged: its content does not match its own hash")]
+    Damaged,
+}
+
+/// Keyed hashes of the values of a table; holds no value. Equal to another one of the same file.
+#[derive(Clone)]
+pub struct Fingerprints {
+    key: [u8; 32],
+    matching: Matching,
+    rows: u32,
+    /// Lengths of values (63 and above are one) of digits, of letters, of both.
+    lengths: [u64; 3],
+    filter: Box<[u64]>,
+    /// Hashes in ascending order; the lowest bits say how sure a match is.
+    entries: Box<[u64]>,
+    tag: [u8; TAG_BYTES],
+    hashing: Hashing,
+}
+
+/// What is made of the key.
+#[derive(Clone)]
+struct Hashing {
+    mac: Hmac<Sha256>,
+    /// Base of the rolling hash, and its powers.
+    powers: Box<[u64]>,
+    seed: u64,
+}
+
+/// What a table is made of; see `build.rs`.
+pub(super) struct Parts {
+    pub(super) matching: Matching,
+    pub(super) rows: u32,
+    /// Normal forms of values that may be looked for.
+    pub(super) values: Vec<Vec<u8>>,
+    pub(super) entries: Vec<u64>,
+}
+
+/// A run of tokens up to the one at hand.
+#[derive(Clone, Copy, Default)]
+struct Run {
+    start: usize,
+    hash: u64,
+    len: usize,
+    shape: usize,
+    gap: usize,
+}
+
+impl Fingerprints {
+    /// A table under this key; `entries` are made by [`Fingerprints::entries_of`] under the same one.
+    pub(super) fn of(key: [u8; 32], parts: Parts) -> Self {
+        let Parts { matching, rows, values, mut entries } = parts;
+        entries.sort_unstable();
+        // The same hash twice: the surest counts.
+        entries.dedup_by(|later, kept| {
+            let same = *later & !SURE_BITS == *kept & !SURE_BITS;
+            if same {
+                *kept = (*kept).max(*later);
+            }
+            same
+        });
+        let hashing = Hashing::new(&key);
+        let words = (values.len() * CHANCE).div_ceil(64).max(1);
+        let (mut lengths, mut filter) = ([0; 3], vec![0_u64; words]);
+        for value in &values {
+            lengths[shape_of(value)] |= length_bit(value.len());
+            let bit = place(hashing.rolled(value), words, hashing.seed);
+            filter[bit / 64] |= 1 << (bit % 64);
+        }
+        let mut table = Self {
+            key,
+            matching,
+            rows,
+            lengths,
+            filter: filter.into(),
+            entries: entries.into(),
+            tag: [0; TAG_BYTES],
+            hashing,
+        };
+        table.tag = table.hashing.tag(&table.content());
+        table
+    }
+
+    /// The bytes of the file.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.content();
+        bytes.extend(self.tag);
+        bytes
+    }
+
+    /// A file's bytes → the table.
+    ///
+    /// # Errors
+    /// When it is no such file, or damaged.
+    pub fn of_bytes(bytes: &[u8]) -> Result<Self, FingerprintError> {
+        let rest = bytes.strip_prefix(MAGIC).ok_or(FingerprintError::Foreign)?;
+        let (content, tag) =
+            bytes.split_last_chunk::<TAG_BYTES>().ok_or(FingerprintError::Length).and_then(|(c, t)| {
+                if bytes.len() < FIXED_BYTES { Err(FingerprintError::Length) } else { Ok((c, t)) }
+            })?;
+        let mut fields = Fields(&rest[..rest.len() - TAG_BYTES]);
+        let key = fields.take::<32>()?;
+        let [matching] = fields.take::<1>()?;
+        let rows = u32::from_le_bytes(fields.take()?);
+        let lengths = [fields.long()?, fields.long()?, fields.long()?];
+        let (filter, entries) = (fields.count()?, fields.count()?);
+        if fields.0.len() != 8 * (filter + entries) {
+            return Err(FingerprintError::Length);
+        }
+        let hashing = Hashing::new(&key);
+        if hashing.tag(content) != *tag {
+            return Err(FingerprintError::Damaged);
+        }
+        let matching = match matching {
+            0 => Matching::Rows,
+            1 => Matching::Alone,
+            _ => return Err(FingerprintError::Damaged),
+        };
+        let (filter, entries) = (fields.longs(filter)?, fields.longs(entries)?);
+        if filter.is_empty() || !entries.is_sorted_by(|a, b| a & !SURE_BITS < b & !SURE_BITS) {
+            return Err(FingerprintError::Damaged);
+        }
+        Ok(Self { key, matching, rows, lengths, filter, entries, tag: *tag, hashing })
+    }
+
+    /// Rows of the table.
+    #[must_use]
+    pub fn rows(&self) -> u32 {
+        self.rows
+    }
+
+    /// Hashes that it holds.
+    pub(super) fn entry_count(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// What has to be there for a row to count.
+    #[must_use]
+    pub fn matching(&self) -> Matching {
+        self.matching
+    }
+
+    /// Makes the entries of values, or of two of one row, under a key.
+    pub(super) fn entries_of(key: &[u8; 32]) -> impl Fn((&[u8], Option<&[u8]>), Confidence) -> u64 + use<> {
+        let hashing = Hashing::new(key);
+        move |values, sure| hashing.entry(values) | sure as u64
+    }
+
+    /// How sure it is that this value, or these two of one row, are in the table; `None` if they are not.
+    pub(super) fn find(&self, one: &[u8], other: Option<&[u8]>) -> Option<Confidence> {
+        let wanted = self.hashing.entry((one, other));
+        let at = self.entries.partition_point(|entry| *entry < wanted);
+        let entry = self.entries.get(at).filter(|entry| *entry & !SURE_BITS == wanted)?;
+        Some(match entry & SURE_BITS {
+            0 => Confidence::Low,
+            1 => Confidence::Medium,
+            _ => Confidence::High,
+        })
+    }
+
+    /// Calls `each` with every run of tokens that may be a value of the table, and a hash that equal values share.
+    pub(super) fn each_candidate<E>(
+        &self,
+        text: &[u8],
+        mut each: impl FnMut(Range<usize>, u64) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (mut runs, mut count, mut end) = ([Run::default(); TOKENS_MAX], 0, 0);
+        let (base, powers) = (self.hashing.powers[1], &self.hashing.powers);
+        while let Some(start) = fold::token_start(text, end) {
+            let gap = start - end;
+            let (mut hash, mut len, mut shape) = (0_u64, 0, 0);
+            end = fold::token(text, start, |byte| {
+                hash = hash.wrapping_mul(base).wrapping_add(u64::from(byte));
+                len += 1;
+                shape |= shape_bit(byte);
+            });
+            if gap > GAP_MAX {
+                count = 0;
+            }
+            let Some(power) = powers.get(len) else {
+                count = 0;
+                continue;
+            };
+            if count == TOKENS_MAX {
+                runs.copy_within(1.., 0);
+                count -= 1;
+            }
+            runs[count] = Run { start, ..Run::default() };
+            count += 1;
+            let mut first = 0;
+            for at in (0..count).rev() {
+                let run = &mut runs[at];
+                run.hash = run.hash.wrapping_mul(*power).wrapping_add(hash);
+                run.len += len;
+                run.shape |= shape;
+                if run.start < start {
+                    run.gap = run.gap.max(gap);
+                }
+                if run.len > VALUE_BYTES_MAX {
+                    // Those that began before it are longer still.
+                    first = at + 1;
+                    break;
+                }
+                if self.may_hold(run) {
+                    each(run.start..end, run.hash)?;
+                }
+            }
+            runs.copy_within(first..count, 0);
+            count -= first;
+        }
+        Ok(())
+    }
+
+    fn may_hold(&self, run: &Run) -> bool {
+        let joined = run.shape == 1 && run.gap > NUMBER_GAP_MAX;
+        if run.shape == 0 || joined || self.lengths[run.shape - 1] & length_bit(run.len) == 0 {
+            return false;
+        }
+        let bit = place(run.hash, self.filter.len(), self.hashing.seed);
+        self.filter[bit / 64] >> (bit % 64) & 1 == 1
+    }
+
+    /// All but the hash at the end.
+    fn content(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(FIXED_BYTES + 8 * (self.filter.len() + self.entries.len()));
+        bytes.extend(MAGIC);
+        bytes.extend(self.key);
+        bytes.push(u8::from(self.matching == Matching::Alone));
+        bytes.extend(self.rows.to_le_bytes());
+        bytes.extend(self.lengths.iter().flat_map(|word| word.to_le_bytes()));
+        bytes.extend((self.filter.len() as u32).to_le_bytes());
+        bytes.extend((self.entries.len() as u32).to_le_bytes());
+        bytes.extend(self.filter.iter().chain(&self.entries).flat_map(|word| word.to_le_bytes()));
+        bytes
+    }
+}
+
+impl fmt::Debug for Fingerprints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fingerprints({} rows, {:?})", self.rows, self.matching)
+    }
+}
+
+impl PartialEq for Fingerprints {
+    fn eq(&self, other: &Self) -> bool {
+        self.tag == other.tag
+    }
+}
+
+impl Eq for Fingerprints {}
+
+impl Hashing {
+    fn new(key: &[u8; 32]) -> Self {
+        let mut block = [0_u8; 64];
+        block[..32].copy_from_slice(key);
+        // A key shorter than the block is padded with zeros (RFC 2104, section 2).
+        let mac = Hmac::new(&block.into());
+        let drawn = digest(&mac, &[b"filter"]);
+        let word = |at: usize| drawn[at..at + 8].iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        // An even base would forget the first bytes.
+        let (base, seed) = (word(0) | 1, word(8));
+        let power = |power: &u64| Some(power.wrapping_mul(base));
+        let powers = std::iter::successors(Some(1), power).take(VALUE_BYTES_MAX + 1).collect();
+        Self { mac, powers, seed }
+    }
+
+    /// The rolling hash: of the values that it lets pass one in [`CHANCE`] is in no row, so that it gives none away.
+    fn rolled(&self, value: &[u8]) -> u64 {
+        let base = self.powers[1];
+        value.iter().fold(0_u64, |hash, byte| hash.wrapping_mul(base).wrapping_add(u64::from(*byte)))
+    }
+
+    fn entry(&self, (one, other): (&[u8], Option<&[u8]>)) -> u64 {
+        let digest = match other {
+            None => digest(&self.mac, &[b"1", one]),
+            Some(other) => {
+                // In whatever order the two stand.
+                let (first, second) = if one <= other { (one, other) } else { (other, one) };
+                // A normal form holds no zero byte.
+                digest(&self.mac, &[b"2", first, b"\0", second])
+            }
+        };
+        digest[..8].iter().fold(0, |word, byte| word << 8 | u64::from(*byte)) & !SURE_BITS
+    }
+
+    fn tag(&self, content: &[u8]) -> [u8; TAG_BYTES] {
+        digest(&self.mac, &[b"file", content])
+    }
+}
+
+fn digest(mac: &Hmac<Sha256>, parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = mac.clone();
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().into()
+}
+
+/// Which bit of the filter a rolling hash falls on.
+fn place(hash: u64, words: usize, seed: u64) -> usize {
+    // The finaliser of SplitMix64: the low bits of a rolling hash modulo a power of two say little.
+    let mut mixed = hash ^ seed;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    ((u128::from(mixed) * (words as u128 * 64)) >> 64) as usize
+}
+
+/// 1 for a digit, 2 for anything else.
+fn shape_bit(byte: u8) -> usize {
+    if byte.is_ascii_digit() { 1 } else { 2 }
+}
+
+/// Index into `lengths`; a value is not empty.
+fn shape_of(value: &[u8]) -> usize {
+    value.iter().fold(0, |shape, byte| shape | shape_bit(*byte)).max(1) - 1
+}
+
+fn length_bit(len: usize) -> u64 {
+    1 << len.min(63)
+}
+
+/// What is left of a file's fields.
+struct Fields<'b>(&'b [u8]);
+
+impl Fields<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], FingerprintError> {
+        let (head, rest) = self.0.split_first_chunk::<N>().ok_or(FingerprintError::Length)?;
+        self.0 = rest;
+        Ok(*head)
+    }
+
+    fn long(&mut self) -> Result<u64, FingerprintError> {
+        self.take().map(u64::from_le_bytes)
+    }
+
+    fn count(&mut self) -> Result<usize, FingerprintError> {
+        usize::try_from(u32::from_le_bytes(self.take()?)).map_err(|_| FingerprintError::Length)
+    }
+
+    fn longs(&mut self, count: usize) -> Result<Box<[u64]>, FingerprintError> {
+        (0..count).map(|_| self.long()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;
