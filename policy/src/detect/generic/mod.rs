@@ -31,6 +31,7 @@ use super::finding::Confidence;
 use super::tables::{GenericRole, GenericTrigger};
 use assign::Value;
 use name::{Clarity, NAME_MAX, Topic};
+pub(super) use value::is_random;
 
 /// One thing found in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
