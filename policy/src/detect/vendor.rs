@@ -9,8 +9,9 @@
 use std::ops::Range;
 
 use super::checks::origin_of_key;
-use super::false_positive::{Origin, distinct};
+use super::false_positive::Origin;
 use super::finding::Confidence;
+use super::generic::is_random;
 use super::tables::Segment;
 use super::window;
 
@@ -24,9 +25,9 @@ const GLUE_MAX: usize = 24;
 const NAME_MAX: usize = 64;
 /// So many words such as `is` may stand between.
 const FILLERS_MAX: usize = 2;
-/// A value that its vendor's name alone announces is at least so long, and has so many different characters.
+/// A value that its vendor's name alone announces is at least so long, and by so many bits no text.
 const ALONE_BYTES_MIN: usize = 20;
-const ALONE_DISTINCT_MIN: u32 = 12;
+const ALONE_BITS: i32 = 8;
 
 /// Words that say that a credential follows.
 const CREDENTIAL: &[&str] = &[
@@ -261,10 +262,9 @@ fn follows(gap: &[u8]) -> bool {
 
 /// Whether it looks drawn by chance from more than the digits of a hash or an id.
 fn is_surely_drawn(value: &[u8]) -> bool {
-    value.len() >= ALONE_BYTES_MIN
+    is_random(value, ALONE_BYTES_MIN, ALONE_BITS)
         && !value.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-')
         && value.iter().any(u8::is_ascii_digit)
-        && distinct(value) >= ALONE_DISTINCT_MIN
         && origin_of_key(value) == Origin::Drawn
 }
 

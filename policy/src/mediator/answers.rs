@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::access::stricter;
 use super::action::{Peer, Turn};
 use super::catalogue::{ItemKind, claim};
-use super::content::{Judged, named};
+use super::content::{Judged, Scan, named};
 use super::edit::Edit;
 use super::lists::{List, ListKind, ambiguous};
 use super::pending::{Entry, Owner, Use};
@@ -40,8 +40,7 @@ impl Mediator {
             return self.unexpected(frame, &key, turn);
         };
         self.count_answer(&entry, turn);
-        let tool = self.tool_of(&entry).filter(|_| turn.from == Peer::Server).map(|tool| Box::from(&*tool));
-        self.weigh_answer(tool);
+        self.weigh_answer(self.tool_of(&entry, turn.from).map(|tool| Box::from(&*tool)));
         let mut record = self.answer_record(frame, &key, &entry, turn);
         let mut withheld = Vec::new();
         let list = match (turn.from, outcome) {
@@ -71,18 +70,7 @@ impl Mediator {
         }
         edits.extend(changes.edits);
         edits.extend(withheld);
-        let state = match outcome {
-            Outcome::Result(result) => frame.get(result, "requestState").map(|state| frame.span(state)),
-            Outcome::Error(_) => None,
-        };
-        let judged = match edits.is_empty() {
-            true => self.judge(frame, scan, (state.as_slice(), turn.direction())),
-            false => self.judge_edited(frame, edits, scan, (state.as_slice(), turn.direction())),
-        };
-        let judged = match (turn.from, outcome) {
-            (Peer::Server, Outcome::Result(_)) => self.fit_output(judged, self.tool_of(&entry).as_deref()),
-            _ => judged,
-        };
+        let judged = self.judge_answer(frame, (&entry, outcome), (edits, scan), turn);
         let Judged { content, reason, would_have, rewritten, findings } = judged;
         let mut verdict = Verdict { access: Access::Allow, content, reason, would_have };
         if let Some(noted) = changes.noted.filter(|noted| noted.content > verdict.content) {
@@ -111,6 +99,29 @@ impl Mediator {
         record.verdict = verdict;
         self.note_failure((frame, outcome), &entry, &mut record);
         turn.record(record);
+    }
+
+    /// The content axis of an answer.
+    fn judge_answer(
+        &mut self,
+        frame: &Frame<'_>,
+        (entry, outcome): (&Entry, Outcome),
+        (edits, scan): (Vec<Edit>, Scan),
+        turn: &Turn<'_>,
+    ) -> Judged {
+        let (state, is_result) = match outcome {
+            Outcome::Result(result) => {
+                (frame.get(result, "requestState").map(|state| frame.span(state)), true)
+            }
+            Outcome::Error(_) => (None, false),
+        };
+        let fixed = (state.as_slice(), turn.direction());
+        let judged = match edits.is_empty() {
+            true => self.judge(frame, scan, fixed),
+            false => self.judge_edited(frame, edits, scan, fixed),
+        };
+        let tool = self.tool_of(entry, turn.from).filter(|_| is_result);
+        self.fit_output(judged, tool.as_deref())
     }
 
     /// An answer that nobody waits for: one of ours, or one to a request that was denied, cancelled, given up,
@@ -214,7 +225,10 @@ impl Mediator {
     }
 
     /// The tool of the server that an answer is the result of.
-    fn tool_of<'e>(&'e self, entry: &'e Entry) -> Option<Cow<'e, str>> {
+    fn tool_of<'e>(&'e self, entry: &'e Entry, from: Peer) -> Option<Cow<'e, str>> {
+        if from == Peer::Client {
+            return None;
+        }
         match (&*entry.method, &entry.is_for) {
             ("tools/call", Use::Call(target)) => Some(Cow::Borrowed(&*target.name)),
             ("tools/call", _) => Some(Cow::Borrowed(entry.item.as_deref().unwrap_or_default())),
@@ -239,7 +253,7 @@ impl Mediator {
             None => &*entry.method,
         };
         let text = reply::sentence(verdict, About { what, answer: true, found, code });
-        if from == Peer::Server && self.tool_of(entry).is_some() {
+        if self.tool_of(entry, from).is_some() {
             reply::tool_denial(id.raw, entry.era, verdict, &text, code)
         } else {
             reply::denial(id.raw, verdict, &text, code)

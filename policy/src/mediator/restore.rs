@@ -61,7 +61,7 @@ struct Site<'f> {
 
 impl Mediator {
     /// A line of the client on its way: with its values put back, if placeholders of this session stand in it.
-    pub(super) fn from_client(&mut self, frame: &Frame<'_>, turn: &mut Turn<'_>) {
+    pub(super) fn sent_by_client(&mut self, frame: &Frame<'_>, turn: &mut Turn<'_>) {
         let restored = match self.without {
             Without::Dlp => Ok(Vec::new()),
             _ => self.put_back(frame),

@@ -148,7 +148,7 @@ impl Mediator {
         // The frame borrows from the parser, so the parser leaves `self` for as long as the frame lives.
         let mut parser = std::mem::take(&mut self.parser);
         match parser.parse(line, from.direction(), self.limits(from)) {
-            Ok(frame) if from == Peer::Client => self.from_client(&frame, &mut turn),
+            Ok(frame) if from == Peer::Client => self.sent_by_client(&frame, &mut turn),
             Ok(frame) => {
                 self.note_literals(&frame);
                 self.message(&frame, &mut turn);

@@ -7,6 +7,9 @@ use super::innocent::{is_stand_in, is_thing};
 
 /// How far a manifest is read, before its kind and behind it.
 const REACH_BYTES: usize = 16 << 10;
+/// Farthest indentation of a manifest, and most marks behind its kind.
+const INDENT_MAX: usize = 64;
+const MARKS_MAX: usize = 8;
 /// Shortest base64 text that is a value.
 const VALUE_MIN: usize = 4;
 
@@ -24,12 +27,15 @@ pub(super) fn of_a_secret(text: &[u8], hit: &Range<usize>, from: usize) -> Optio
     if hit.start < from {
         return None;
     }
-    let line_start = memchr::memrchr(b'\n', &text[..hit.start]).map_or(0, |at| at + 1);
-    let rest =
-        &text[hit.end..hit.end + memchr::memchr(b'\n', &text[hit.end..]).unwrap_or(text.len() - hit.end)];
-    let is_whole = rest.iter().all(|b| matches!(b, b'"' | b'\'' | b' ' | b'\t' | b'\r'));
-    let lead = &text[line_start..hit.start];
-    if !is_whole || !lead.iter().all(|b| matches!(b, b' ' | b'\t' | b'-')) {
+    // Neither what stands before it in its line nor what stands behind it is long: so nothing is looked at twice.
+    let before = &text[hit.start.saturating_sub(INDENT_MAX)..hit.start];
+    let lead = &before[memchr::memrchr(b'\n', before).map_or(0, |at| at + 1)..];
+    let line_start = hit.start - lead.len();
+    let rest = text[hit.end..].iter().take(MARKS_MAX).take_while(|b| **b != b'\n');
+    let is_whole =
+        rest.clone().all(|b| matches!(b, b'"' | b'\'' | b' ' | b'\t' | b'\r')) && rest.count() < MARKS_MAX;
+    let is_first = line_start == 0 || text[line_start - 1] == b'\n';
+    if !is_whole || !is_first || !lead.iter().all(|b| matches!(b, b' ' | b'\t' | b'-')) {
         return None;
     }
     let indent = lead.len();
@@ -124,8 +130,9 @@ fn indent(line: &[u8]) -> usize {
         + if line.trim_ascii_start().starts_with(b"- ") { 2 } else { 0 }
 }
 
+/// The line that starts there; of a longer one so much.
 fn line(text: &[u8], start: usize) -> &[u8] {
-    let rest = &text[start.min(text.len())..];
+    let rest = &text[start.min(text.len())..text.len().min(start + REACH_BYTES)];
     &rest[..memchr::memchr(b'\n', rest).unwrap_or(rest.len())]
 }
 

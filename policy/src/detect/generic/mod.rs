@@ -32,6 +32,7 @@ use super::finding::Confidence;
 use super::tables::{GenericRole, GenericTrigger};
 use assign::Value;
 use name::{Clarity, NAME_MAX, Topic};
+pub(super) use value::is_random;
 pub(super) use variable::{is_random_value, secret_of_variable};
 
 /// One thing found in a text.

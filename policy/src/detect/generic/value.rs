@@ -89,7 +89,7 @@ fn last_word((topic, clarity): (Topic, Clarity), value: &[u8], style: Style) -> 
 }
 
 /// Whether a value without any name is a random token, at the least as sure as told.
-pub(super) fn is_random(value: &[u8], length_min: usize, bits: i32) -> bool {
+pub(in crate::detect) fn is_random(value: &[u8], length_min: usize, bits: i32) -> bool {
     value.len() >= length_min
         && distinct(value) >= 7
         && (is_hex(value) || text_likelihood(value) < -8 * bits)
