@@ -205,6 +205,35 @@ impl Policy {
         self.join_content(None, |layer| layer.strictest_content(&identities, direction))
     }
 
+    /// A built-in block of content. Layers that only monitor stop nothing: if all do, it is only recorded.
+    pub fn held(&self, rule: &'static str, text: String) -> Ruling<Content> {
+        let reason = Reason { rule: rule.into(), text: text.into(), layer: Origin::BuiltIn.word().into() };
+        let mode = if self.enforcing().next().is_some() { Mode::Enforce } else { Mode::Monitor };
+        let answer = Answer {
+            mode,
+            verdict: Content::Block,
+            reason: Some(Cow::Owned(reason)),
+            speaker: Speaker::Default,
+        };
+        self.join(Content::Pass, Content::Block, [answer])
+    }
+
+    /// Whether a value that was redacted for the client may be put back in a call of this tool of the server that it came
+    /// from: every rule that redacts what was found in it and names tools (`restore_to`) has to name this one. `tool` is
+    /// `None` for what is no call of a tool.
+    #[must_use]
+    pub fn may_restore<'d>(
+        &self,
+        identities: &[String],
+        detectors: impl Iterator<Item = &'d str> + Clone,
+        tool: Option<&str>,
+    ) -> bool {
+        let identities = Identities::new(identities);
+        let may =
+            |detector: &str| self.compiled.iter().all(|layer| layer.may_restore(&identities, detector, tool));
+        detectors.into_iter().all(may)
+    }
+
     /// Are flags allowed to widen the jail?
     pub fn grants_by_flag(&self) -> Ruling<Access> {
         let text = "this policy does not let flags of the command line widen the jail";

@@ -344,6 +344,9 @@ pub struct Decision {
     /// The line was changed before it was forwarded.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub rewritten: bool,
+    /// Redacted values that were put back for the server that they came from.
+    #[serde(skip_serializing_if = "is_none_found")]
+    pub restored: usize,
     /// Separators, surrogates and invalid UTF-8 repaired.
     #[serde(skip_serializing_if = "is_nothing_repaired")]
     pub repaired: u32,
@@ -451,6 +454,7 @@ impl Decision {
             suppressed_total: record.passed.suppressed_total,
             bytes: record.bytes,
             rewritten: record.rewritten,
+            restored: record.restored,
             repaired: record.repaired,
             failed: record.failed.map(FailedLine::from),
             duration_ms: record.duration_ms,

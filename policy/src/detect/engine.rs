@@ -6,7 +6,7 @@ use super::budget::Spent;
 use super::finding::Finding;
 use super::hash::{HashKey, ValueHasher};
 use super::keywords::{KeywordList, Keywords};
-use super::placeholder;
+use super::placeholder::{self, Names, Sighting};
 use super::prefilter::Prefilter;
 use super::stages::{Source, Stages};
 use super::tables::DETECTORS;
@@ -139,6 +139,18 @@ impl Engine {
         names
     }
 
+    /// The placeholder for a text that stands for something of this detector: two texts have the same one only by a
+    /// collision of 32 bits, which whoever restores them has to look out for.
+    pub(crate) fn placeholder(&self, detector: &str, text: &[u8]) -> String {
+        let short = detector.split_once('/').map_or(detector, |(_, short)| short);
+        placeholder::text(short, self.hash(text))
+    }
+
+    /// The placeholders of ours in a text, and what is left of some, in no certain order.
+    pub(crate) fn placeholders(&self, text: &[u8]) -> Vec<Sighting> {
+        placeholder::find(text, &*self.placeholder_names)
+    }
+
     /// Whether nobody asks about anything that this engine could find.
     fn is_nothing(&self, wanted: &Wanted) -> bool {
         // What `wanted` says nothing about counts as wanted: see `Wanted::contains`.
@@ -175,7 +187,7 @@ impl Engine {
 
     /// Whether a placeholder may bear this name.
     pub(super) fn is_placeholder_name(&self, name: &[u8]) -> bool {
-        self.placeholder_names.binary_search_by(|known| known.as_bytes().cmp(name)).is_ok()
+        self.placeholder_names.has(name)
     }
 }
 

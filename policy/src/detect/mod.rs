@@ -42,3 +42,5 @@ pub use finding::{Confidence, Finding, Place};
 pub use hash::HashKey;
 pub use keywords::KeywordList;
 pub(crate) use nested::quote;
+pub(crate) use placeholder::{Sighting, may_hold};
+pub(crate) use text::{RawCursor, decode};

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Appends the text of a string's inside (without quotes) to `out`.
-pub(super) fn decode(raw: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn decode(raw: &[u8], out: &mut Vec<u8>) {
     let mut rest = raw;
     while let Some(at) = memchr::memchr(b'\\', rest) {
         out.extend_from_slice(&rest[..at]);
@@ -18,7 +18,7 @@ pub(super) fn decode(raw: &[u8], out: &mut Vec<u8>) {
 /// Maps places of the decoded text to the raw bytes; goes forward only, so that many findings in one long string
 /// cost one pass together.
 #[derive(Clone, Debug)]
-pub(super) struct RawCursor<'r> {
+pub(crate) struct RawCursor<'r> {
     raw: &'r [u8],
     raw_at: usize,
     decoded_at: usize,
@@ -26,12 +26,12 @@ pub(super) struct RawCursor<'r> {
 
 impl<'r> RawCursor<'r> {
     /// At the start of a string's inside.
-    pub(super) fn new(raw: &'r [u8]) -> Self {
+    pub(crate) fn new(raw: &'r [u8]) -> Self {
         Self { raw, raw_at: 0, decoded_at: 0 }
     }
 
     /// The raw bytes of a decoded span. Starts must not go down from call to call.
-    pub(super) fn raw_span(&mut self, decoded: &Range<usize>) -> Range<usize> {
+    pub(crate) fn raw_span(&mut self, decoded: &Range<usize>) -> Range<usize> {
         self.forward_to(decoded.start);
         let mut end = self.clone();
         end.forward_to(decoded.end);

@@ -235,6 +235,9 @@ pub struct DlpRule {
     pub except_servers: Vec<String>,
     /// What it makes of credentials that are the server's own job.
     pub destinations: Destinations,
+    /// Tool patterns that a value may be put back for, on its way to the server that it came from (`action = "redact"`
+    /// towards the client only); empty means every tool of that server.
+    pub restore_to: Vec<String>,
     /// One sentence for people; a default is made from the action.
     pub reason: String,
     /// Line in its file, from 1.
@@ -257,7 +260,7 @@ pub struct Suppression {
     pub id: String,
     /// Detector patterns; empty means whatever has the hash.
     pub detect: Vec<String>,
-    /// The keyed hash of one value, as events and placeholders show it.
+    /// The keyed hash of one value, as events show it.
     pub hash: Option<[u8; 8]>,
     /// Pattern over the JSON Pointer of the value that holds the finding.
     pub path: Option<String>,

@@ -1,7 +1,7 @@
 //! What goes into a session and what comes out of it.
 
 use super::pins::Pins;
-use super::record::Record;
+use super::record::{Record, RecordKind};
 use crate::rules::OwnCredentials;
 use crate::wire::Direction;
 
@@ -121,6 +121,8 @@ pub(super) struct Turn<'t> {
     /// Bytes of the line as it came.
     pub(super) bytes: usize,
     pub(super) now: Now,
+    /// How many values were put back in it.
+    pub(super) restored: usize,
     pub(super) actions: &'t mut Vec<Action>,
 }
 
@@ -138,7 +140,13 @@ impl Turn<'_> {
         self.actions.push(Action::Send(to, line));
     }
 
-    pub(super) fn record(&mut self, record: Record) {
+    pub(super) fn record(&mut self, mut record: Record) {
+        let is_forwarded =
+            matches!(record.kind, RecordKind::Call | RecordKind::Answer) && !record.verdict.refuses();
+        if is_forwarded && self.restored > 0 {
+            record.restored = self.restored;
+            record.rewritten = true;
+        }
         self.actions.push(Action::Record(Box::new(record)));
     }
 }

@@ -36,7 +36,7 @@ impl Mediator {
     /// called once after each [`Mediator::set_policy`].
     pub fn announce(&mut self, now: Now, actions: &mut Vec<Action>) {
         actions.clear();
-        let mut turn = Turn { from: Peer::Server, bytes: 0, now, actions };
+        let mut turn = Turn { from: Peer::Server, bytes: 0, now, restored: 0, actions };
         if self.is_over(Peer::Client) || self.is_over(Peer::Server) {
             return;
         }

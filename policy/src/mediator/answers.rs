@@ -73,7 +73,7 @@ impl Mediator {
             Outcome::Error(_) => None,
         };
         let judged = match edits.is_empty() {
-            true => self.judge(frame, scan, state.as_slice()),
+            true => self.judge(frame, scan, (state.as_slice(), turn.direction())),
             false => self.judge_edited(frame, edits, scan, (state.as_slice(), turn.direction())),
         };
         let Judged { content, reason, would_have, rewritten, findings } = judged;

@@ -59,7 +59,9 @@ impl Mediator {
             });
         }
         let approval = found.map(|one| one.id.clone());
-        let arguments = if approval.is_none() { self.shown_arguments(params) } else { None };
+        // People are shown what the client sent: what was put back is theirs to see in the file alone.
+        let sent = self.params_as_sent().unwrap_or(params);
+        let arguments = if approval.is_none() { self.shown_arguments(sent) } else { None };
         Some(Petition { asked, approval, arguments })
     }
 

@@ -190,7 +190,7 @@ impl Mediator {
         let Judged { content, reason, would_have, rewritten, findings } = if is_narrowed {
             self.judge_edited(frame, edits, scan, (&fixed, turn.direction()))
         } else {
-            self.judge(frame, scan, &fixed)
+            self.judge(frame, scan, (&fixed, turn.direction()))
         };
         let refused = match content {
             // What is not sent uses up nothing.
@@ -321,7 +321,10 @@ impl Mediator {
             Subject::None if call.method == "subscriptions/listen" => Use::Listening(opted(frame, params)),
             Subject::Item(_) | Subject::None | Subject::Reference { .. } => Use::Nothing,
         };
-        let arguments = failed::arguments(frame, &call.method, params);
+        let arguments = match self.arguments_as_sent() {
+            None => failed::arguments(frame, &call.method, params),
+            Some(sent) => sent.filter(|_| call.method == "tools/call").and_then(failed::kept),
+        };
         let entry =
             Entry { method: call.method, item, at: turn.now, era: call.era, is_for, counted, arguments };
         let owner = Owner::from(turn.from);

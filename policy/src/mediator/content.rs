@@ -6,9 +6,10 @@ use std::rc::Rc;
 
 use super::action::Without;
 use super::edit::{Edit, splice};
+use super::restore::Restoring;
 use super::session::Mediator;
 use crate::detect::{Finding, ScanEnd};
-use crate::redact;
+use crate::redact::{self, Redaction};
 use crate::rules::Ruling;
 use crate::verdict::{Content, Reason};
 use crate::wire::{Direction, Frame, Parser};
@@ -24,10 +25,25 @@ const FINDINGS_KEPT: usize = 64;
 pub(super) type Ruled = (Finding, Rc<Ruling<Content>>);
 
 /// Findings that some rule speaks about.
+#[derive(Debug)]
 pub(super) struct Scan {
     pub(super) ruled: Vec<Ruled>,
     /// What stands against forwarding a message that could only be searched in part.
     unsearched: Option<Ruling<Content>>,
+    /// What stands against forwarding a message with a placeholder that cannot be put back.
+    held: Option<Ruling<Content>>,
+}
+
+impl Scan {
+    /// Moves the findings to where they stand after edits, none of which is of a finding.
+    pub(super) fn shift(&mut self, edits: &[Edit]) {
+        for (finding, _) in &mut self.ruled {
+            finding.raw = moved(&finding.raw, edits);
+            // Edits may stand within the token.
+            finding.token = moved(&(finding.token.start..finding.token.start), edits).start
+                ..moved(&(finding.token.end..finding.token.end), edits).end;
+        }
+    }
 }
 
 /// The content axis of a verdict, and what it makes of the frame.
@@ -56,6 +72,9 @@ impl Judged {
 impl Mediator {
     /// Searches a frame and asks the policy about each finding. Costs no allocation if nothing is found.
     pub(super) fn scan(&mut self, frame: &Frame<'_>, direction: Direction) -> Scan {
+        if let Some(scan) = self.scanned_before() {
+            return scan;
+        }
         let mut findings = std::mem::take(&mut self.findings);
         findings.clear();
         self.weigh_scan();
@@ -63,6 +82,9 @@ impl Mediator {
         let mut ruled: Vec<Ruled> = Vec::new();
         let mut rulings: Vec<Rc<Ruling<Content>>> = Vec::new();
         for finding in findings.drain(..) {
+            if self.was_put_back(&finding) {
+                continue;
+            }
             let ruling = self.weighed(frame, direction, &finding);
             if ruling.verdict > Content::Pass || ruling.would_have.is_some() {
                 let shared = rulings.iter().find(|known| ***known == ruling).cloned();
@@ -78,17 +100,26 @@ impl Mediator {
         self.findings = findings;
         let unsearched = (end == ScanEnd::BudgetSpent && self.without != Without::Dlp)
             .then(|| unsearched(self.policy.strictest_content(&self.facts.identities, direction)));
-        Scan { ruled, unsearched }
+        let held = match &self.restoring {
+            Restoring::Held(ruling) => Some(ruling.clone()),
+            Restoring::Nothing | Restoring::Done(_) => None,
+        };
+        Scan { ruled, unsearched, held }
     }
 
     /// The strictest ruling, carried out: findings to be redacted are replaced in a copy of the frame. A finding in
     /// a part that decided something (`fixed`), or outside of the body, cannot be replaced: what the receiver reads
     /// must be what was judged.
-    pub(super) fn judge(&self, frame: &Frame<'_>, scan: Scan, fixed: &[Range<usize>]) -> Judged {
-        let Scan { ruled, unsearched } = scan;
+    pub(super) fn judge(
+        &mut self,
+        frame: &Frame<'_>,
+        scan: Scan,
+        (fixed, direction): (&[Range<usize>], Direction),
+    ) -> Judged {
+        let Scan { ruled, unsearched, held } = scan;
         let mut judged = Judged::clear();
         let mut would_have = Content::Pass;
-        for ruling in ruled.iter().map(|(_, ruling)| &**ruling).chain(&unsearched) {
+        for ruling in ruled.iter().map(|(_, ruling)| &**ruling).chain(&unsearched).chain(&held) {
             if ruling.verdict > judged.content {
                 judged.content = ruling.verdict;
                 judged.reason.clone_from(&ruling.reason);
@@ -102,7 +133,12 @@ impl Mediator {
         }
         if judged.content == Content::Redact {
             match self.redacted(frame, &ruled, fixed) {
-                Ok(bytes) => judged.rewritten = Some(bytes),
+                Ok(redaction) => {
+                    judged.rewritten = Some(redaction.bytes);
+                    if direction == Direction::ToClient {
+                        redaction.replaced.into_iter().for_each(|replaced| self.vault.keep(replaced));
+                    }
+                }
                 Err(why) => {
                     judged.content = Content::Block;
                     judged.reason = judged.reason.map(|reason| not_redactable(reason, &why));
@@ -126,7 +162,7 @@ impl Mediator {
         let bytes = splice(frame.bytes, edits);
         let strictest = scan.ruled.iter().map(|(_, ruling)| ruling.verdict).max();
         if strictest != Some(Content::Redact) {
-            return Judged { rewritten: Some(bytes), ..self.judge(frame, scan, fixed) };
+            return Judged { rewritten: Some(bytes), ..self.judge(frame, scan, (fixed, direction)) };
         }
         let mut parser = Parser::default();
         let limits = match direction {
@@ -136,7 +172,7 @@ impl Mediator {
         let judged = match parser.parse(&bytes, direction, &limits) {
             Ok(edited) => {
                 let scan = self.scan(&edited, direction);
-                let judged = self.judge(&edited, scan, &moved);
+                let judged = self.judge(&edited, scan, (&moved, direction));
                 let rewritten = judged.rewritten.unwrap_or_else(|| edited.bytes.to_vec());
                 Judged { rewritten: Some(rewritten), ..judged }
             }
@@ -154,7 +190,7 @@ impl Mediator {
         frame: &Frame<'_>,
         ruled: &[Ruled],
         fixed: &[Range<usize>],
-    ) -> Result<Vec<u8>, String> {
+    ) -> Result<Redaction, String> {
         let named: Vec<&Finding> = ruled
             .iter()
             .filter(|(_, ruling)| ruling.verdict == Content::Redact)
@@ -167,7 +203,10 @@ impl Mediator {
         if fixed.iter().any(|fixed| named.iter().any(|finding| contains(fixed, &finding.raw))) {
             return Err("the finding stands in the name of what is called".to_owned());
         }
-        redact::redact(frame, &named, &self.engine).map_err(|error| error.to_string())
+        redact::redact(frame, &named, &self.engine, |finding| {
+            self.was_put_back(finding) || self.may_stay(finding)
+        })
+        .map_err(|error| error.to_string())
     }
 }
 

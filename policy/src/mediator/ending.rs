@@ -18,7 +18,7 @@ impl Mediator {
     /// The server is gone: every request that the client still waits for is answered with an error.
     pub fn server_ended(&mut self, end: &ServerEnd, now: Now, actions: &mut Vec<Action>) {
         actions.clear();
-        let mut turn = Turn { from: Peer::Server, bytes: 0, now, actions };
+        let mut turn = Turn { from: Peer::Server, bytes: 0, now, restored: 0, actions };
         self.endings.server.get_or_insert_with(|| end.clone());
         self.release(Peer::Client, &mut turn);
         // Nobody is left to read what the client might still answer, or to answer us.
@@ -31,7 +31,7 @@ impl Mediator {
     /// with an error, so that the server can end cleanly, and a client that is still there (SIGTERM) knows.
     pub fn client_ended(&mut self, why: &str, now: Now, actions: &mut Vec<Action>) {
         actions.clear();
-        let mut turn = Turn { from: Peer::Client, bytes: 0, now, actions };
+        let mut turn = Turn { from: Peer::Client, bytes: 0, now, restored: 0, actions };
         self.endings.session.get_or_insert_with(|| why.to_owned());
         self.release(Peer::Server, &mut turn);
         self.release(Peer::Client, &mut turn);
@@ -127,7 +127,7 @@ impl Mediator {
     /// server may still be answered.
     pub fn client_said_all(&mut self, now: Now, actions: &mut Vec<Action>) {
         actions.clear();
-        let mut turn = Turn { from: Peer::Client, bytes: 0, now, actions };
+        let mut turn = Turn { from: Peer::Client, bytes: 0, now, restored: 0, actions };
         for (key, entry) in self.pending.drain(Owner::Server) {
             let text = "the client closed its end before it answered";
             turn.send(Peer::Server, reply::error(&reply::id_json(&key), reply::ENDED, text, &[]));

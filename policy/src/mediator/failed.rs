@@ -38,8 +38,12 @@ impl Failed {
 /// The arguments of a call of a tool, as long as its answer is waited for.
 pub(super) fn arguments(frame: &Frame<'_>, method: &str, params: Option<Node>) -> Option<Box<[u8]>> {
     let arguments = frame.get(params.filter(|_| method == "tools/call")?, "arguments")?;
-    let bytes = frame.bytes.get(frame.span(arguments))?;
-    (bytes.len() <= KEPT_BYTES_MAX).then(|| bytes.into())
+    kept(frame.bytes.get(frame.span(arguments))?)
+}
+
+/// Arguments, if they are short enough.
+pub(super) fn kept(arguments: &[u8]) -> Option<Box<[u8]>> {
+    (arguments.len() <= KEPT_BYTES_MAX).then(|| arguments.into())
 }
 
 impl Mediator {

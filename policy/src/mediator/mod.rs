@@ -26,6 +26,7 @@ mod pins;
 mod record;
 mod refused;
 mod reply;
+mod restore;
 mod roots;
 mod rounds;
 mod session;
@@ -33,6 +34,7 @@ mod sightings;
 mod subject;
 mod tally;
 mod tasks;
+mod vault;
 mod volume;
 
 pub use action::{Action, Now, Peer, ServerEnd, SessionFacts, Waiting, Without};

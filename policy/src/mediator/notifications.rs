@@ -55,7 +55,7 @@ impl Mediator {
             }
         }
         let scan = self.scan(frame, turn.direction());
-        let judged = self.judge(frame, scan, &[]);
+        let judged = self.judge(frame, scan, (&[], turn.direction()));
         record.verdict = Verdict {
             access: Access::Allow,
             content: judged.content,

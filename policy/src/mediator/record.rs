@@ -59,6 +59,8 @@ pub struct Record {
     pub bytes: usize,
     /// The line was rewritten (redacted, filtered or repaired) before it was forwarded.
     pub rewritten: bool,
+    /// Redacted values that were put back for the server that they came from.
+    pub restored: usize,
     /// Line separators, surrogates and invalid UTF-8 repaired in it.
     pub repaired: u32,
     /// Answers: milliseconds since the request was forwarded.
@@ -102,6 +104,7 @@ impl Record {
             passed: PassedOver::default(),
             bytes,
             rewritten: false,
+            restored: 0,
             repaired: 0,
             duration_ms: None,
             code: None,

@@ -35,7 +35,7 @@ impl Mediator {
     ) {
         actions.clear();
         let bytes_shown = usize::try_from(bytes).unwrap_or(usize::MAX);
-        let mut turn = Turn { from, bytes: bytes_shown, now, actions };
+        let mut turn = Turn { from, bytes: bytes_shown, now, restored: 0, actions };
         let refused = Parser::refuse_oversize(ends, from.direction());
         let limit = self.limits(from).frame_bytes_max;
         let text = format!(
@@ -54,7 +54,7 @@ impl Mediator {
         if line.iter().all(u8::is_ascii_whitespace) {
             return;
         }
-        let mut turn = Turn { from, bytes: line.len(), now, actions };
+        let mut turn = Turn { from, bytes: line.len(), now, restored: 0, actions };
         let mut parser = std::mem::take(&mut self.parser);
         let refused = match parser.parse(line, from.direction(), self.limits(from)) {
             Ok(frame) => {

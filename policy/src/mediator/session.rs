@@ -11,9 +11,11 @@ use super::passed::Weighing;
 use super::pending::{Entry, Era, Owner, Pending, Use};
 use super::pins::Seen;
 use super::record::{Record, RecordKind};
+use super::restore::Restoring;
 use super::rounds::Rounds;
 use super::tally::Tally;
 use super::tasks::Tasks;
+use super::vault::Vault;
 use crate::approvals::Approvals;
 use crate::detect::{Engine, Finding, HashKey, Wanted};
 use crate::rules::{self, Policy, UnixTime};
@@ -53,6 +55,8 @@ pub struct Mediator {
     pub(super) tasks: Tasks,
     /// What is known of the line at hand.
     pub(super) weighing: Weighing,
+    pub(super) vault: Vault,
+    pub(super) restoring: Restoring,
 }
 
 /// Which eras the client has spoken in.
@@ -95,6 +99,8 @@ impl Mediator {
             seen: Seen::default(),
             tasks: Tasks::default(),
             weighing: Weighing::default(),
+            vault: Vault::default(),
+            restoring: Restoring::Nothing,
         };
         mediator.ask_about();
         mediator
@@ -125,7 +131,7 @@ impl Mediator {
     pub fn line(&mut self, from: Peer, line: &[u8], now: Now, actions: &mut Vec<Action>) {
         actions.clear();
         self.weigh_anew();
-        let mut turn = Turn { from, bytes: line.len(), now, actions };
+        let mut turn = Turn { from, bytes: line.len(), now, restored: 0, actions };
         if line.iter().all(u8::is_ascii_whitespace) {
             return;
         }
@@ -135,7 +141,11 @@ impl Mediator {
         // The frame borrows from the parser, so the parser leaves `self` for as long as the frame lives.
         let mut parser = std::mem::take(&mut self.parser);
         match parser.parse(line, from.direction(), self.limits(from)) {
-            Ok(frame) => self.message(&frame, &mut turn),
+            Ok(frame) if from == Peer::Client => self.from_client(&frame, &mut turn),
+            Ok(frame) => {
+                self.note_literals(&frame);
+                self.message(&frame, &mut turn);
+            }
             Err(_) if self.without == Without::Wire => unchecked(&mut turn),
             Err(refused) => self.refused_line(&refused, line, &mut turn),
         }
@@ -168,7 +178,7 @@ impl Mediator {
             counted: None,
             arguments: None,
         };
-        let mut turn = Turn { from: Peer::Client, bytes: line.len(), now, actions };
+        let mut turn = Turn { from: Peer::Client, bytes: line.len(), now, restored: 0, actions };
         turn.send(Peer::Server, line.into_bytes());
         let key = IdKey::Text(id.as_str().into());
         if let Some((key, entry)) = self.pending.insert(Owner::Stockade, key, entry) {
@@ -240,7 +250,7 @@ impl Mediator {
         }
     }
 
-    fn message(&mut self, frame: &Frame<'_>, turn: &mut Turn<'_>) {
+    pub(super) fn message(&mut self, frame: &Frame<'_>, turn: &mut Turn<'_>) {
         match &frame.shape {
             Shape::Request { id, method, params } => self.request(frame, (*id, method, *params), turn),
             Shape::Notification { method, params } => self.notification(frame, method, *params, turn),
@@ -252,7 +262,8 @@ impl Mediator {
 impl Turn<'_> {
     /// Lets the frame go on, as it came if nothing was changed in it.
     pub(super) fn forward(&mut self, frame: &Frame<'_>, rewritten: Option<Vec<u8>>) {
-        let as_it_came = frame.repairs == crate::wire::Repairs::default() && frame.bytes.len() == self.bytes;
+        let is_whole = frame.repairs == crate::wire::Repairs::default() && frame.bytes.len() == self.bytes;
+        let as_it_came = is_whole && self.restored == 0;
         self.actions.push(match rewritten {
             Some(bytes) => Action::ForwardRewritten(bytes),
             None if as_it_came => Action::Forward,

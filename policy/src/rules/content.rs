@@ -20,6 +20,8 @@ pub(super) struct ContentRule {
     confidence: Confidence,
     servers: Vec<IdentityPattern>,
     except: Vec<IdentityPattern>,
+    /// Tools that what it redacted may go back to; empty means all of the server that it came from.
+    restore_to: Vec<Pattern>,
 }
 
 impl ContentRule {
@@ -32,6 +34,7 @@ impl ContentRule {
             confidence: rule.confidence,
             servers: identities(&rule.servers),
             except: identities(&rule.except_servers),
+            restore_to: patterns(&rule.restore_to),
             reason: reason(&rule.id, &rule.reason, origin),
         }
     }
@@ -46,6 +49,11 @@ impl ContentRule {
         that_way
             && any(&self.servers, identities)
             && !self.except.iter().any(|pattern| pattern.matches(identities))
+    }
+
+    pub(super) fn may_restore(&self, tool: Option<&str>) -> bool {
+        self.restore_to.is_empty()
+            || tool.is_some_and(|tool| self.restore_to.iter().any(|pattern| pattern.matches(tool)))
     }
 
     pub(super) fn names(&self, finding: &Finding) -> bool {

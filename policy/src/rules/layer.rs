@@ -189,6 +189,20 @@ impl CompiledLayer {
         self.strictest_of(identities, direction, |rule| rule.names_detector(detector)).is_some()
     }
 
+    /// Whether no rule keeps a value of this detector from going back to this tool.
+    pub(super) fn may_restore(
+        &self,
+        identities: &Identities<'_>,
+        detector: &str,
+        tool: Option<&str>,
+    ) -> bool {
+        let mut redacting = self
+            .dlp
+            .iter()
+            .filter(|rule| rule.looks(identities, Direction::ToClient) && rule.names_detector(detector));
+        redacting.all(|rule| rule.may_restore(tool))
+    }
+
     /// The strictest DLP rule that could speak in this direction.
     pub(super) fn strictest_content(
         &self,

@@ -13,6 +13,7 @@ mod lists;
 mod notifications;
 mod passed;
 mod pins;
+mod placeholders;
 mod refusals;
 mod resources;
 mod rounds;

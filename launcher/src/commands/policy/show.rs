@@ -228,8 +228,13 @@ fn about_finding(rule: &DlpRule) -> String {
         Destinations::Honour => "",
         Destinations::Ignore => ", what is the server's own job too",
     };
+    let back = if rule.restore_to.is_empty() {
+        String::new()
+    } else {
+        format!(", put back for {} alone", rule.restore_to.join(", "))
+    };
     format!(
-        "{} {direction}, {} confidence{}{but}{own}",
+        "{} {direction}, {} confidence{}{but}{own}{back}",
         rule.detect.join(", "),
         word(&rule.confidence),
         of(&rule.servers)
@@ -268,7 +273,9 @@ fn as_json(policy: &Policy) -> Value {
         json!({
             "id": rule.id, "action": rule.action.word(), "detect": rule.detect, "direction": word(&rule.direction),
             "confidence": word(&rule.confidence), "servers": rule.servers, "except_servers": rule.except_servers,
-            "destinations": word(&rule.destinations), "reason": rule.reason, "at": at(layer, rule.line),
+            "destinations": word(&rule.destinations),
+            "restore_to": rule.restore_to,
+            "reason": rule.reason, "at": at(layer, rule.line),
         })
     });
     let suppressions = each(policy, |document| &document.suppressions).map(|(layer, one)| {

@@ -152,6 +152,14 @@ impl Story<'_> {
         if what["rewritten"].as_bool() == Some(true) {
             page.line("", "it was changed before it went on");
         }
+        match what["restored"].as_u64() {
+            Some(1) => page.line("", "a redacted value was put back in it, for the server that it came from"),
+            Some(more) => page.line(
+                "",
+                &format!("{more} redacted values were put back in it, for the server that they came from"),
+            ),
+            None => {}
+        }
         if let Some(arguments) = &self.arguments {
             page.line("arguments", &format!("{arguments} (masked; kept beside the log, for you)"));
         } else if let Some(asked) = what["asked"]["call"].as_str() {

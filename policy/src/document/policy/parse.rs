@@ -54,7 +54,7 @@ const BUILT_IN_IDS: [&str; 7] =
 // Keys that the design knows and this version does not: each is refused by name, because a condition or a limit that
 // is silently passed over makes a rule wider than its author wrote it.
 const TOP_NOT_YET: &[&str] = &["pins", "net", "egress", "detector", "detectors", "fingerprints", "approvals"];
-const DLP_NOT_YET: &[&str] = &["when", "tools", "prompts", "masking", "restore", "until", "may_relax"];
+const DLP_NOT_YET: &[&str] = &["when", "tools", "prompts", "masking", "until", "may_relax"];
 const DEFAULTS_NOT_YET: &[&str] = &["pins", "network", "may_relax", "upload"];
 
 /// Sizes of frames: a handshake must fit, and offsets are 32 bits wide.
@@ -215,6 +215,15 @@ fn dlp_rule(
     let except_servers = except(r, &mut s);
     let destinations = s.word(r, "destinations", DESTINATIONS).unwrap_or(Destinations::Honour);
     let reason = s.string(r, "reason").and_then(|text| sentence(r, text));
+    let restore_at = s.value("restore_to").map(|node| node.at);
+    let restore_to = owned(s.names(r, "restore_to"));
+    if let Some(at) = restore_at
+        && (action.is_some_and(|action| action != Content::Redact) || direction == Directions::ToServer)
+    {
+        let what = "`restore_to` is about values that were redacted towards the client";
+        let remedy = "write it in a rule with `action = \"redact\"`, and no `direction` or `to-client`";
+        r.wrong(at, what, Some(remedy.to_owned()));
+    }
     s.close(r, DLP_NOT_YET);
     let action = action?;
     Some(DlpRule {
@@ -226,6 +235,7 @@ fn dlp_rule(
         servers,
         except_servers,
         destinations,
+        restore_to,
         reason: reason.unwrap_or_else(|| default_reason(action).to_owned()),
         line,
     })

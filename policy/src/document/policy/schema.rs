@@ -198,6 +198,13 @@ fn dlp() -> Vec<Key> {
             "Whether it passes over credentials on their way to the server whose job they are (`[dlp] own` of its profile); \
              `honour` unless said",
         ),
+        key(
+            "restore_to",
+            Optional,
+            Form::Texts,
+            "Tools that a value redacted towards the client may be put back for, on its way to the server that it came \
+             from; all of that server unless said",
+        ),
         key("reason", Optional, Form::Text(None), "One sentence for users and models"),
     ]
 }
@@ -211,7 +218,7 @@ fn suppress() -> Vec<Key> {
             "hash",
             Optional,
             text(suppress::HASH_PATTERN),
-            "The eight digits of one value, as events and placeholders of this installation show them",
+            "The eight digits of one value, as `log` and `dlp report` of this installation show them",
         ),
         key(
             "path",
