@@ -72,11 +72,10 @@ impl Mediator {
             Outcome::Result(result) => frame.get(result, "requestState").map(|state| frame.span(state)),
             Outcome::Error(_) => None,
         };
-        let judged = match edits.is_empty() {
+        let Judged { content, reason, would_have, rewritten, findings } = match edits.is_empty() {
             true => self.judge(frame, scan, (state.as_slice(), turn.direction())),
             false => self.judge_edited(frame, edits, scan, (state.as_slice(), turn.direction())),
         };
-        let Judged { content, reason, would_have, rewritten, findings } = judged;
         let mut verdict = Verdict { access: Access::Allow, content, reason, would_have };
         if let Some(noted) = changes.noted.filter(|noted| noted.content > verdict.content) {
             verdict = Verdict { would_have: verdict.would_have, ..noted };
