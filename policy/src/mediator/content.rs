@@ -206,8 +206,10 @@ impl Mediator {
         if fixed.iter().any(|fixed| named.iter().any(|finding| contains(fixed, &finding.raw))) {
             return Err("the finding stands in the name of what is called".to_owned());
         }
-        redact::redact(frame, &named, &self.engine, |finding| self.was_put_back(finding))
-            .map_err(|error| error.to_string())
+        redact::redact(frame, &named, &self.engine, |finding| {
+            self.was_put_back(finding) || self.may_stay(finding)
+        })
+        .map_err(|error| error.to_string())
     }
 }
 

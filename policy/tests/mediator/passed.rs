@@ -117,3 +117,20 @@ fn each_finding_has_what_its_own_rule_does_and_what_a_watching_one_would() {
     assert_eq!(record.weights, [weight, weight]);
     assert_eq!(record.findings.len(), 2);
 }
+
+#[test]
+fn what_is_redacted_beside_a_value_that_somebody_answers_for_is_redacted_alone() {
+    let first = session("").client(call_with(1, "send", "Nightfall")).record(RecordKind::Call).passed.clone();
+    let hash = String::from_utf8_lossy(&first.suppressed[0].hash).into_owned();
+    let redacting =
+        policy(&format!("hash = \"{hash}\"")).replace("action = \"block\"", "action = \"redact\"");
+    let redacting = redacting.replace("[\"Nightfall\"]", "[\"Nightfall\", \"Daybreak\"]");
+    let mut session = Session::with(&redacting);
+    session.mediator.set_unix_time(NOW);
+    let outcome = session.client(call_with(1, "send", "Nightfall, Daybreak"));
+    let forwarded = outcome.forwarded.as_deref().unwrap_or_else(|| panic!("{outcome:?}"));
+    assert!(forwarded.contains("Nightfall, [REDACTED:") && !forwarded.contains("Daybreak"), "{forwarded}");
+    let record = outcome.record(RecordKind::Call);
+    assert_eq!((record.passed.suppressed_total, record.findings_total), (1, 1));
+    assert_eq!(record.weights, [Some(Weight { action: Content::Redact, would_have: None })]);
+}

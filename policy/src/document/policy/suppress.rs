@@ -68,7 +68,7 @@ fn hash(r: &mut Reader<'_>, text: Text<'_>) -> Option<[u8; 8]> {
     let digits = <[u8; 8]>::try_from(text.text.as_bytes()).ok();
     let digits = digits.filter(|hash| hash.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')));
     if digits.is_none() {
-        let remedy = "write the eight digits of events and placeholders, as in `3fa9c1d2`".to_owned();
+        let remedy = "write the eight digits that `stockade dlp report` shows, as in `3fa9c1d2`".to_owned();
         // What stands there may be the very value.
         r.wrong(text.at, "`hash` is eight hex digits in lower case", Some(remedy));
     }
