@@ -226,7 +226,7 @@ pub(super) fn contains(outer: &Range<usize>, inner: &Range<usize>) -> bool {
 }
 
 /// Where a part that no edit touches stands afterwards.
-pub(super) fn moved(range: &Range<usize>, edits: &[Edit]) -> Range<usize> {
+fn moved(range: &Range<usize>, edits: &[Edit]) -> Range<usize> {
     let before = edits.iter().filter(|(edited, _)| edited.end <= range.start);
     let (gone, come) =
         before.fold((0, 0), |(gone, come), (edited, text)| (gone + edited.len(), come + text.len()));

@@ -5,8 +5,6 @@ use std::borrow::Cow;
 use std::cell::Cell;
 
 use super::action::Action;
-use super::content::moved;
-use super::edit::Edit;
 use super::record::{NAME_CHARS_MAX, Record, RecordKind, found_at};
 use super::session::Mediator;
 use crate::detect::Finding;
@@ -19,7 +17,7 @@ const SUPPRESSED_MAX: usize = 32;
 /// Findings of a line whose places are worked out for a suppression that names a path. Each costs a walk through the message;
 /// what is beyond them stays a finding.
 const PATHS_MAX: u32 = 64;
-/// Findings of a line of which it is kept what was done about them: more than a record shows.
+/// Values of a line of which it is kept what was done about them: more than a record shows.
 const WEIGHTS_MAX: usize = 128;
 
 /// What passed in one message.
@@ -53,13 +51,18 @@ pub struct Weight {
     pub would_have: Option<Content>,
 }
 
+/// A value: its detector, and its keyed hash.
+type Mark = (Cow<'static, str>, [u8; 8]);
+
 /// What is known of the line at hand.
 #[derive(Debug, Default)]
 pub(super) struct Weighing {
     /// The tool whose answer it is.
     tool: Option<Box<str>>,
     passed: PassedOver,
-    weights: Vec<(usize, Cow<'static, str>, Weight)>,
+    weights: Vec<(Mark, Weight)>,
+    /// What may stand in a message that was redacted for something else.
+    let_pass: Vec<Mark>,
     paths: Cell<u32>,
     /// How often it was searched: what is edited is searched again, and counted once.
     scans: u32,
@@ -103,10 +106,18 @@ impl Mediator {
             path: &path,
         };
         let weighed = self.policy.weigh(finding, &around);
+        if weighed.passed.is_some() && weighed.ruling.verdict < Content::Redact {
+            self.weighing.let_pass(finding);
+        }
         if self.weighing.scans <= 1 {
             self.weighing.note(finding, weighed.passed, &weighed.ruling);
         }
         weighed.ruling
+    }
+
+    /// Whether such a value passed: what was redacted beside it is clean all the same.
+    pub(super) fn may_stay(&self, finding: &Finding) -> bool {
+        self.weighing.let_pass.iter().any(|mark| is_of(mark, finding))
     }
 
     /// Puts on the line's records what passed, and what was done about each finding.
@@ -124,10 +135,7 @@ impl Mediator {
             .collect();
         for record in &mut records {
             let weight = |finding: &Finding| {
-                let is_it = |(start, detector, _): &&(usize, Cow<'static, str>, Weight)| {
-                    *start == finding.raw.start && *detector == finding.detector
-                };
-                weights.iter().find(is_it).map(|(_, _, weight)| *weight)
+                weights.iter().find(|(mark, _)| is_of(mark, finding)).map(|(_, weight)| *weight)
             };
             record.weights = record.findings.iter().map(weight).collect();
         }
@@ -140,10 +148,10 @@ impl Mediator {
 }
 
 impl Weighing {
-    /// What was weighed stands elsewhere now.
-    pub(super) fn shift(&mut self, edits: &[Edit]) {
-        for (start, _, _) in &mut self.weights {
-            *start = moved(&(*start..*start), edits).start;
+    fn let_pass(&mut self, finding: &Finding) {
+        let is_known = self.let_pass.iter().any(|mark| is_of(mark, finding));
+        if !is_known && self.let_pass.len() < WEIGHTS_MAX {
+            self.let_pass.push(mark(finding));
         }
     }
 
@@ -151,7 +159,7 @@ impl Weighing {
         let would_have = ruling.would_have.as_ref().map(|(verdict, _)| *verdict);
         if self.weights.len() < WEIGHTS_MAX && (ruling.verdict > Content::Pass || would_have.is_some()) {
             let weight = Weight { action: ruling.verdict, would_have };
-            self.weights.push((finding.raw.start, finding.detector.clone(), weight));
+            self.weights.push((mark(finding), weight));
         }
         match passed {
             None => {}
@@ -159,12 +167,20 @@ impl Weighing {
             Some(Passed::Suppressed(by)) => {
                 self.passed.suppressed_total += 1;
                 if self.passed.suppressed.len() < SUPPRESSED_MAX {
-                    let (detector, hash) = (finding.detector.clone(), finding.hash);
+                    let (detector, hash) = mark(finding);
                     self.passed.suppressed.push(Suppressed { detector, hash, by });
                 }
             }
         }
     }
+}
+
+fn mark(finding: &Finding) -> Mark {
+    (finding.detector.clone(), finding.hash)
+}
+
+fn is_of((detector, hash): &Mark, finding: &Finding) -> bool {
+    *hash == finding.hash && *detector == finding.detector
 }
 
 /// The tool that a request calls.

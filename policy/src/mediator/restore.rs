@@ -124,7 +124,6 @@ impl Mediator {
         let values = back.len();
         let (edits, back): (Vec<Edit>, Vec<Value>) = back.into_iter().unzip();
         scan.shift(&edits);
-        self.weighing.shift(&edits);
         let params = frame.body();
         let raw = |node: Option<Node>| node.and_then(|node| frame.bytes.get(frame.span(node)));
         let restored = Restored {
