@@ -159,6 +159,13 @@ pub fn planned(request: Request, plan: Plan, policy: Policy, session: String) ->
     }
 }
 
+/// Takes away what a trial is to go without; the policy that is left.
+fn on_trial(request: &Request, policy: Policy, plan: &mut Plan, facts: &Facts) -> Result<Policy, Failure> {
+    let PolicySource::Trial(layer) = request.policy else { return Ok(policy) };
+    layer.loosen(plan, facts);
+    if layer < Layer::Policy { policies::starting(StartingPolicy::Observe, "") } else { Ok(policy) }
+}
+
 fn prepare_with(request: Request, facts: &Facts, when: When) -> Result<Prepared, Failure> {
     let policy = match request.policy {
         PolicySource::Machine | PolicySource::Trial(_) => {
@@ -220,13 +227,7 @@ fn prepare_with(request: Request, facts: &Facts, when: When) -> Result<Prepared,
     if let Some(logins) = &logins {
         logins.enter(&mut plan);
     }
-    let mut policy = policy;
-    if let PolicySource::Trial(layer) = request.policy {
-        layer.loosen(&mut plan, facts);
-        if layer < Layer::Policy {
-            policy = policies::starting(StartingPolicy::Observe, "")?;
-        }
-    }
+    let policy = on_trial(&request, policy, &mut plan, facts)?;
     if let Some(asked) = &contained {
         container::contain(&mut plan, asked, (&session, &entry_env), facts, &host::FileTree)?;
     }

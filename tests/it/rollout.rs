@@ -87,17 +87,8 @@ fn suppress(until: &str) -> String {
 
 /// A day so many days from now.
 fn day(from_now: i64) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    let days = i64::try_from(now.as_secs() / 86_400).expect("few days") + from_now;
-    // Howard Hinnant's `civil_from_days`.
-    let z = days + 719_468;
-    let (era, of_era) = (z.div_euclid(146_097), z.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    format!("{year}-{month:02}-{:02}", of_year - (153 * from_march + 2) / 5 + 1)
+    let day = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC).date();
+    day.checked_add(jiff::Span::new().days(from_now)).expect("a day").to_string()
 }
 
 #[test]

@@ -253,7 +253,6 @@ fn about_finding(rule: &DlpRule) -> String {
 }
 
 fn as_json(policy: &Policy) -> Value {
-    let at = |layer: &Layer, line: usize| json!({ "layer": layer.origin.word(), "file": layer.name, "line": line });
     let layers = policy.layers().iter().map(|layer| {
         json!({ "layer": layer.origin.word(), "file": layer.name, "mode": mode(&layer.document), "sha256": layer.sha256 })
     });
@@ -303,14 +302,6 @@ fn as_json(policy: &Policy) -> Value {
         let line = line_of_list(layer, &list.name);
         json!({ "name": list.name, "words": list.words.len(), "whole_word": list.whole_word, "at": at(layer, line) })
     });
-    let exact = each(policy, |document| &document.exact).map(|(layer, one)| {
-        let detector = one.class.detector(&one.name);
-        json!({ "detector": detector, "file": one.file, "at": at(layer, one.line) })
-    });
-    let canaries = each(policy, |document| &document.canaries).map(|(layer, one)| {
-        let detector = canary_detector(&one.name);
-        json!({ "detector": detector, "values": one.values.len(), "file": one.file, "at": at(layer, one.line) })
-    });
     json!({
         "hash": policy.hash(),
         "layers": layers.collect::<Vec<_>>(),
@@ -321,7 +312,27 @@ fn as_json(policy: &Policy) -> Value {
         "suppressions": suppressions.collect::<Vec<_>>(),
         "baselines": baselines.collect::<Vec<_>>(),
         "keywords": keywords.collect::<Vec<_>>(),
-        "exact": exact.collect::<Vec<_>>(),
-        "canaries": canaries.collect::<Vec<_>>(),
+        "exact": exact(policy),
+        "canaries": canaries(policy),
     })
+}
+
+fn exact(policy: &Policy) -> Vec<Value> {
+    let exact = each(policy, |document| &document.exact).map(|(layer, one)| {
+        let detector = one.class.detector(&one.name);
+        json!({ "detector": detector, "file": one.file, "at": at(layer, one.line) })
+    });
+    exact.collect()
+}
+
+fn canaries(policy: &Policy) -> Vec<Value> {
+    let canaries = each(policy, |document| &document.canaries).map(|(layer, one)| {
+        let detector = canary_detector(&one.name);
+        json!({ "detector": detector, "values": one.values.len(), "file": one.file, "at": at(layer, one.line) })
+    });
+    canaries.collect()
+}
+
+fn at(layer: &Layer, line: usize) -> Value {
+    json!({ "layer": layer.origin.word(), "file": layer.name, "line": line })
 }
