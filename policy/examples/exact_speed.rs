@@ -9,12 +9,12 @@ use stockade_policy::detect::{CustomData, Engine, ExactClass, ExactData, Fingerp
 use stockade_policy::wire::{Direction, Limits, Parser};
 
 const FIRST: [&str; 16] = [
-    "Anna", "Bo", "Carla", "David", "Elin", "Frank", "Greta", "Hugo", "Ida", "Jonas", "Karin", "Lars", "Maria", "Nils",
-    "Olga", "Peter",
+    "Anna", "Bo", "Carla", "David", "Elin", "Frank", "Greta", "Hugo", "Ida", "Jonas", "Karin", "Lars",
+    "Maria", "Nils", "Olga", "Peter",
 ];
 const LAST: [&str; 16] = [
-    "Berg", "Lind", "Holm", "Strand", "Dahl", "Falk", "Gran", "Hall", "Ek", "Nord", "Sand", "Vik", "Wall", "Alm", "Bro",
-    "Rosen",
+    "Berg", "Lind", "Holm", "Strand", "Dahl", "Falk", "Gran", "Hall", "Ek", "Nord", "Sand", "Vik", "Wall",
+    "Alm", "Bro", "Rosen",
 ];
 
 fn main() {
@@ -35,8 +35,10 @@ fn main() {
     let key = HashKey([1; 32]);
     let without = Engine::new(&[], key.clone()).expect("the engine compiles");
     let with = Engine::with_custom(&CustomData { exact, ..CustomData::default() }, key).expect("it compiles");
-    let prose = "The build took 12.5 seconds on 2024-05-06; ask the maintainers why Anna says `parse_line` is slow. ";
-    let code = "    if let Some(next) = table.get(index + 1) { total += next.weight * 3; } // see issue 1482 ";
+    let prose =
+        "The build took 12.5 seconds on 2024-05-06; ask the maintainers why Anna says `parse_line` is slow. ";
+    let code =
+        "    if let Some(next) = table.get(index + 1) { total += next.weight * 3; } // see issue 1482 ";
     let ids = "0f8fad5b-d9cb-469f-a165-70867728950e,1145784930174189578,2026-01-02T03:04:05Z,17.25,-0.5 ";
     for (name, text) in [("prose", prose), ("code", code), ("ids and dates", ids)] {
         for (size, rounds) in [(1 << 10, 2_000), (100 << 10, 40)] {
