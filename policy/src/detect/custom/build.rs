@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::finding::Confidence;
 use super::super::generic;
-use super::fingerprints::{Fingerprints, Matching, Parts, VALUE_BYTES_MAX};
+use super::fingerprints::{Fingerprints, Matching, Parts, VALUE_BYTES_MAX, shape_of, tokens_of};
 use super::fold::fold;
 
 /// A shorter value alone is found by chance.
@@ -86,6 +86,12 @@ impl Fingerprints {
         }
         let mut folded: Vec<Vec<Vec<u8>>> =
             rows.iter().map(|row| row.iter().map(|value| fold(value.as_bytes())).collect()).collect();
+        let mut tokens = [0; 3];
+        let written = rows.iter().flatten().zip(folded.iter().flatten());
+        for (text, value) in written.filter(|(_, value)| !value.is_empty()) {
+            let most = &mut tokens[shape_of(value)];
+            *most = tokens_of(text.as_bytes(), value).max(*most);
+        }
         let mut report = FingerprintReport { rows: rows.len(), ..FingerprintReport::default() };
         report.columns = (0..columns).map(|column| counted(&folded, column)).collect();
         // A row that stands there twice is one row.
@@ -98,7 +104,8 @@ impl Fingerprints {
         if entries.is_empty() {
             return Err(FingerprintsRefused::Empty);
         }
-        let parts = Parts { matching, rows: u32::try_from(rows.len()).unwrap_or(u32::MAX), values, entries };
+        let parts =
+            Parts { matching, rows: u32::try_from(rows.len()).unwrap_or(u32::MAX), values, tokens, entries };
         let table = Self::of(key, parts);
         report.entries = table.entry_count();
         Ok((table, report))

@@ -24,9 +24,11 @@ const TOKENS_MAX: usize = 9;
 const GAP_MAX: usize = 4;
 /// and of a number.
 const NUMBER_GAP_MAX: usize = 2;
+/// A value of so many digits may be written in groups.
+const GROUPED_DIGITS_MIN: usize = 6;
 /// Bits of an entry that tell how sure it is.
 const SURE_BITS: u64 = 3;
-const FIXED_BYTES: usize = MAGIC.len() + 32 + 1 + 4 + 3 * 8 + 4 + 4 + TAG_BYTES;
+const FIXED_BYTES: usize = MAGIC.len() + 32 + 1 + 4 + 3 + 3 * 8 + 4 + 4 + TAG_BYTES;
 const TAG_BYTES: usize = 32;
 
 /// What has to be in a message for a row to count.
@@ -58,6 +60,8 @@ pub struct Fingerprints {
     key: [u8; 32],
     matching: Matching,
     rows: u32,
+    /// Most tokens of a value as it stands in a text, of digits, of letters, of both.
+    tokens: [u8; 3],
     /// Lengths of values (63 and above are one) of digits, of letters, of both.
     lengths: [u64; 3],
     filter: Box<[u64]>,
@@ -82,6 +86,8 @@ pub(super) struct Parts {
     pub(super) rows: u32,
     /// Normal forms of values that may be looked for.
     pub(super) values: Vec<Vec<u8>>,
+    /// See [`Fingerprints`].
+    pub(super) tokens: [u8; 3],
     pub(super) entries: Vec<u64>,
 }
 
@@ -93,12 +99,13 @@ struct Run {
     len: usize,
     shape: usize,
     gap: usize,
+    tokens: u8,
 }
 
 impl Fingerprints {
     /// A table under this key; `entries` are made by [`Fingerprints::entries_of`] under the same one.
     pub(super) fn of(key: [u8; 32], parts: Parts) -> Self {
-        let Parts { matching, rows, values, mut entries } = parts;
+        let Parts { matching, rows, values, tokens, mut entries } = parts;
         entries.sort_unstable();
         // The same hash twice: the surest counts.
         entries.dedup_by(|later, kept| {
@@ -120,6 +127,7 @@ impl Fingerprints {
             key,
             matching,
             rows,
+            tokens,
             lengths,
             filter: filter.into(),
             entries: entries.into(),
@@ -152,6 +160,7 @@ impl Fingerprints {
         let key = fields.take::<32>()?;
         let [matching] = fields.take::<1>()?;
         let rows = u32::from_le_bytes(fields.take()?);
+        let tokens = fields.take::<3>()?;
         let lengths = [fields.long()?, fields.long()?, fields.long()?];
         let (filter, entries) = (fields.count()?, fields.count()?);
         if fields.0.len() != 8 * (filter + entries) {
@@ -170,7 +179,7 @@ impl Fingerprints {
         if filter.is_empty() || !entries.is_sorted_by(|a, b| a & !SURE_BITS < b & !SURE_BITS) {
             return Err(FingerprintError::Damaged);
         }
-        Ok(Self { key, matching, rows, lengths, filter, entries, tag: *tag, hashing })
+        Ok(Self { key, matching, rows, tokens, lengths, filter, entries, tag: *tag, hashing })
     }
 
     /// Rows of the table.
@@ -216,6 +225,7 @@ impl Fingerprints {
     ) -> Result<(), E> {
         let (mut runs, mut count, mut end) = ([Run::default(); TOKENS_MAX], 0, 0);
         let (base, powers) = (self.hashing.powers[1], &self.hashing.powers);
+        let tokens_max = usize::from(self.tokens.into_iter().max().unwrap_or(0)).clamp(1, TOKENS_MAX);
         while let Some(start) = fold::token_start(text, end) {
             let gap = start - end;
             let (mut hash, mut len, mut shape) = (0_u64, 0, 0);
@@ -231,7 +241,7 @@ impl Fingerprints {
                 count = 0;
                 continue;
             };
-            if count == TOKENS_MAX {
+            if count == tokens_max {
                 runs.copy_within(1.., 0);
                 count -= 1;
             }
@@ -243,6 +253,7 @@ impl Fingerprints {
                 run.hash = run.hash.wrapping_mul(*power).wrapping_add(hash);
                 run.len += len;
                 run.shape |= shape;
+                run.tokens += 1;
                 if run.start < start {
                     run.gap = run.gap.max(gap);
                 }
@@ -263,7 +274,11 @@ impl Fingerprints {
 
     fn may_hold(&self, run: &Run) -> bool {
         let joined = run.shape == 1 && run.gap > NUMBER_GAP_MAX;
-        if run.shape == 0 || joined || self.lengths[run.shape - 1] & length_bit(run.len) == 0 {
+        if run.shape == 0
+            || joined
+            || run.tokens > self.tokens[run.shape - 1]
+            || self.lengths[run.shape - 1] & length_bit(run.len) == 0
+        {
             return false;
         }
         let bit = place(run.hash, self.filter.len(), self.hashing.seed);
@@ -277,6 +292,7 @@ impl Fingerprints {
         bytes.extend(self.key);
         bytes.push(u8::from(self.matching == Matching::Alone));
         bytes.extend(self.rows.to_le_bytes());
+        bytes.extend(self.tokens);
         bytes.extend(self.lengths.iter().flat_map(|word| word.to_le_bytes()));
         bytes.extend((self.filter.len() as u32).to_le_bytes());
         bytes.extend((self.entries.len() as u32).to_le_bytes());
@@ -359,8 +375,21 @@ fn shape_bit(byte: u8) -> usize {
     if byte.is_ascii_digit() { 1 } else { 2 }
 }
 
+/// How many tokens a value may have in a text: as many as it was written with and one more; what has digits enough may be
+/// written in groups of them.
+pub(super) fn tokens_of(text: &[u8], folded: &[u8]) -> u8 {
+    let (mut tokens, mut at) = (1, 0);
+    while let Some(start) = fold::token_start(text, at) {
+        at = fold::token(text, start, |_| {});
+        tokens += 1;
+    }
+    let digits = folded.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let most = if digits >= GROUPED_DIGITS_MIN { TOKENS_MAX } else { tokens.min(TOKENS_MAX) };
+    u8::try_from(most).unwrap_or(u8::MAX)
+}
+
 /// Index into `lengths`; a value is not empty.
-fn shape_of(value: &[u8]) -> usize {
+pub(super) fn shape_of(value: &[u8]) -> usize {
     value.iter().fold(0, |shape, byte| shape | shape_bit(*byte)).max(1) - 1
 }
 

@@ -1,6 +1,6 @@
 //! The search for custom data in one text.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::super::Wanted;
@@ -14,7 +14,7 @@ use super::{Custom, wants};
 /// Two values of one row belong together where so many bytes at the most stand between them.
 pub(super) const NEAR_BYTES: usize = 512;
 /// Lookups that are remembered.
-const KNOWN_MAX: usize = 1024;
+const KNOWN_MAX: usize = 256;
 /// A lookup: normal forms, and a hash of some blocks.
 const PAIR_STEPS: usize = 64;
 
@@ -170,9 +170,10 @@ struct Candidate {
     reported: Option<Confidence>,
 }
 
-/// Pairs that were looked up lately: a text repeats its words, and a lookup is dear.
+/// Pairs that were looked up lately: a text repeats its words, and a lookup is dear. A newer pair takes the place of one
+/// that falls on the same slot.
 #[derive(Default)]
-struct Known(HashMap<(u64, u64), Option<Confidence>>);
+struct Known(Vec<((u64, u64), Option<Confidence>)>);
 
 impl Known {
     fn row(
@@ -181,16 +182,19 @@ impl Known {
         hashes: (u64, u64),
         values: impl FnOnce() -> [Vec<u8>; 2],
     ) -> Result<Option<Confidence>, Spent> {
-        if let Some(known) = self.0.get(&hashes) {
-            return Ok(*known);
+        if self.0.is_empty() {
+            // No pair is of equal hashes.
+            self.0.resize(KNOWN_MAX, ((0, 0), None));
+        }
+        let (one, other) = hashes;
+        let mixed = (one ^ other.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let slot = &mut self.0[(mixed >> 32) as usize % KNOWN_MAX];
+        if slot.0 == hashes {
+            return Ok(slot.1);
         }
         budget.spend(PAIR_STEPS)?;
-        if self.0.len() >= KNOWN_MAX {
-            self.0.clear();
-        }
         let [one, other] = values();
-        let sure = table.find(&one, Some(&other));
-        self.0.insert(hashes, sure);
-        Ok(sure)
+        *slot = (hashes, table.find(&one, Some(&other)));
+        Ok(slot.1)
     }
 }

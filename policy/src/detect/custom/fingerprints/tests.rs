@@ -99,6 +99,7 @@ fn the_search_finds_what_a_slow_one_finds() {
             let folded = fold::fold(&text.as_bytes()[span.clone()]);
             let bit = place(table.hashing.rolled(&folded), table.filter.len(), table.hashing.seed);
             let passes = joined
+                && last - first < usize::from(table.tokens[shape_of(&folded)])
                 && table.lengths[shape_of(&folded)] & length_bit(folded.len()) != 0
                 && table.filter[bit / 64] >> (bit % 64) & 1 == 1;
             passes.then(|| text[span].to_owned())
