@@ -71,6 +71,9 @@ pub struct Fingerprints {
     hashing: Hashing,
 }
 
+/// A value, or two of one row.
+pub(super) type Values<'v> = (&'v [u8], Option<&'v [u8]>);
+
 /// What is made of the key.
 #[derive(Clone)]
 struct Hashing {
@@ -200,7 +203,7 @@ impl Fingerprints {
     }
 
     /// Makes the entries of values, or of two of one row, under a key.
-    pub(super) fn entries_of(key: &[u8; 32]) -> impl Fn((&[u8], Option<&[u8]>), Confidence) -> u64 + use<> {
+    pub(super) fn entries_of(key: &[u8; 32]) -> impl Fn(Values<'_>, Confidence) -> u64 + use<> {
         let hashing = Hashing::new(key);
         move |values, sure| hashing.entry(values) | sure as u64
     }
@@ -336,7 +339,7 @@ impl Hashing {
         value.iter().fold(0_u64, |hash, byte| hash.wrapping_mul(base).wrapping_add(u64::from(*byte)))
     }
 
-    fn entry(&self, (one, other): (&[u8], Option<&[u8]>)) -> u64 {
+    fn entry(&self, (one, other): Values<'_>) -> u64 {
         let digest = match other {
             None => digest(&self.mac, &[b"1", one]),
             Some(other) => {
