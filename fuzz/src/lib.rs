@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use stockade_policy::detect::{Engine, HashKey};
+use stockade_policy::detect::{Confidence, Engine, Finding, HashKey, KeywordList, Place};
 use stockade_policy::document::policy::PolicyDocument;
 use stockade_policy::mediator::{Action, Mediator, Now, PENDING_MAX, Peer, SessionFacts};
+use stockade_policy::redact::redact;
 use stockade_policy::rules::{Arguments, Circumstances, Item, Layer, Origin, Policy, UnixTime};
 use stockade_policy::uri::{Uri, origin};
 use stockade_policy::verdict::Access;
@@ -145,6 +146,78 @@ fn composed(document: PolicyDocument) -> Policy {
         document,
         sha256: String::new(),
     }])
+}
+
+thread_local! {
+    static DETECTORS: Engine = detectors();
+}
+
+fn detectors() -> Engine {
+    let words = ["Umbrella", "é", "REDACTED"].map(str::to_owned).to_vec();
+    let list = KeywordList { name: "words".to_owned(), words, whole_word: false };
+    Engine::new(&[list], HashKey([3; 32])).expect("the engine compiles")
+}
+
+/// Any bytes as a text, as a string of a message, and as a message if they are one: findings stand where they say, and what
+/// is redacted reads as a message of the same shape in which none of them is found again.
+pub fn detect(data: &[u8]) {
+    DETECTORS.with(|engine| {
+        let text = String::from_utf8_lossy(data);
+        let mut findings = Vec::new();
+        let _ = engine.scan_text(&text, &mut findings);
+        placed(&findings, text.as_bytes());
+        let _ = engine.mask(&text);
+        let quoted = serde_json::to_string(&text).expect("a string is JSON");
+        let body = format!(r#"{{"password":{quoted},"t":[{quoted}]}}"#);
+        let result = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{body}}}"#);
+        for line in [result.as_bytes(), data] {
+            let mut parser = Parser::default();
+            if let Ok(frame) = parser.parse(line, Direction::ToClient, &Limits::of(Direction::ToClient)) {
+                searched(engine, &frame);
+            }
+        }
+    });
+}
+
+/// What was found lies within its token, the tokens come in order and lie within the text.
+fn placed(findings: &[Finding], bytes: &[u8]) {
+    assert!(findings.is_sorted_by_key(|finding| finding.token.start));
+    for Finding { raw, token, detector, .. } in findings {
+        assert!(
+            token.start <= raw.start
+                && raw.start < raw.end
+                && raw.end <= token.end
+                && token.end <= bytes.len(),
+            "{detector}: {raw:?} in {token:?}"
+        );
+    }
+}
+
+/// Redacts what is at least of medium confidence, and looks again.
+fn searched(engine: &Engine, frame: &Frame<'_>) {
+    let mut findings = Vec::new();
+    let _ = engine.scan(frame, &mut findings);
+    placed(&findings, frame.bytes);
+    let sure: Vec<_> = findings
+        .iter()
+        .filter(|finding| finding.confidence >= Confidence::Medium && finding.place != Place::Key)
+        .collect();
+    let Ok(redacted) = redact(frame, &sure, engine, |_| false).map(|it| it.bytes) else { return };
+    let mut parser = Parser::default();
+    let limits = Limits { frame_bytes_max: usize::MAX, ..Limits::of(Direction::ToClient) };
+    let again =
+        parser.parse(&redacted, Direction::ToClient, &limits).expect("what was redacted is a message");
+    agrees(&again);
+    assert_eq!(again.repairs.total(), 0);
+    let shape = |frame: &Frame<'_>| frame.tape.iter().map(|t| (t.kind, t.depth)).collect::<Vec<_>>();
+    assert_eq!(shape(&again), shape(frame));
+    let mut left = Vec::new();
+    let _ = engine.scan(&again, &mut left);
+    for one in &left {
+        let was =
+            sure.iter().any(|known| known.detector == one.detector && known.confidence <= one.confidence);
+        assert!(!was, "{} is found again in {}", one.detector, String::from_utf8_lossy(&redacted));
+    }
 }
 
 /// A session: lines that begin with `>` come from the client, the others from the server (a leading `<` is taken off).

@@ -4,6 +4,7 @@
 #[path = "../../fuzz/src/lib.rs"]
 mod targets;
 
+use stockade_policy::detect::about_built_in;
 use toml::de::DeTable;
 
 const WIRE: &str = include_str!("../../tests/cases/wire.toml");
@@ -234,4 +235,51 @@ fn every_condition_is_refused_or_gives_an_answer() {
         "((((((((",
     ];
     run(targets::condition, (&seeds, &words), (5, 20_000));
+}
+
+#[test]
+fn every_text_is_searched_and_what_is_redacted_is_clean() {
+    let mut seeds: Vec<Vec<u8>> =
+        about_built_in("*").map(|about| about.example.as_bytes().to_vec()).collect();
+    assert!(seeds.len() > 500, "{}", seeds.len());
+    seeds.extend(lines());
+    let words = [
+        "password=",
+        "\"",
+        "\\",
+        "\n",
+        ": ",
+        "{\"a\":",
+        "}",
+        "[",
+        "]",
+        ",",
+        "4539578763621486",
+        "+49 30 901820",
+        "Mr. ",
+        "Anna Lima",
+        "\\u0041",
+        "%41",
+        "&#65;",
+        "&amp;",
+        "=",
+        "Z2hwXw==",
+        "67687",
+        "\u{200b}",
+        "\u{e0041}",
+        "\u{441}",
+        "\u{ff21}",
+        "\"+\"",
+        "@acme.io",
+        "[REDACTED:",
+        ":01ab23cd]",
+        "IBAN ",
+        "-----BEGIN ",
+        "://",
+        "\u{1b}[0m",
+        "Umbrella",
+        "1e5",
+        "\u{202e}",
+    ];
+    run(targets::detect, (&seeds, &words), (6, 12_000));
 }

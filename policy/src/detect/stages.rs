@@ -75,14 +75,25 @@ pub(super) struct Stages<'e> {
     generic: Generic,
     /// Values of the organisation's tables near the ends of it.
     pub(super) edges: Vec<Sighting>,
+    /// Whether names are looked for in the prose of the texts that come.
+    pub(super) prose: Prose,
+}
+
+/// Whether names are looked for in prose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prose {
+    /// The text is what a reader of the message sees.
+    Read,
+    /// It was seen in the text that it stands in, or is one that only a decoder sees.
+    Skipped,
 }
 
 impl<'e> Stages<'e> {
     /// With the budget of a message.
     pub(super) fn new(prefilter: &'e Prefilter, custom: &'e Custom, wanted: &'e Wanted) -> Self {
         let (hits, names, generic) = (Vec::new(), NameSet::default(), Generic::default());
-        let budget = Budget::of_a_message();
-        Self { prefilter, custom, wanted, budget, hits, names, generic, edges: Vec::new() }
+        let (budget, prose) = (Budget::of_a_message(), Prose::Read);
+        Self { prefilter, custom, wanted, budget, hits, names, generic, edges: Vec::new(), prose }
     }
 
     /// A string or key.
@@ -302,7 +313,7 @@ impl<'e> Stages<'e> {
 
     /// Names of people in prose.
     fn in_prose(&mut self, text: &[u8]) -> Result<(), Spent> {
-        if !self.wanted.contains(Source::BuiltIn(PROSE)) {
+        if self.prose == Prose::Skipped || !self.wanted.contains(Source::BuiltIn(PROSE)) {
             return Ok(());
         }
         let mut pushed = Ok(());

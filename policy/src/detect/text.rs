@@ -4,15 +4,26 @@ use std::ops::Range;
 
 /// Appends the text of a string's inside (without quotes) to `out`.
 pub(crate) fn decode(raw: &[u8], out: &mut Vec<u8>) {
+    out.reserve(raw.len());
     let mut rest = raw;
-    while let Some(at) = memchr::memchr(b'\\', rest) {
+    while let Some(at) = next_backslash(rest) {
         out.extend_from_slice(&rest[..at]);
         let escape = Escape::at(&rest[at..]);
-        let mut buffer = [0; 4];
-        out.extend_from_slice(escape.decoded.encode_utf8(&mut buffer).as_bytes());
+        match u8::try_from(escape.decoded) {
+            Ok(byte) if byte.is_ascii() => out.push(byte),
+            _ => out.extend_from_slice(escape.decoded.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
         rest = &rest[at + escape.raw_len..];
     }
     out.extend_from_slice(rest);
+}
+
+/// Source code and JSON have one every few bytes: there a look at each byte is quicker than a search.
+fn next_backslash(rest: &[u8]) -> Option<usize> {
+    const NEAR: usize = 12;
+    let near = &rest[..rest.len().min(NEAR)];
+    let found = near.iter().position(|byte| *byte == b'\\');
+    found.or_else(|| memchr::memchr(b'\\', &rest[near.len()..]).map(|at| near.len() + at))
 }
 
 /// Maps places of the decoded text to the raw bytes; goes forward only, so that many findings in one long string

@@ -12,7 +12,7 @@ use super::found::{Found, merge, settle};
 use super::memo::{MEMO_BYTES_MAX, Memo};
 use super::placeholder;
 use super::readings::{self, Known, Places, Reading, Readings};
-use super::stages::{Stages, Subject};
+use super::stages::{Prose, Stages, Subject};
 use super::text::{RawCursor, decode};
 use crate::wire::{Frame, Token, TokenKind, nested};
 
@@ -214,6 +214,7 @@ impl<'e, 'o> Walk<'e, 'o> {
     /// A text in all its readings; what is found is in order of its place.
     fn text(&mut self, subject: &Subject<'_>, level: Level) -> Result<(), Spent> {
         let from = self.found.len();
+        self.stages.prose = if level.plain || level.read > 0 { Prose::Skipped } else { Prose::Read };
         let scanned = self.stages.text(subject);
         self.note(subject.text);
         scanned?;

@@ -16,6 +16,7 @@ mod people;
 mod phone;
 mod place;
 pub(super) mod prose;
+mod prose_words;
 mod wallet;
 pub(super) mod words;
 

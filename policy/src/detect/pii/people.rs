@@ -11,8 +11,18 @@ pub(super) struct Known {
     pub(super) given: bool,
     /// It is a family name, or ends as only family names do.
     pub(super) family: bool,
+    /// How much it says by itself.
+    pub(super) strength: Strength,
+}
+
+/// How much a name says by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Strength {
+    /// Hardly anything else is called so.
+    #[default]
+    Strong,
     /// It is as well a word, a place or a product, or so short that it could be anything.
-    pub(super) weak: bool,
+    Weak,
 }
 
 /// Longest name.
@@ -93,6 +103,21 @@ const ENDINGS: &[(&str, usize)] = &[
     ("ieva", 6),
 ];
 
+/// For each last letter of an ending the letters that stand so many places before it, a bit each.
+const fn before_last(places: usize) -> [u32; 26] {
+    let (mut letters, mut at) = ([0; 26], 0);
+    while at < ENDINGS.len() {
+        let ending = ENDINGS[at].0.as_bytes();
+        let last = ending.len() - 1;
+        letters[(ending[last] - b'a') as usize] |= 1 << (ending[last - places] - b'a');
+        at += 1;
+    }
+    letters
+}
+
+const SECOND_LAST: [u32; 26] = before_last(1);
+const THIRD_LAST: [u32; 26] = before_last(2);
+
 include!(concat!(env!("OUT_DIR"), "/names.rs"));
 
 /// What is known about a word of letters.
@@ -100,14 +125,23 @@ pub(super) fn known(word: &[u8]) -> Known {
     let mut buffer = [0; NAME_MAX];
     let Some(folded) = fold(word, &mut buffer) else { return Known::default() };
     let bits = listed(folded);
-    let ends =
-        |(ending, least): &(&str, usize)| folded.len() >= *least && folded.ends_with(ending.as_bytes());
-    let ending = bits == 0 && folded.len() >= 6 && ENDINGS.iter().any(ends);
+    let ending = bits == 0 && ends_as_family(folded);
+    let is_weak = bits & WEAK != 0 || folded.len() < STRONG_MIN + usize::from(bits & GIVEN == 0);
     Known {
         given: bits & GIVEN != 0,
         family: bits & FAMILY != 0 || ending,
-        weak: bits & WEAK != 0 || folded.len() < STRONG_MIN + usize::from(bits & GIVEN == 0),
+        strength: if is_weak { Strength::Weak } else { Strength::Strong },
     }
+}
+
+fn ends_as_family(word: &[u8]) -> bool {
+    // Three letters rule nearly all words out.
+    let [.., third, second, last] = word else { return false };
+    let may_be = |table: &[u32; 26], letter: &u8| table[usize::from(last - b'a')] >> (letter - b'a') & 1 == 1;
+    word.len() >= 6
+        && may_be(&SECOND_LAST, second)
+        && may_be(&THIRD_LAST, third)
+        && ENDINGS.iter().any(|(ending, least)| word.len() >= *least && word.ends_with(ending.as_bytes()))
 }
 
 /// The lists' bits of a folded word.
@@ -133,6 +167,10 @@ fn hash(word: &[u8]) -> u32 {
 /// The word in letters a-z: lower case, without accents, hyphens and apostrophes; `None` if it is too long or has other
 /// letters.
 fn fold<'b>(word: &[u8], buffer: &'b mut [u8; NAME_MAX]) -> Option<&'b [u8]> {
+    if word.len() <= NAME_MAX && word.iter().all(u8::is_ascii_alphabetic) {
+        buffer.iter_mut().zip(word).for_each(|(place, byte)| *place = byte.to_ascii_lowercase());
+        return (word.len() > 1).then_some(&buffer[..word.len()]);
+    }
     let mut len = 0;
     let mut push = |letters: &[u8]| {
         let room = buffer.get_mut(len..len + letters.len())?;
@@ -181,9 +219,9 @@ mod tests {
 
     fn what(word: &str) -> &'static str {
         match known(word.as_bytes()) {
-            Known { given: true, weak: true, .. } => "weak given",
+            Known { given: true, strength: Strength::Weak, .. } => "weak given",
             Known { given: true, .. } => "given",
-            Known { family: true, weak: true, .. } => "weak family",
+            Known { family: true, strength: Strength::Weak, .. } => "weak family",
             Known { family: true, .. } => "family",
             Known { .. } => "no",
         }

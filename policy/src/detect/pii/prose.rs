@@ -10,7 +10,11 @@ use std::ops::Range;
 use super::super::finding::Confidence;
 use super::super::generic::is_vocabulary;
 use super::is_word;
+use super::people::Strength::Strong;
 use super::people::{Known, known};
+use super::prose_words::{
+    ASKED, BEFORE, BEHIND, GREETINGS, OF_NO_PERSON, OF_PLACES, PARTICLES, PERSONS, SIGNED, TITLES,
+};
 use Confidence::{Low, Medium};
 
 /// Longest word of a name.
@@ -19,220 +23,6 @@ const WORD_MAX: usize = 24;
 const WORDS_MAX: usize = 5;
 /// How far before a name its line is looked at.
 const LINE_MAX: usize = 48;
-
-/// Titles, with and without a dot.
-const TITLES: &[&str] =
-    &["Mr", "Ms", "Mrs", "Miss", "Mx", "Dr", "Prof", "Professor", "Doctor", "Sir", "Madam"];
-/// Small words within names.
-const PARTICLES: &[&str] = &[
-    "van", "von", "de", "der", "den", "del", "della", "di", "da", "dos", "la", "le", "bin", "al", "el",
-    "ter", "zu", "y",
-];
-/// What makes a place, an institution, a prize or a product of a name.
-const OF_NO_PERSON: &[&str] = &[
-    "academy",
-    "act",
-    "airport",
-    "algorithm",
-    "arena",
-    "avenue",
-    "award",
-    "bay",
-    "beach",
-    "boulevard",
-    "bridge",
-    "building",
-    "canal",
-    "center",
-    "centre",
-    "church",
-    "city",
-    "clinic",
-    "college",
-    "company",
-    "corp",
-    "corporation",
-    "county",
-    "disease",
-    "district",
-    "distribution",
-    "drive",
-    "effect",
-    "foundation",
-    "gmbh",
-    "group",
-    "hall",
-    "hospital",
-    "hotel",
-    "inc",
-    "index",
-    "institute",
-    "island",
-    "labs",
-    "lake",
-    "lane",
-    "law",
-    "library",
-    "limited",
-    "llc",
-    "ltd",
-    "memorial",
-    "method",
-    "model",
-    "mountain",
-    "museum",
-    "park",
-    "place",
-    "press",
-    "prize",
-    "river",
-    "road",
-    "scale",
-    "school",
-    "society",
-    "square",
-    "stadium",
-    "state",
-    "station",
-    "street",
-    "syndrome",
-    "test",
-    "theater",
-    "theatre",
-    "theorem",
-    "tower",
-    "trust",
-    "university",
-    "valley",
-];
-/// What makes a place of a name behind it.
-const OF_PLACES: &[&str] = &[
-    "san", "santa", "santo", "sao", "saint", "st", "fort", "port", "new", "mount", "lake", "cape", "el",
-    "los", "las",
-];
-/// What stands on a line that says who made something.
-const SIGNED: &[&[u8]] = &[
-    b"author",
-    b"-by:",
-    b"copyright",
-    b"(c)",
-    "©".as_bytes(),
-    b"committer",
-    b"maintainer",
-    b"contributor",
-    b"commit",
-    b"merge",
-    b"license",
-    b"reviewer",
-    b"todo(",
-    b"fixme(",
-    b"created by",
-    b"written by",
-];
-/// Words before a name that speak of a person.
-const PERSONS: &[&str] = &[
-    "kid",
-    "son",
-    "daughter",
-    "wife",
-    "husband",
-    "brother",
-    "sister",
-    "mother",
-    "father",
-    "mom",
-    "mum",
-    "dad",
-    "friend",
-    "uncle",
-    "aunt",
-    "cousin",
-    "nephew",
-    "niece",
-    "colleague",
-    "coworker",
-    "boss",
-    "assistant",
-    "neighbour",
-    "neighbor",
-    "girlfriend",
-    "boyfriend",
-    "partner",
-    "fiancé",
-    "fiancée",
-    "nurse",
-    "patient",
-    "named",
-];
-/// Words before the name of somebody who is spoken to.
-const GREETINGS: &[&str] =
-    &["hi", "hello", "hey", "dear", "thanks", "hallo", "bonjour", "hola", "ciao", "liebe", "lieber"];
-/// Small words before a given name in a sentence.
-const BEFORE: &[&str] = &[
-    "to", "at", "with", "from", "for", "by", "about", "of", "and", "ask", "asked", "tell", "told", "met",
-    "meet", "call", "called", "says", "said", "see", "saw", "that", "when", "if", "because", "while", "as",
-    "but", "is", "was", "let", "mit", "von", "für", "an", "und", "avec", "pour", "chez", "et", "con", "para",
-    "y", "e", "per",
-];
-/// Words behind the name of somebody who does something.
-const BEHIND: &[&str] = &[
-    "is",
-    "was",
-    "has",
-    "had",
-    "said",
-    "says",
-    "wrote",
-    "writes",
-    "asked",
-    "asks",
-    "told",
-    "tells",
-    "thinks",
-    "thought",
-    "wants",
-    "wanted",
-    "will",
-    "would",
-    "can",
-    "could",
-    "came",
-    "went",
-    "lives",
-    "lived",
-    "works",
-    "worked",
-    "spent",
-    "called",
-    "gave",
-    "took",
-    "made",
-    "joined",
-    "left",
-    "began",
-    "started",
-    "reported",
-    "confirmed",
-    "approved",
-    "replied",
-    "agreed",
-    "mentioned",
-    "and",
-    "must",
-    "should",
-    "likes",
-    "needs",
-    "knows",
-    "just",
-    "also",
-    "flew",
-    "moved",
-    "shouted",
-    "hat",
-    "ist",
-    "war",
-    "est",
-];
 
 /// A word of a text that begins with a capital, or a small word between two.
 #[derive(Clone, Copy, Debug)]
@@ -263,12 +53,14 @@ struct Run {
 pub(in crate::detect) fn scan(text: &[u8], mut found: impl FnMut(Confidence, Range<usize>)) -> usize {
     let (mut at, mut steps) = (0, 0);
     while let Some(capital) = next_capital(text, at) {
-        at = capital + 1;
-        if !begins(text, capital) {
+        let run = if begins(text, capital) { Run::at(text, capital) } else { Run::default() };
+        let Some(last) = run.words().last() else {
+            // The rest of an identifier or of a word in capitals.
+            at = capital + 1;
+            at += text[at..].iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
+            steps += 1;
             continue;
-        }
-        let run = Run::at(text, capital);
-        let Some(last) = run.words().last() else { continue };
+        };
         let end = last.end;
         steps += end - capital;
         let hit = titled(text, &run).or_else(|| paired(text, &run)).or_else(|| alone(text, &run));
@@ -333,7 +125,7 @@ fn titled(text: &[u8], run: &Run) -> Option<(Confidence, Range<usize>)> {
 
 /// `Lena Wirth`: a given name and what may be a family name, or the other way round.
 fn paired(text: &[u8], run: &Run) -> Option<(Confidence, Range<usize>)> {
-    if run.count < 2 || run.words().any(|word| is_one_of(text, &word, OF_NO_PERSON)) {
+    if run.count < 2 {
         return None;
     }
     let names = || {
@@ -344,7 +136,15 @@ fn paired(text: &[u8], run: &Run) -> Option<(Confidence, Range<usize>)> {
     };
     let (_, last, family) = names().last()?;
     let (at, first, given) = names().find(|(_, _, name)| name.given).or_else(|| names().next())?;
-    if first.start == last.start || is_cut(text, last.end) || is_signed(text, first.start, last.end) {
+    if !(given.given || given.family || family.family || initialled(text, run)) {
+        return None;
+    }
+    let is_thing = run.words().any(|word| is_one_of(text, &word, OF_NO_PERSON));
+    if is_thing
+        || first.start == last.start
+        || is_cut(text, last.end)
+        || is_signed(text, first.start, last.end)
+    {
         return None;
     }
     let place = at
@@ -354,16 +154,17 @@ fn paired(text: &[u8], run: &Run) -> Option<(Confidence, Range<usize>)> {
     let is_vocabulary = |word: &Word| is_vocabulary(&text[word.start..word.end]);
     let confidence = match (given, family) {
         _ if place => return None,
-        (Known { given: true, weak: false, .. }, Known { family: true, weak: false, .. }) => Medium,
-        (Known { given: true, weak: false, .. }, Known { family: true, .. } | Known { given: true, .. }) => {
-            Low
-        }
-        (Known { given: true, .. }, Known { family: true, weak: false, .. }) => Low,
-        (Known { given: true, weak: false, .. }, _) if !is_vocabulary(&last) => Low,
-        (Known { family: true, weak: false, .. }, Known { given: true, weak: false, .. }) => Low,
+        (Known { given: true, strength: Strong, .. }, Known { family: true, strength: Strong, .. }) => Medium,
+        (
+            Known { given: true, strength: Strong, .. },
+            Known { family: true, .. } | Known { given: true, .. },
+        ) => Low,
+        (Known { given: true, .. }, Known { family: true, strength: Strong, .. }) => Low,
+        (Known { given: true, strength: Strong, .. }, _) if !is_vocabulary(&last) => Low,
+        (Known { family: true, strength: Strong, .. }, Known { given: true, strength: Strong, .. }) => Low,
         // `Tindra I. Holm`.
         _ if initialled(text, run) && !is_vocabulary(&first) && !is_vocabulary(&last) => Low,
-        (Known { family: false, .. }, Known { family: true, weak: false, .. })
+        (Known { family: false, .. }, Known { family: true, strength: Strong, .. })
             if run.count == 2 && !is_vocabulary(&first) && !is_vocabulary(&last) =>
         {
             Low
@@ -389,22 +190,23 @@ fn alone(text: &[u8], run: &Run) -> Option<(Confidence, Range<usize>)> {
     let word = run.words().last()?;
     let Kind::Name(name) = word.kind else { return None };
     let span = word.start..word.end;
-    let strong = (name.given || name.family) && !name.weak;
+    let strong = (name.given || name.family) && name.strength == Strong;
     if run.count > 2 || is_cut(text, word.end) || !(strong || run.count == 1) {
         return None;
     }
     let before = word_before(text, word.start);
+    let asked = text[..word.start].ends_with(ASKED);
+    if !(strong || asked || before.first().is_some_and(u8::is_ascii_lowercase)) {
+        return None;
+    }
     let behind = &text[word.end..];
-    let vocabulary = !strong && is_vocabulary(&text[span.clone()]);
-    let of_person = is_any(before, PERSONS) && !vocabulary;
+    let named = (asked || is_any(before, PERSONS)) && (strong || !is_vocabulary(&text[span.clone()]));
     let greeted = strong && is_any(before, GREETINGS);
     let speaks = strong && (behind.starts_with(b"'s ") || is_any(word_behind(behind), BEHIND));
     let spoken_of = strong && is_any(before, BEFORE) && ends_clause(behind);
     let called = strong && is_called(text, &span);
-    let asked = text[..word.start].ends_with(b"name? ") && !vocabulary;
-    ((of_person || greeted || speaks || spoken_of || called || asked)
-        && !is_signed(text, word.start, word.end))
-    .then_some((Low, span))
+    ((named || greeted || speaks || spoken_of || called) && !is_signed(text, word.start, word.end))
+        .then_some((Low, span))
 }
 
 /// `…, Jennifer!` and `Jennifer, can you …`.
@@ -444,24 +246,30 @@ fn word_at(text: &[u8], at: usize) -> Option<Word> {
                 None
             }
         }
-        _ if PARTICLES.iter().any(|particle| word == particle.as_bytes()) => found(Kind::Particle),
+        [first, ..] if first.is_ascii_lowercase() => {
+            let is_particle = PARTICLES.iter().any(|particle| word == particle.as_bytes());
+            if is_particle { found(Kind::Particle) } else { None }
+        }
         _ => is_name_shaped(word).then(|| known(word)).and_then(|name| found(Kind::Name(name))),
     }
 }
 
 /// A capital and small letters behind it: `Lena`, `O'Neil`, `McKay`, `Anna-Maria`; no `HTML` and no `OpenAI`.
 fn is_name_shaped(word: &[u8]) -> bool {
-    let Some(first) = std::str::from_utf8(word).ok().and_then(|word| word.chars().next()) else {
-        return false;
+    let (is_capital, len) = match word {
+        [first, ..] if first.is_ascii() => (first.is_ascii_uppercase(), 1),
+        _ => {
+            let first = std::str::from_utf8(word).ok().and_then(|word| word.chars().next());
+            (first.is_some_and(char::is_uppercase), first.map_or(1, char::len_utf8))
+        }
     };
-    let rest = &word[first.len_utf8()..];
+    let rest = &word[len..];
     let inner = |at: usize| {
         matches!(&word[..at], [.., b'-' | b'\''] | b"Mc" | b"Mac" | b"De" | b"Di" | b"Le" | b"La" | b"Van")
     };
-    let at = |index: usize| first.len_utf8() + index;
-    first.is_uppercase()
+    is_capital
         && rest.iter().any(|b| b.is_ascii_lowercase() || *b >= 0x80)
-        && rest.iter().enumerate().all(|(index, b)| !b.is_ascii_uppercase() || inner(at(index)))
+        && rest.iter().enumerate().all(|(index, b)| !b.is_ascii_uppercase() || inner(len + index))
 }
 
 fn is_name_part(text: &[u8], word: &Word) -> bool {
@@ -476,10 +284,18 @@ fn is_name_part(text: &[u8], word: &Word) -> bool {
 
 /// Whether a word may begin at the capital: behind a blank, a quote or a bracket; no part of an identifier, a path or a tag.
 fn begins(text: &[u8], at: usize) -> bool {
-    at.checked_sub(1).is_none_or(|before| {
-        let byte = text[before];
-        !is_word(byte) && !b"_/\\@#$.-<&%+=".contains(&byte) || super::super::window::follows_escape(text, at)
-    })
+    match &text[..at] {
+        [] => true,
+        // The end of an escape: `\nJane`.
+        [.., b'\\', b'n' | b'r' | b't'] => true,
+        [.., before] => {
+            !is_word(*before)
+                && !matches!(
+                    before,
+                    b'_' | b'/' | b'\\' | b'@' | b'#' | b'$' | b'.' | b'-' | b'<' | b'&' | b'%' | b'+' | b'='
+                )
+        }
+    }
 }
 
 /// Whether the word goes on as an identifier, a path, a call or a type does.
@@ -529,7 +345,7 @@ fn is_one_of(text: &[u8], word: &Word, list: &[&str]) -> bool {
 }
 
 fn is_any(word: &[u8], list: &[&str]) -> bool {
-    !word.is_empty() && list.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+    list.iter().any(|known| word.len() == known.len() && word.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 /// A letter of a name; of the characters beyond ASCII those of the Latin, Greek and Cyrillic scripts.
