@@ -317,8 +317,8 @@ impl<'e> Stages<'e> {
             return Ok(());
         }
         let mut pushed = Ok(());
-        let steps = pii::prose::scan(text, |confidence, span| {
-            pushed = pushed.and_then(|()| self.push(built_in(PROSE, confidence, span)));
+        let steps = pii::prose::scan(text, |span| {
+            pushed = pushed.and_then(|()| self.push(built_in(PROSE, Confidence::Low, span)));
         });
         pushed.and_then(|()| self.budget.spend(steps))
     }

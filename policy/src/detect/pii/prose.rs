@@ -7,7 +7,6 @@
 
 use std::ops::Range;
 
-use super::super::finding::Confidence;
 use super::super::generic::is_vocabulary;
 use super::is_word;
 use super::people::Strength::Strong;
@@ -15,7 +14,6 @@ use super::people::{Known, known};
 use super::prose_words::{
     ASKED, BEFORE, BEHIND, GREETINGS, OF_NO_PERSON, OF_PLACES, PARTICLES, PERSONS, SIGNED, TITLES,
 };
-use Confidence::{Low, Medium};
 
 /// Longest word of a name.
 const WORD_MAX: usize = 24;
@@ -50,7 +48,7 @@ struct Run {
 }
 
 /// Calls `found` for each name in the text; gives the steps it took.
-pub(in crate::detect) fn scan(text: &[u8], mut found: impl FnMut(Confidence, Range<usize>)) -> usize {
+pub(in crate::detect) fn scan(text: &[u8], mut found: impl FnMut(Range<usize>)) -> usize {
     let (mut at, mut steps) = (0, 0);
     while let Some(capital) = next_capital(text, at) {
         let run = if begins(text, capital) { Run::at(text, capital) } else { Run::default() };
@@ -64,9 +62,9 @@ pub(in crate::detect) fn scan(text: &[u8], mut found: impl FnMut(Confidence, Ran
         let end = last.end;
         steps += end - capital;
         let hit = titled(text, &run).or_else(|| paired(text, &run)).or_else(|| alone(text, &run));
-        at = hit.as_ref().map_or(end, |(_, span)| span.end);
-        if let Some((confidence, span)) = hit {
-            found(confidence, span);
+        at = hit.as_ref().map_or(end, |span| span.end);
+        if let Some(span) = hit {
+            found(span);
         }
     }
     steps
@@ -104,7 +102,7 @@ impl Run {
 }
 
 /// `Mr. Baader`: any capitalised word behind a title, if it is no vocabulary.
-fn titled(text: &[u8], run: &Run) -> Option<(Confidence, Range<usize>)> {
+fn titled(text: &[u8], run: &Run) -> Option<Range<usize>> {
     let mut words = run.words();
     let title = words.next().filter(|word| is_title(&text[word.start..word.end]))?;
     let first = words.next()?;
@@ -120,11 +118,11 @@ fn titled(text: &[u8], run: &Run) -> Option<(Confidence, Range<usize>)> {
     }
     let end =
         words.take_while(|word| is_name_part(text, word)).filter(|word| word.kind != Kind::Particle).last();
-    Some((Medium, first.start..end.map_or(first.end, |word| word.end)))
+    Some(first.start..end.map_or(first.end, |word| word.end))
 }
 
 /// `Lena Wirth`: a given name and what may be a family name, or the other way round.
-fn paired(text: &[u8], run: &Run) -> Option<(Confidence, Range<usize>)> {
+fn paired(text: &[u8], run: &Run) -> Option<Range<usize>> {
     if run.count < 2 {
         return None;
     }
@@ -152,26 +150,23 @@ fn paired(text: &[u8], run: &Run) -> Option<(Confidence, Range<usize>)> {
         .and_then(|before| run.words[before])
         .is_some_and(|word| is_one_of(text, &word, OF_PLACES));
     let is_vocabulary = |word: &Word| is_vocabulary(&text[word.start..word.end]);
-    let confidence = match (given, family) {
-        _ if place => return None,
-        (Known { given: true, strength: Strong, .. }, Known { family: true, strength: Strong, .. }) => Medium,
+    let is_person = match (given, family) {
+        _ if place => false,
         (
             Known { given: true, strength: Strong, .. },
             Known { family: true, .. } | Known { given: true, .. },
-        ) => Low,
-        (Known { given: true, .. }, Known { family: true, strength: Strong, .. }) => Low,
-        (Known { given: true, strength: Strong, .. }, _) if !is_vocabulary(&last) => Low,
-        (Known { family: true, strength: Strong, .. }, Known { given: true, strength: Strong, .. }) => Low,
+        ) => true,
+        (Known { given: true, .. }, Known { family: true, strength: Strong, .. }) => true,
+        (Known { given: true, strength: Strong, .. }, _) if !is_vocabulary(&last) => true,
+        (Known { family: true, strength: Strong, .. }, Known { given: true, strength: Strong, .. }) => true,
         // `Tindra I. Holm`.
-        _ if initialled(text, run) && !is_vocabulary(&first) && !is_vocabulary(&last) => Low,
-        (Known { family: false, .. }, Known { family: true, strength: Strong, .. })
-            if run.count == 2 && !is_vocabulary(&first) && !is_vocabulary(&last) =>
-        {
-            Low
+        _ if initialled(text, run) && !is_vocabulary(&first) && !is_vocabulary(&last) => true,
+        (Known { family: false, .. }, Known { family: true, strength: Strong, .. }) => {
+            run.count == 2 && !is_vocabulary(&first) && !is_vocabulary(&last)
         }
-        _ => return None,
+        _ => false,
     };
-    Some((confidence, first.start..last.end))
+    is_person.then_some(first.start..last.end)
 }
 
 /// Whether it is a word, a letter with a dot, and a word.
@@ -185,7 +180,7 @@ fn initialled(text: &[u8], run: &Run) -> bool {
 }
 
 /// A name of the lists alone, where somebody is spoken about or to.
-fn alone(text: &[u8], run: &Run) -> Option<(Confidence, Range<usize>)> {
+fn alone(text: &[u8], run: &Run) -> Option<Range<usize>> {
     // What stands before a name may be the first word of a sentence: `Ask Jennifer`.
     let word = run.words().last()?;
     let Kind::Name(name) = word.kind else { return None };
@@ -206,7 +201,7 @@ fn alone(text: &[u8], run: &Run) -> Option<(Confidence, Range<usize>)> {
     let spoken_of = strong && is_any(before, BEFORE) && ends_clause(behind);
     let called = strong && is_called(text, &span);
     ((named || greeted || speaks || spoken_of || called) && !is_signed(text, word.start, word.end))
-        .then_some((Low, span))
+        .then_some(span)
 }
 
 /// `…, Jennifer!` and `Jennifer, can you …`.
