@@ -7,6 +7,8 @@ mod code;
 mod data;
 #[path = "../tests/ordinary_work/dice.rs"]
 mod dice;
+#[path = "../tests/ordinary_work/kinds.rs"]
+mod kinds;
 #[path = "../tests/ordinary_work/prose.rs"]
 mod prose;
 mod texts;
@@ -19,9 +21,10 @@ use std::time::Duration;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput};
 
+use kinds::KINDS;
 use stockade_policy::detect::{Engine, HashKey};
 use stockade_policy::wire::{Direction, Limits, Parser};
-use texts::{KB, MB, ORDINARY, WORST};
+use texts::{KB, MB, OTHERS, WORST};
 
 fn main() {
     let mut criterion = Criterion::default()
@@ -33,7 +36,7 @@ fn main() {
     criterion.bench_function("ready", |bencher| {
         bencher.iter(|| Engine::new(&[], HashKey([1; 32])).expect("the engine compiles"));
     });
-    for (name, make) in ORDINARY {
+    for (name, make) in KINDS.iter().chain(OTHERS) {
         let mut group = criterion.benchmark_group(*name);
         for (size, bytes) in [("1 KB", KB), ("10 KB", 10 * KB), ("100 KB", 100 * KB)] {
             measure(&mut group, size, &engine, &texts::ordinary(*make, bytes));
@@ -43,7 +46,7 @@ fn main() {
     // The same for all: ordinary work to compare with, then what is meant to be slow.
     let mut group = criterion.benchmark_group("10 MB");
     group.sample_size(10).sampling_mode(SamplingMode::Flat);
-    for (name, make) in ORDINARY {
+    for (name, make) in KINDS.iter().chain(OTHERS) {
         measure(&mut group, name, &engine, &texts::ordinary(*make, 10 * MB));
     }
     for (name, make) in WORST {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Finished, World, drive, driver, finish, fixture, fixture_command, python, raw_driver, stockade_bin,
+    Finished, World, converse, driver, finish, fixture, fixture_command, python, raw_driver, stockade_bin,
 };
 
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -64,12 +64,7 @@ fn approve(words: &[&str]) -> Value {
 /// What came of a session with a server under this script.
 fn session_of(world: &World, server: &[std::ffi::OsString], flags: &[&str], steps: Vec<Value>) -> Value {
     let all: Vec<Value> = [json!({ "handshake": true })].into_iter().chain(steps).collect();
-    let script = world.write("script.json", &Value::from(all).to_string());
-    let mut command = raw_driver("converse.py");
-    command.arg(script).arg("--").arg(stockade_bin()).arg("run").args(flags).arg("--").args(server);
-    let outcome = drive(world, command, Vec::<String>::new(), DEADLINE);
-    assert!(outcome["late"].is_null(), "{outcome:#}");
-    outcome
+    converse(world, flags, server, all)
 }
 
 fn session(world: &World, steps: Vec<Value>) -> Value {

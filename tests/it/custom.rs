@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Finished, World, drive, finish, fixture_command, raw_driver, stockade_bin};
+use crate::support::{Finished, World, converse, finish, fixture_command};
 
 const DEADLINE: Duration = Duration::from_secs(300);
 const CUSTOMERS: &str = "name,ssn,city\nAnna Lindqvist,123-45-6789,Malmö\n\"Ek, Bo\",987-65-4320,Lund\n";
@@ -40,17 +40,7 @@ fn session(world: &World, flags: &[&str], calls: &[(&str, Value)]) -> Value {
         let message = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params });
         steps.extend([json!({ "send": message }), json!({ "await": id, "within": 60 })]);
     }
-    converse(world, flags, steps)
-}
-
-fn converse(world: &World, flags: &[&str], steps: Vec<Value>) -> Value {
-    let script = world.write("script.json", &Value::from(steps).to_string());
-    let mut command = raw_driver("converse.py");
-    command.arg(script).arg("--").arg(stockade_bin()).arg("run").args(flags).arg("--");
-    command.args(fixture_command("learner.py", &[]));
-    let outcome = drive(world, command, Vec::<String>::new(), DEADLINE);
-    assert!(outcome["late"].is_null(), "{outcome:#}");
-    outcome
+    converse(world, flags, &fixture_command("learner.py", &[]), steps)
 }
 
 fn events(world: &World) -> String {
@@ -202,7 +192,7 @@ fn fingerprints_that_are_replaced_hold_from_the_next_message_on() {
     steps.extend(call(1, &berg));
     steps.push(json!({ "rename": made, "to": file }));
     steps.extend(call(2, &berg));
-    let outcome = converse(&world, &[], steps);
+    let outcome = converse(&world, &[], &fixture_command("learner.py", &[]), steps);
     assert!(outcome["answers"]["1"][0].to_string().contains("Carl Berg"), "{outcome:#}");
     assert!(outcome["answers"]["2"][0].to_string().contains("kept-in"), "{outcome:#}");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{World, drive, finish, fixture_command, raw_driver, stockade_bin};
+use crate::support::{World, converse, drive, finish, fixture_command, raw_driver, stockade_bin};
 
 const DEADLINE: Duration = Duration::from_secs(300);
 
@@ -24,13 +24,7 @@ fn denying(rule: &str, tool: &str) -> String {
 /// What came of a session under this script.
 fn session(world: &World, flags: &[&str], steps: Vec<Value>) -> Value {
     let all: Vec<Value> = [json!({ "handshake": true })].into_iter().chain(steps).collect();
-    let script = world.write("script.json", &Value::from(all).to_string());
-    let mut command = raw_driver("converse.py");
-    command.arg(script).arg("--").arg(stockade_bin()).arg("run").args(flags).arg("--");
-    command.args(fixture_command("learner.py", &[]));
-    let outcome = drive(world, command, Vec::<String>::new(), DEADLINE);
-    assert!(outcome["late"].is_null(), "{outcome:#}");
-    outcome
+    converse(world, flags, &fixture_command("learner.py", &[]), all)
 }
 
 fn events(world: &World) -> Vec<Value> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Finished, World, drive, finish, node, raw_driver, stockade_bin};
+use crate::support::{Finished, World, converse, drive, finish, node, raw_driver, stockade_bin};
 
 const DEADLINE: Duration = Duration::from_secs(300);
 const PACKAGE: &str = "node_modules/@modelcontextprotocol/server-github";
@@ -50,12 +50,8 @@ fn session(world: &World, flags: &[&str], script: &PathBuf, texts: &[&str]) -> V
         );
         steps.push(json!({ "await": id, "within": 60 }));
     }
-    let steps = world.write("script.json", &Value::from(steps).to_string());
-    let mut command = raw_driver("converse.py");
-    command.arg(steps).arg("--").arg(stockade_bin()).arg("run").args(flags).arg("--");
-    command.arg(node()).arg(script);
-    let outcome = drive(world, command, Vec::<OsString>::new(), DEADLINE);
-    assert!(outcome["late"].is_null(), "{outcome:#}");
+    let server = [node().into_os_string(), script.into()];
+    let outcome = converse(world, flags, &server, steps);
     let answer = |id: usize| outcome["answers"][id.to_string()][0]["result"].to_string();
     (1..=texts.len()).map(answer).collect()
 }

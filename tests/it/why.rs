@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Finished, World, drive, finish, fixture_command, raw_driver, stockade_bin};
+use crate::support::{Finished, World, converse, drive, finish, fixture_command, raw_driver, stockade_bin};
 
 const DEADLINE: Duration = Duration::from_secs(120);
 const TOKEN: &str = "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";
@@ -52,16 +52,7 @@ fn refused() -> (World, [String; 3]) {
             .push(json!({ "send": { "jsonrpc": "2.0", "id": n, "method": "tools/call", "params": params } }));
         steps.push(json!({ "await": n, "within": 60 }));
     }
-    let script = world.write("script.json", &Value::from(steps).to_string());
-    let mut command = raw_driver("converse.py");
-    command
-        .arg(script)
-        .arg("--")
-        .arg(stockade_bin())
-        .args(["run", "--"])
-        .args(fixture_command("learner.py", &[]));
-    let outcome = drive(&world, command, Vec::<String>::new(), DEADLINE);
-    assert!(outcome["late"].is_null(), "{outcome:#}");
+    let outcome = converse(&world, &[], &fixture_command("learner.py", &[]), steps);
     let code = |id: &str| {
         let meta = &outcome["answers"][id][0]["result"]["_meta"]["dev.stockade/decision"]["code"];
         meta.as_str().unwrap_or_else(|| panic!("no code: {outcome:#}")).to_owned()

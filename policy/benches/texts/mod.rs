@@ -5,38 +5,18 @@ use std::fmt::Write as _;
 
 use stockade_policy::detect::about_built_in;
 
-use crate::code;
-use crate::data;
 use crate::dice::Dice;
-use crate::prose;
+use crate::kinds::Make;
 
 pub(crate) const KB: usize = 1_000;
 pub(crate) const MB: usize = 1_000 * KB;
 
-/// Makes a piece of text.
-type Make = fn(&mut Dice) -> String;
 /// Makes a message of about so many bytes.
 type Build = fn(usize) -> String;
 
-/// What ordinary messages hold.
-pub(crate) const ORDINARY: &[(&str, Make)] = &[
-    ("source", code::source),
-    ("diff", code::diff),
-    ("answer", data::answer),
-    ("schema", data::schema),
-    ("lock file", data::lock_file),
-    ("settings", data::settings),
-    ("translations", data::translations),
-    ("table", data::table),
-    ("media", data::media),
-    ("log", prose::log),
-    ("ticket", prose::ticket),
-    ("mail", prose::mail),
-    ("page", prose::page),
-    ("not ASCII", other_scripts),
-    ("ids", ids),
-    ("JSON lines", json_lines),
-];
+/// What ordinary messages hold beside the kinds of ordinary work.
+pub(crate) const OTHERS: &[(&str, Make)] =
+    &[("not ASCII", other_scripts), ("ids", ids), ("JSON lines", json_lines)];
 
 /// What hostile messages hold.
 pub(crate) const WORST: &[(&str, Build)] = &[

@@ -5,36 +5,19 @@
 mod code;
 mod data;
 mod dice;
+mod kinds;
 mod prose;
 mod words;
 
 use std::collections::BTreeMap;
 
 use dice::Dice;
+use kinds::KINDS;
 use stockade_policy::detect::{Confidence, Engine, HashKey, ScanEnd};
 use stockade_policy::wire::{Direction, Limits, Parser};
 
 /// How many messages are made of each kind.
 const PER_KIND: u64 = 1_000;
-
-/// Makes one message.
-type Make = fn(&mut Dice) -> String;
-
-const KINDS: &[(&str, Make)] = &[
-    ("source", code::source),
-    ("diff", code::diff),
-    ("answer", data::answer),
-    ("schema", data::schema),
-    ("lock file", data::lock_file),
-    ("settings", data::settings),
-    ("translations", data::translations),
-    ("table", data::table),
-    ("media", data::media),
-    ("log", prose::log),
-    ("ticket", prose::ticket),
-    ("mail", prose::mail),
-    ("page", prose::page),
-];
 
 /// A result of a tool: the text, and what is JSON as structured content as well.
 fn message(id: u64, text: &str) -> String {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Finished, World, driver, finish, node, places, python, venv_python};
+use super::{Finished, World, driver, finish, node, places, python, stockade_bin, venv_python};
 
 /// A command that runs a driver which needs nothing but Python.
 pub(crate) fn raw_driver(name: &str) -> Command {
@@ -27,6 +27,16 @@ pub(crate) fn node_sdk_driver(name: &str) -> Command {
     let mut command = Command::new(node());
     command.arg(driver(name)).arg(places::node_modules());
     command
+}
+
+/// Speaks `steps` (see `drivers/converse.py`) with a server under `stockade run FLAGS`; what came of it. Nothing may be late.
+pub(crate) fn converse(world: &World, flags: &[&str], server: &[OsString], steps: Vec<Value>) -> Value {
+    let script = world.write("script.json", &Value::from(steps).to_string());
+    let mut command = raw_driver("converse.py");
+    command.arg(script).arg("--").arg(stockade_bin()).arg("run").args(flags).arg("--").args(server);
+    let outcome = drive(world, command, Vec::<OsString>::new(), Duration::from_secs(300));
+    assert!(outcome["late"].is_null(), "{outcome:#}");
+    outcome
 }
 
 /// Runs a driver in a world to its end; its one JSON value.

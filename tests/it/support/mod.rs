@@ -5,7 +5,7 @@ mod places;
 mod process;
 mod world;
 
-pub(crate) use drivers::{drive, node_sdk_driver, python_sdk_driver, raw_driver};
+pub(crate) use drivers::{converse, drive, node_sdk_driver, python_sdk_driver, raw_driver};
 pub(crate) use places::{
     driver, fixture, newer_node, node, node_modules, npm_server, pypi_script, python, stockade_bin,
     tests_dir, venv_python,
