@@ -1,9 +1,14 @@
 //! The tables of personal data as Rust source.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::personal::Personal;
+
+/// Longest first word that is looked for together with the next one.
+const SHORT_MAX: usize = 3;
+/// What may stand between two words of context, as `gap` of `pii/words.rs` reads it.
+const GAPS: [&str; 7] = ["", " ", "_", "-", ".", "'", ". "];
 
 /// The words after a first word, and whether that may be inside a longer word → the kinds whose context it is.
 type Continuations = BTreeMap<(Vec<String>, bool), Vec<usize>>;
@@ -77,8 +82,8 @@ impl PersonalTables {
         }
     }
 
-    /// The words of the prefilter, with the rule that each starts, as Rust.
-    pub(crate) fn rules(&self) -> Vec<(Vec<String>, String)> {
+    /// What the prefilter looks for, with the length of its first word, and the rule that it starts, as Rust.
+    pub(crate) fn rules(&self) -> Vec<(Vec<(String, usize)>, String)> {
         let rule = |(first, rests): (&String, &Continuations)| {
             let mut text = String::from("Rule::Context(&[");
             // The longest first: `tax number` says more than `tax`.
@@ -89,7 +94,7 @@ impl PersonalTables {
                     "ContextWord {{ rest: &{rest:?}, begin: Begin::{begin}, kinds: &{kinds:?} }}, "
                 );
             }
-            (spellings(first), text + "])")
+            (keywords(first, rests), text + "])")
         };
         self.words.iter().map(rule).collect()
     }
@@ -173,6 +178,17 @@ impl PersonalTables {
             kinds.push(kind);
         }
     }
+}
+
+/// What the prefilter looks for, with the length of the first word. Two or three letters stand at the start of ordinary
+/// words everywhere, so the next word is looked for with them, if there always is one.
+fn keywords(first: &str, rests: &Continuations) -> Vec<(String, usize)> {
+    if first.len() > SHORT_MAX || !first.is_ascii() || rests.keys().any(|(rest, _)| rest.is_empty()) {
+        return spellings(first).into_iter().map(|word| (word.clone(), word.len())).collect();
+    }
+    let next: BTreeSet<String> = rests.keys().flat_map(|(rest, _)| spellings(&rest[0])).collect();
+    let joined = |next: &String| GAPS.map(|gap| (format!("{first}{gap}{next}"), first.len()));
+    next.iter().flat_map(joined).collect()
 }
 
 /// The prefilter folds the case of ASCII only: other letters are listed in each case.

@@ -134,19 +134,19 @@ impl<'e> Stages<'e> {
 
     /// Whether a token with a prefix of its own may begin with `head`.
     pub(super) fn may_begin(&self, head: &[u8]) -> bool {
-        self.prefilter.hits(head).any(|(hit, keyword, rules)| {
+        self.prefilter.hits(head).any(|(hit, keyword)| {
             let is_form = |index: &u16| matches!(RULES[usize::from(*index)], Rule::Form(_));
-            hit.start == 0 && head[hit] == *keyword.as_bytes() && rules.iter().any(is_form)
+            hit.start == 0 && head[hit] == *keyword.text.as_bytes() && keyword.rules.iter().any(is_form)
         })
     }
 
     fn at_keywords(&mut self, subject: &Subject<'_>) -> Result<(), Spent> {
         let mut anchors = [const { None::<Range<usize>> }; ANCHORS];
         let mut armoured_to = 0;
-        for (hit, keyword, rules) in self.prefilter.hits(subject.text) {
+        for (hit, keyword) in self.prefilter.hits(subject.text) {
             self.budget.spend(HIT_STEPS)?;
-            for rule in rules.iter().map(|index| &RULES[usize::from(*index)]) {
-                let exact = subject.text[hit.clone()] == *keyword.as_bytes();
+            let exact = keyword.is_exact || subject.text[hit.clone()] == *keyword.text.as_bytes();
+            for rule in keyword.rules.iter().map(|index| &RULES[usize::from(*index)]) {
                 let found = match rule {
                     Rule::Form(form) if exact => self.form(form, subject.text, &hit)?,
                     Rule::Form(_) => None,

@@ -207,7 +207,29 @@ pub(super) struct Email {
     pub(super) reserved: &'static [&'static str],
 }
 
+/// What the prefilter looks for.
+#[derive(Debug)]
+pub(super) struct Keyword {
+    /// As it is written in the detectors.
+    pub(super) text: &'static str,
+    /// So many bytes of it are what the rules start at: all, or its first word.
+    pub(super) word: usize,
+    /// It counts in this spelling only.
+    pub(super) is_exact: bool,
+    /// It counts only where a word may begin.
+    pub(super) starts_word: bool,
+    /// The rules that it starts.
+    pub(super) rules: &'static [u16],
+}
+
+/// A table whose rows are lines of the processor's cache.
+#[repr(align(64))]
+struct Aligned<const BYTES: usize>([u8; BYTES]);
+
+static PREFILTER: Aligned<{ include_bytes!(concat!(env!("OUT_DIR"), "/prefilter.bin")).len() }> =
+    Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/prefilter.bin")));
+
 /// The prefilter's table: 64 next states for each state, little-endian.
-pub(super) static ROWS: &[[u8; 2]] = include_bytes!(concat!(env!("OUT_DIR"), "/prefilter.bin")).as_chunks().0;
+pub(super) static ROWS: &[[[u8; 2]; 64]] = PREFILTER.0.as_chunks().0.as_chunks().0;
 
 include!(concat!(env!("OUT_DIR"), "/detectors.rs"));

@@ -6,7 +6,8 @@ import xml.etree.ElementTree as xml
 from .base import Case
 
 PYTHON = "/usr/bin/python3.11"
-SUITE = pathlib.Path("/usr/lib/python3.11/test/libregrtest")
+# The interpreter brings the runner without the tests; this is a file of theirs.
+SUITE = pathlib.Path("/usr/lib/python3.11/test/keycert3.pem")
 
 # In CI: each within seconds.
 QUICK = """
