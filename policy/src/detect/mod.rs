@@ -18,6 +18,7 @@ mod finding;
 mod found;
 mod generic;
 mod hash;
+mod heads;
 mod hidden;
 mod jwt;
 mod keywords;

@@ -2,29 +2,79 @@
 
 use std::ops::Range;
 
+/// So many bytes are copied together while escapes stand near each other, as they do in JSON and in source code.
+const WORD: usize = 8;
+/// After so many words without an escape the next one is far, and a search is quicker.
+const NEAR_WORDS: usize = 2;
+
 /// Appends the text of a string's inside (without quotes) to `out`.
 pub(crate) fn decode(raw: &[u8], out: &mut Vec<u8>) {
-    out.reserve(raw.len());
+    // A word is copied whole wherever it ends.
+    out.reserve(raw.len() + WORD);
     let mut rest = raw;
-    while let Some(at) = next_backslash(rest) {
-        out.extend_from_slice(&rest[..at]);
-        let escape = Escape::at(&rest[at..]);
-        match u8::try_from(escape.decoded) {
-            Ok(byte) if byte.is_ascii() => out.push(byte),
-            _ => out.extend_from_slice(escape.decoded.encode_utf8(&mut [0; 4]).as_bytes()),
+    loop {
+        let mut empty = 0;
+        while empty < NEAR_WORDS
+            && let Some(word) = rest.first_chunk::<WORD>()
+        {
+            let plain = first_backslash(word);
+            out.extend_from_slice(word);
+            if plain == WORD {
+                rest = &rest[WORD..];
+                empty += 1;
+            } else {
+                out.truncate(out.len() + plain - WORD);
+                rest = unescape(&rest[plain..], out);
+                empty = 0;
+            }
         }
-        rest = &rest[at + escape.raw_len..];
+        let Some(plain) = memchr::memchr(b'\\', rest) else { break };
+        out.extend_from_slice(&rest[..plain]);
+        rest = unescape(&rest[plain..], out);
     }
     out.extend_from_slice(rest);
 }
 
-/// Source code and JSON have one every few bytes: there a look at each byte is quicker than a search.
-fn next_backslash(rest: &[u8]) -> Option<usize> {
-    const NEAR: usize = 12;
-    let near = &rest[..rest.len().min(NEAR)];
-    let found = near.iter().position(|byte| *byte == b'\\');
-    found.or_else(|| memchr::memchr(b'\\', &rest[near.len()..]).map(|at| near.len() + at))
+/// How many bytes come before the first backslash.
+fn first_backslash(word: &[u8; WORD]) -> usize {
+    const LOWEST: u64 = 0x0101_0101_0101_0101;
+    // The first byte that is zero borrows from its highest bit.
+    let zero = u64::from_le_bytes(*word) ^ (LOWEST * b'\\' as u64);
+    let highest = zero.wrapping_sub(LOWEST) & !zero & (LOWEST << 7);
+    (highest.trailing_zeros() / 8) as usize
 }
+
+/// Appends what the escape at the start of `raw` stands for; what comes behind it.
+fn unescape<'r>(raw: &'r [u8], out: &mut Vec<u8>) -> &'r [u8] {
+    if let [_, kind, rest @ ..] = raw
+        && SIMPLE[usize::from(*kind)] != 0
+    {
+        out.push(SIMPLE[usize::from(*kind)]);
+        return rest;
+    }
+    let escape = Escape::at(raw);
+    out.extend_from_slice(escape.decoded.encode_utf8(&mut [0; 4]).as_bytes());
+    &raw[escape.raw_len..]
+}
+
+/// What the one character behind a backslash stands for; zero where that is not all.
+static SIMPLE: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < 0x80 {
+        table[at] = match at as u8 {
+            b'n' => b'\n',
+            b't' => b'\t',
+            b'r' => b'\r',
+            b'b' => 0x8,
+            b'f' => 0xc,
+            b'u' => 0,
+            other => other,
+        };
+        at += 1;
+    }
+    table
+};
 
 /// Maps places of the decoded text to the raw bytes; goes forward only, so that many findings in one long string
 /// cost one pass together.
@@ -78,16 +128,10 @@ impl Escape {
     /// The escape at the start of `raw`. The grammar was checked before; what it let through of lone surrogates
     /// reads as U+FFFD, as every client reads it.
     fn at(raw: &[u8]) -> Self {
-        let simple = |decoded| Self { decoded, raw_len: 2.min(raw.len()) };
-        match raw.get(1) {
-            Some(b'n') => simple('\n'),
-            Some(b't') => simple('\t'),
-            Some(b'r') => simple('\r'),
-            Some(b'b') => simple('\u{8}'),
-            Some(b'f') => simple('\u{c}'),
-            Some(b'u') => Self::unicode(raw),
-            Some(&other) if other.is_ascii() => simple(char::from(other)),
-            _ => Self { decoded: '\\', raw_len: 1 },
+        match raw.get(1).map(|kind| SIMPLE[usize::from(*kind)]) {
+            Some(0) if raw[1] == b'u' => Self::unicode(raw),
+            Some(0) | None => Self { decoded: '\\', raw_len: 1 },
+            Some(simple) => Self { decoded: char::from(simple), raw_len: 2 },
         }
     }
 
@@ -131,6 +175,20 @@ mod tests {
         {
             let reference: String = serde_json::from_str(&format!("\"{raw}\"")).expect("a JSON string");
             assert_eq!(decoded(raw), reference);
+        }
+    }
+
+    #[test]
+    fn escapes_are_read_wherever_they_stand() {
+        for plain in 0..50 {
+            let raw = format!(r"{}\n\\{}\u00e9é", "x".repeat(plain), "y".repeat(plain / 2));
+            let reference: String = serde_json::from_str(&format!("\"{raw}\"")).expect("a JSON string");
+            assert_eq!(decoded(&raw), reference);
+        }
+        for cut in [r"a\u", r"a\u00", r"\u", "\\", r"1234567\u"] {
+            let mut out = b"before".to_vec();
+            decode(cut.as_bytes(), &mut out);
+            assert!(out.starts_with(b"before") && out.len() <= 6 + cut.len() + 2, "{cut}: {out:?}");
         }
     }
 

@@ -9,6 +9,7 @@ use super::custom::{Row, Rows};
 use super::engine::{Engine, Wanted};
 use super::finding::{Confidence, Finding, Place, length_class};
 use super::found::{Found, merge, settle};
+use super::heads;
 use super::memo::{MEMO_BYTES_MAX, Memo};
 use super::placeholder;
 use super::readings::{self, Known, Places, Reading, Readings};
@@ -356,7 +357,7 @@ impl Known for Sight<'_, '_> {
     }
 
     fn begins(&self, head: &[u8]) -> bool {
-        self.stages.may_begin(head)
+        heads::may_begin(head) && self.stages.may_begin(head)
     }
 
     fn covers(&self, run: &Range<usize>) -> bool {

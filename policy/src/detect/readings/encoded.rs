@@ -2,8 +2,6 @@
 
 use miniz_oxide::inflate;
 
-use super::escapes::hex;
-
 /// So many characters of a run show what is in it.
 const PROBE: usize = 24;
 /// Of fewer bytes nothing can be said.
@@ -22,6 +20,17 @@ pub(super) enum Alphabet {
     Base64,
 }
 
+impl Alphabet {
+    /// The value of each character, and how many bits it has.
+    fn values(self) -> (&'static [u8; 256], u32) {
+        match self {
+            Self::Hex => (&HEX, 4),
+            Self::Base32 => (&BASE32, 5),
+            Self::Base64 => (&BASE64, 6),
+        }
+    }
+}
+
 /// What is written in a run.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Content {
@@ -35,9 +44,6 @@ pub(super) enum Content {
 
 /// What the run says, of which at most `room` bytes are wanted. Blanks between the characters are passed over.
 pub(super) fn content(alphabet: Alphabet, run: &[u8], room: usize) -> Content {
-    if !may_say(alphabet, run) {
-        return Content::Other;
-    }
     let mut head = [0; PROBE];
     let written = decode_into(alphabet, &run[..run.len().min(PROBE)], &mut head);
     let head = &head[..written];
@@ -61,21 +67,140 @@ pub(super) fn content(alphabet: Alphabet, run: &[u8], room: usize) -> Content {
     Content::Text(text)
 }
 
-/// Decides almost always by the first byte or two: they begin a text, or a format of bytes.
-fn may_say(alphabet: Alphabet, run: &[u8]) -> bool {
-    let mut bytes = [0; 8];
-    let written = decode_into(alphabet, &run[..run.len().min(bytes.len())], &mut bytes);
-    let ascii = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | 0x20..=0x7e);
-    let Some(first) = bytes[..written].first() else { return false };
-    if ascii(first) {
-        // Behind a letter: another one, half of a wide one, or what says that it is compressed.
-        return bytes[..written].iter().skip(1).all(|byte| ascii(byte) || *byte >= 0x80)
-            || bytes[1] == 0
-            || *first == 0x78
-            || is_media(&bytes[..written]);
-    }
-    matches!(first, 0xc2..=0xf4 | 0x1f) || is_media(&bytes[..written])
+/// Whether [`content`] may say anything of the run: a few bytes decide almost always.
+pub(super) fn may_say(alphabet: Alphabet, run: &[u8]) -> bool {
+    [2, 5].into_iter().all(|count| head(alphabet, run, count).is_none_or(|bits| may_begin(bits, count)))
 }
+
+/// The first bytes of what is written in a run, highest first; `None` if there is a blank between the characters or they
+/// are too few.
+fn head(alphabet: Alphabet, run: &[u8], count: u32) -> Option<u64> {
+    let (table, width) = alphabet.values();
+    let (mut bits, mut filled) = (0_u64, 0);
+    for byte in run {
+        let value = table[usize::from(*byte)];
+        if value == NONE {
+            return None;
+        }
+        bits = bits << width | u64::from(value);
+        filled += width;
+        if filled >= 8 * count {
+            return Some(bits << (u64::BITS - filled));
+        }
+    }
+    None
+}
+
+/// At which of its first four characters the base64 text in a run may begin, for something else may stand before the
+/// first group of four: a bit each.
+pub(super) fn may_say_from(run: &[u8]) -> u8 {
+    const ANYWHERE: u8 = 0b1111;
+    let Some(head) = run.first_chunk::<10>() else { return ANYWHERE };
+    let (mut bits, mut all) = (0_u64, 0);
+    for byte in head {
+        let value = BASE64[usize::from(*byte)];
+        all |= value;
+        bits = bits << 6 | u64::from(value);
+    }
+    if all == NONE {
+        return ANYWHERE;
+    }
+    let may_begin = |place: u32| {
+        let bits = bits << (4 + 6 * place);
+        STARTS[(bits >> 58) as usize] >> (bits >> 52 & 63) & 1 == 1 && may_begin(bits, (60 - 6 * place) / 8)
+    };
+    (0..4).fold(0, |places, place| places | u8::from(may_begin(place)) << place)
+}
+
+/// Whether anything may begin with a character of base64 and the next one, a bit each: they are a byte and a half.
+static STARTS: [u64; 64] = {
+    let mut table = [0; 64];
+    let mut at = 0;
+    while at < 64 * 64 * 16 {
+        let (first, second) = (CLASSES[at >> 8], CLASSES[at & 0xff]);
+        let begins_text = first & (ASCII | LEAD) != 0 && joins(first, second) & TEXT != 0;
+        if begins_text || joins(first, second) & FORMAT != 0 {
+            table[at >> 10] |= 1 << (at >> 4 & 63);
+        }
+        at += 1;
+    }
+    table
+};
+
+/// Whether text, or a format of bytes that is known here, may begin with the highest bytes. Two decide mostly.
+fn may_begin(bits: u64, count: u32) -> bool {
+    let class = |place: u32| CLASSES[usize::from((bits >> (56 - 8 * place)) as u8)];
+    let (first, mut last) = (class(0), class(1));
+    if joins(first, last) & FORMAT != 0 {
+        return true;
+    }
+    if first & (ASCII | LEAD) == 0 || joins(first, last) & TEXT == 0 {
+        return false;
+    }
+    for place in 2..count {
+        let next = class(place);
+        if joins(last, next) & TEXT == 0 {
+            return false;
+        }
+        last = next;
+    }
+    true
+}
+
+/// The classes of a byte that may stand behind one of the class `one`.
+const fn joins(one: u16, next: u16) -> u16 {
+    one >> 8 & next
+}
+
+/// Classes of bytes in text: ASCII but for control characters, the first of a wider character (RFC 3629), its others.
+const ASCII: u16 = 1;
+const LEAD: u16 = 1 << 1;
+const OTHERS: u16 = 1 << 2;
+const TEXT: u16 = ASCII | LEAD | OTHERS;
+/// Classes of second bytes of UTF-16, zlib, gzip and [`MEDIA`].
+const WIDE: u16 = 1 << 3;
+const ZLIB: u16 = 1 << 4;
+const GZIP: u16 = 1 << 5;
+const PICTURE: u16 = 1 << 6;
+const FORMAT: u16 = WIDE | ZLIB | GZIP | PICTURE;
+
+/// The classes of each byte, and in the high half those that may come next.
+static CLASSES: [u16; 256] = {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        let (mut is, mut next) = match byte {
+            b'\t' | b'\n' | b'\r' | 0x20..=0x7e => (ASCII, ASCII | LEAD | WIDE),
+            0x80..=0xbf => (OTHERS, TEXT),
+            0xc2..=0xf4 => (LEAD, OTHERS),
+            0 => (WIDE, 0),
+            _ => (0, 0),
+        };
+        if matches!(byte, 0x01 | 0x5e | 0x9c | 0xda) {
+            is |= ZLIB;
+        }
+        match byte {
+            0x78 => next |= ZLIB,
+            0x1f => next |= GZIP,
+            0x8b => is |= GZIP,
+            _ => {}
+        }
+        let mut format = 0;
+        while format < MEDIA.len() {
+            if MEDIA[format][0] == byte {
+                next |= PICTURE;
+            }
+            if MEDIA[format][1] == byte {
+                is |= PICTURE;
+            }
+            format += 1;
+        }
+        table[at] = next << 8 | is;
+        at += 1;
+    }
+    table
+};
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
@@ -177,23 +302,10 @@ const MEDIA: &[&[u8]] = &[
     b"\xca\xfe\xba\xbe",
 ];
 
-static MEDIA_FIRST: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut n = 0;
-    while n < MEDIA.len() {
-        table[MEDIA[n][0] as usize] = true;
-        n += 1;
-    }
-    table
-};
-
 fn is_media(head: &[u8]) -> bool {
-    // Most first bytes begin none of them.
-    let begins = |byte: &u8| MEDIA_FIRST[usize::from(*byte)];
-    if head.get(4..8) != Some(b"ftyp") && !head.first().is_some_and(begins) {
-        return false;
-    }
-    MEDIA.iter().any(|magic| head.starts_with(magic)) || head.get(4..8) == Some(b"ftyp")
+    let [first, second, ..] = head else { return false };
+    let may_be = joins(CLASSES[usize::from(*first)], CLASSES[usize::from(*second)]) & PICTURE != 0;
+    may_be && MEDIA.iter().any(|magic| head.starts_with(magic))
 }
 
 fn decode(alphabet: Alphabet, run: &[u8]) -> Vec<u8> {
@@ -205,13 +317,13 @@ fn decode(alphabet: Alphabet, run: &[u8]) -> Vec<u8> {
 
 /// Decodes into `out`, which is as long as the run; how many bytes came of it.
 fn decode_into(alphabet: Alphabet, run: &[u8], out: &mut [u8]) -> usize {
-    let (table, width): (&[u8; 256], u32) = match alphabet {
-        Alphabet::Hex => (&HEX, 4),
-        Alphabet::Base32 => (&BASE32, 5),
-        Alphabet::Base64 => (&BASE64, 6),
-    };
+    let (table, width) = alphabet.values();
     let (mut bits, mut count, mut written) = (0_u32, 0, 0);
-    for byte in run {
+    let mut from = 0;
+    if alphabet == Alphabet::Base64 {
+        (from, written) = decode_fours(run, out);
+    }
+    for byte in &run[from..] {
         let value = table[usize::from(*byte)];
         if value == NONE {
             continue;
@@ -225,6 +337,25 @@ fn decode_into(alphabet: Alphabet, run: &[u8], out: &mut [u8]) -> usize {
         }
     }
     written
+}
+
+/// Decodes base64 up to the first four characters with another one among them; how many characters that were, and how
+/// many bytes came of it.
+fn decode_fours(run: &[u8], out: &mut [u8]) -> (usize, usize) {
+    let value = |byte: u8| u32::from(BASE64[usize::from(byte)]);
+    let (fours, _) = run.as_chunks::<4>();
+    let (threes, _) = out.as_chunks_mut::<3>();
+    let mut done = 0;
+    for ([one, two, three, four], three_bytes) in fours.iter().zip(threes) {
+        let (one, two, three, four) = (value(*one), value(*two), value(*three), value(*four));
+        if (one | two | three | four) == u32::from(NONE) {
+            break;
+        }
+        let [_, bytes @ ..] = (one << 18 | two << 12 | three << 6 | four).to_be_bytes();
+        *three_bytes = bytes;
+        done += 1;
+    }
+    (4 * done, 3 * done)
 }
 
 /// No character of the alphabet.
@@ -255,7 +386,7 @@ const fn values(spellings: &[&[u8]]) -> [u8; 256] {
 
 /// Whether all of `run` is hex, but for blanks and padding.
 pub(super) fn is_hex(run: &[u8]) -> bool {
-    run.iter().all(|byte| hex(*byte).is_some() || is_between(byte))
+    run.iter().all(|byte| HEX[usize::from(*byte)] != NONE || is_between(byte))
 }
 
 /// Whether all of `run` is base32 in one case, but for blanks and padding.

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::marks;
 use super::places::{Reading, Tracer};
 use super::regions::Regions;
 
@@ -66,7 +67,7 @@ struct Escape {
 pub(super) fn regions(text: &[u8]) -> Vec<Range<usize>> {
     let mut regions = Regions::of(text);
     let mut behind = 0;
-    for at in memchr::memchr3_iter(b'%', b'\\', b'&', text) {
+    marks::each(text, *b"%\\&", |at| {
         if at >= behind
             && let Some(escape) = escape(text, at)
         {
@@ -75,7 +76,7 @@ pub(super) fn regions(text: &[u8]) -> Vec<Range<usize>> {
                 regions.add(at..behind);
             }
         }
-    }
+    });
     regions.all()
 }
 
@@ -205,8 +206,7 @@ fn code(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0_u32, |code, digit| Some(code << 4 | u32::from(hex(*digit)?)))
 }
 
-/// The value of a hex digit.
-pub(super) fn hex(digit: u8) -> Option<u8> {
+fn hex(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
         b'a'..=b'f' => Some(digit - b'a' + 10),

@@ -7,6 +7,7 @@
 mod encoded;
 mod escapes;
 mod lookalikes;
+mod marks;
 mod pieces;
 mod places;
 mod regions;

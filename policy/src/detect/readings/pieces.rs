@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::marks;
 use super::places::{Reading, Tracer};
 use super::regions::Regions;
 
@@ -31,14 +32,15 @@ pub(super) struct Spaced {
 pub(super) fn split_regions(text: &[u8]) -> Vec<Range<usize>> {
     let mut regions = Regions::of(text);
     let mut behind = 0;
-    for at in memchr::memchr3_iter(b'"', b'\'', b'`', text) {
+    marks::each(text, *b"\"'`", |at| {
         if at >= behind
+            && may_end(text, at)
             && let Some(junction) = junction(text, at)
         {
             behind = junction.end;
             regions.add(junction);
         }
-    }
+    });
     regions.all()
 }
 
@@ -62,11 +64,7 @@ pub(super) fn join(text: &[u8], region: Range<usize>) -> Reading {
 
 /// From the quote at `at`, which ends a literal, to the quote that begins the one joined to it.
 fn junction(text: &[u8], at: usize) -> Option<Range<usize>> {
-    let next = *text.get(at + 1)?;
-    // Decides almost always: a comma, a colon, a bracket or a letter follows.
-    if !(next.is_ascii_whitespace() || begins_operator(next) || matches!(next, b'"' | b'\'' | b'`'))
-        || !in_value(*text.get(at.checked_sub(1)?)?)
-    {
+    if !may_end(text, at) || !in_value(*text.get(at.checked_sub(1)?)?) {
         return None;
     }
     let operator = at + 1 + blanks(&text[at + 1..]);
@@ -75,6 +73,10 @@ fn junction(text: &[u8], at: usize) -> Option<Range<usize>> {
         return None;
     }
     let joins = OPERATORS.iter().find(|operator| {
+        // Most begin otherwise.
+        if operator.first().is_some_and(|first| rest.first() != Some(first)) {
+            return false;
+        }
         let behind = &rest[operator.len().min(rest.len())..];
         rest.starts_with(operator) && opening(&behind[blanks(behind)..]).is_some()
     })?;
@@ -84,7 +86,26 @@ fn junction(text: &[u8], at: usize) -> Option<Range<usize>> {
     (in_value(*text.get(quote + 1)?)).then_some(at..quote + 1)
 }
 
-fn begins_operator(byte: u8) -> bool {
+/// Whether the quote at `at` may end a literal that is joined to the next one: almost always a comma, a colon, a bracket
+/// or a letter follows.
+fn may_end(text: &[u8], at: usize) -> bool {
+    text.get(at + 1).is_some_and(|next| MAY_FOLLOW[usize::from(*next)])
+}
+
+/// White space, quotes, and what operators begin with.
+static MAY_FOLLOW: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        table[at] =
+            byte.is_ascii_whitespace() || begins_operator(byte) || matches!(byte, b'"' | b'\'' | b'`');
+        at += 1;
+    }
+    table
+};
+
+const fn begins_operator(byte: u8) -> bool {
     matches!(byte, b'+' | b'.' | b'|' | b'&' | b'<' | b'~' | b'\\')
 }
 
@@ -126,20 +147,33 @@ pub(super) fn spaced(text: &[u8]) -> Vec<Spaced> {
 
 /// Whether of every so many bytes the first or the second is always the same: one of them stands between letters.
 fn may_repeat(window: &[u8; WINDOW]) -> bool {
-    let bytes = u128::from_le_bytes(*window);
-    same_every::<2>(bytes) || same_every::<3>(bytes) || same_every::<4>(bytes) || same_every::<5>(bytes)
+    same_every::<2>(window) || same_every::<3>(window) || same_every::<4>(window) || same_every::<5>(window)
 }
 
+/// The first half decides almost always.
 #[inline]
-fn same_every<const PERIOD: u32>(bytes: u128) -> bool {
+fn same_every<const PERIOD: usize>(window: &[u8; WINDOW]) -> bool {
+    let half = half::<0>(window) ^ half::<PERIOD>(window);
+    let (first, second) = const { (places(0, PERIOD), places(1, PERIOD)) };
+    if half & first as u64 != 0 && half & second as u64 != 0 {
+        return false;
+    }
+    let bytes = u128::from_le_bytes(*window);
     let changes = bytes ^ (bytes >> (8 * PERIOD));
-    changes & const { places(0, PERIOD) } == 0 || changes & const { places(1, PERIOD) } == 0
+    changes & first == 0 || changes & second == 0
+}
+
+/// Eight bytes of the window.
+fn half<const FROM: usize>(window: &[u8; WINDOW]) -> u64 {
+    let mut half = [0; WINDOW / 2];
+    half.copy_from_slice(&window[FROM..FROM + WINDOW / 2]);
+    u64::from_le_bytes(half)
 }
 
 /// Every `period`th byte of a window from `first` on, as far as there is one to compare it with.
-const fn places(first: u32, period: u32) -> u128 {
+const fn places(first: usize, period: usize) -> u128 {
     let (mut mask, mut at) = (0, first);
-    while at + period < WINDOW as u32 {
+    while at + period < WINDOW {
         mask |= 0xff << (8 * at);
         at += period;
     }

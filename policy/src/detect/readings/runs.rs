@@ -1,8 +1,12 @@
 //! Long runs of the characters that bytes are written in, and what they say: decoded, or read backwards.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use super::encoded::{Alphabet, Content, content, is_base32, is_hex};
+use memchr::memmem::Finder;
+
+use super::encoded::{Alphabet, Content, content, is_base32, is_hex, may_say, may_say_from};
+use super::marks::first_equal_or_below;
 use super::places::{Places, Reading};
 
 /// Shortest run that is looked at: the base64 text of 15 bytes.
@@ -67,37 +71,92 @@ impl<'t> Runs<'t> {
 fn run(text: &[u8], from: usize) -> Option<Range<usize>> {
     let mut start = from;
     loop {
-        let window = text.get(start..start + RUN_MIN)?;
-        match window.iter().rposition(|byte| !IN_RUN[usize::from(*byte)]) {
+        let window = text.get(start..)?.first_chunk::<RUN_MIN>()?;
+        match last_other(window) {
             Some(at) => start += at + 1,
             None => {
-                let more =
-                    text[start + RUN_MIN..].iter().take_while(|byte| IN_RUN[usize::from(**byte)]).count();
-                return Some(start..start + RUN_MIN + more);
+                let end = start + RUN_MIN + leading(&text[start + RUN_MIN..]);
+                return Some(start..end);
             }
         }
     }
 }
 
+/// The last byte that can be in no run.
+#[inline]
+fn last_other(window: &[u8; RUN_MIN]) -> Option<usize> {
+    // Written out byte by byte when compiled, which `rposition` is not.
+    let mut at = RUN_MIN;
+    while at > 0 {
+        at -= 1;
+        if !is_in_run(window[at]) {
+            return Some(at);
+        }
+    }
+    None
+}
+
+/// How many bytes at the start of the text can be in a run.
+fn leading(text: &[u8]) -> usize {
+    let all = |eight: &&[u8]| eight.iter().fold(IN_RUN, |all, byte| all & class(*byte)) != 0;
+    let eights = 8 * text.chunks_exact(8).take_while(all).count();
+    eights + text[eights..].iter().take_while(|byte| is_in_run(**byte)).count()
+}
+
+/// Classes of bytes: all that runs are made of, and of these the digits and the capitals.
+const IN_RUN: u8 = 1;
+const DIGIT: u8 = 1 << 1;
+const CAPITAL: u8 = 1 << 2;
+
 /// Letters, digits and the signs of base64 and base64url.
-static IN_RUN: [bool; 256] = {
-    let mut table = [false; 256];
+static CLASSES: [u8; 256] = {
+    let mut table = [0; 256];
     let mut byte = 0;
     while byte < 256 {
-        table[byte] =
-            matches!(byte as u8, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'+' | b'/' | b'-' | b'_');
+        table[byte] = match byte as u8 {
+            b'a'..=b'z' => IN_RUN,
+            b'A'..=b'Z' => IN_RUN | CAPITAL,
+            b'0'..=b'9' => IN_RUN | DIGIT,
+            b'+' | b'/' | b'-' | b'_' => IN_RUN,
+            _ => 0,
+        };
         byte += 1;
     }
     table
 };
 
+fn class(byte: u8) -> u8 {
+    CLASSES[usize::from(byte)]
+}
+
+fn is_in_run(byte: u8) -> bool {
+    class(byte) & IN_RUN != 0
+}
+
+/// The first byte of a run that is no letter and no digit in base64 or base64url.
+fn sign(run: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        // Only signs are below the digits, but for blanks and padding.
+        let at = from + first_equal_or_below(&run[from..], b'_', b'0')?;
+        if matches!(run[at], b'+' | b'/' | b'-' | b'_') {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+}
+
 /// The commonest run of all, which says nothing.
 fn is_uuid(run: &[u8]) -> bool {
-    run.len() == 36
-        && run.iter().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => *byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
+    let Ok(mut run) = <[u8; 36]>::try_from(run) else { return false };
+    for dash in [8, 13, 18, 23] {
+        if run[dash] != b'-' {
+            return false;
+        }
+        run[dash] = b'0';
+    }
+    // All of them without a look between: that is done for many at once.
+    run.iter().fold(true, |all, byte| all & byte.is_ascii_hexdigit())
 }
 
 /// The run with the lines that it goes on in, and its padding: lines of the same length and a shorter last one.
@@ -109,7 +168,7 @@ fn wrapped(text: &[u8], run: &Range<usize>) -> Range<usize> {
         if memchr::memchr(b'\n', &rest[..lead]).is_none() {
             break;
         }
-        let line = rest[lead..].iter().take(run.len() + 1).take_while(|b| IN_RUN[usize::from(**b)]).count();
+        let line = rest[lead..].iter().take(run.len() + 1).take_while(|b| is_in_run(**b)).count();
         if line == 0 || line > run.len() {
             break;
         }
@@ -128,7 +187,7 @@ fn decoded(text: &[u8], run: Range<usize>, room: usize) -> Option<Reading> {
     let mut start = run.start;
     while run.end.saturating_sub(start) >= RUN_MIN {
         let rest = &text[start..run.end];
-        let word = &rest[..rest.iter().position(|byte| is_sign(*byte)).unwrap_or(rest.len())];
+        let word = &rest[..sign(rest).unwrap_or(rest.len())];
         let (said, part) = say(word, rest, room);
         match said {
             Content::Media => return None,
@@ -143,38 +202,40 @@ fn decoded(text: &[u8], run: Range<usize>, room: usize) -> Option<Reading> {
 
 /// What `rest` says, and which part of it says that; `word` is its start up to the first sign.
 fn say(word: &[u8], rest: &[u8], room: usize) -> (Content, Range<usize>) {
-    let digits = word.strip_prefix(b"0x").unwrap_or(word);
-    if digits.len() >= LONG_RUN_MIN && is_hex(digits) {
-        return (content(Alphabet::Hex, digits, room), word.len() - digits.len()..word.len());
-    }
-    if word.len() >= LONG_RUN_MIN && is_base32(word) {
-        let said = content(Alphabet::Base32, word, room);
-        if said != Content::Other {
-            return (said, 0..word.len());
+    let places = may_say_from(rest);
+    if word.len() >= LONG_RUN_MIN {
+        let digits = word.strip_prefix(b"0x").unwrap_or(word);
+        let may_be_hex = digits.len() >= LONG_RUN_MIN && may_say(Alphabet::Hex, digits);
+        // What is hex is nothing else.
+        if (may_be_hex || places != 0) && digits.len() >= LONG_RUN_MIN && is_hex(digits) {
+            let said = if may_be_hex { content(Alphabet::Hex, digits, room) } else { Content::Other };
+            return (said, word.len() - digits.len()..word.len());
+        }
+        if is_base32(word) && may_say(Alphabet::Base32, word) {
+            let said = content(Alphabet::Base32, word, room);
+            if said != Content::Other {
+                return (said, 0..word.len());
+            }
         }
     }
     // Letters that belong to something else may stand before the first group of four.
     (0..4)
+        .filter(|offset| places >> offset & 1 == 1)
         .map(|offset| (content(Alphabet::Base64, &rest[offset..], room), offset..rest.len()))
         .find(|(said, part)| *said != Content::Other && (part.start == 0 || *said != Content::Media))
         .unwrap_or((Content::Other, 0..0))
 }
 
-/// What is no letter and no digit in base64 or base64url.
-fn is_sign(byte: u8) -> bool {
-    matches!(byte, b'+' | b'/' | b'-' | b'_')
-}
-
 /// The run and the dots around it read backwards, if a token may begin where it ends.
 fn backwards(text: &[u8], run: &Range<usize>, begins: &impl Fn(&[u8]) -> bool) -> Option<Reading> {
-    let goes_on = |byte: &&u8| IN_RUN[usize::from(**byte)] || matches!(**byte, b'.' | b'=' | b'~' | b':');
+    let goes_on = |byte: &&u8| is_in_run(**byte) || matches!(**byte, b'.' | b'=' | b'~' | b':');
+    if !looks_random(&text[run.clone()]) {
+        return None;
+    }
     let behind = text[run.end..].iter().take(BACKWARDS_MAX).take_while(goes_on).count();
     // Neither the dot of a sentence nor padding begins a token.
     let signs = text[run.end..run.end + behind].iter().rev().take_while(|b| !b.is_ascii_alphanumeric());
     let end = run.end + behind - signs.count();
-    if !looks_random(&text[run.clone()]) {
-        return None;
-    }
     let mut head = [0; PREFIX_MAX];
     let seen = head.iter_mut().zip(text[..end].iter().rev()).map(|(to, from)| *to = *from).count();
     if !begins(&head[..seen]) {
@@ -188,13 +249,15 @@ fn backwards(text: &[u8], run: &Range<usize>, begins: &impl Fn(&[u8]) -> bool) -
 
 /// Random letters have digits or capitals among them; the words and paths of ordinary text mostly have neither.
 fn looks_random(run: &[u8]) -> bool {
-    run.iter().any(u8::is_ascii_digit) || run.iter().filter(|byte| byte.is_ascii_uppercase()).count() > 2
+    run.iter().any(|byte| class(*byte) & DIGIT != 0)
+        || run.iter().filter(|byte| class(**byte) & CAPITAL != 0).nth(2).is_some()
 }
 
 /// Private keys in armour, read backwards.
 pub(super) fn backwards_armour(text: &[u8]) -> Option<Reading> {
     const DASHES: &[u8] = b"-----";
-    let label = memchr::memmem::find(text, b"YEK ETAVIRP")?;
+    static LABEL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"YEK ETAVIRP"));
+    let label = LABEL.find(text)?;
     let lead = label.saturating_sub(16);
     let start = lead + memchr::memmem::rfind(&text[lead..label], DASHES)?;
     let end = label + memchr::memmem::rfind(&text[label..], b"NIGEB-----")? + b"NIGEB-----".len();
