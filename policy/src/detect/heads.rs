@@ -7,8 +7,8 @@ static SECONDS: [u128; 128] = {
     let mut table = [0; 128];
     let mut at = 0;
     while at < KEYWORDS.len() {
-        let (word, rules) = KEYWORDS[at];
-        let (word, mut rule) = (word.as_bytes(), 0);
+        let (word, rules) = (KEYWORDS[at].text.as_bytes(), KEYWORDS[at].rules);
+        let mut rule = 0;
         while rule < rules.len() {
             if matches!(RULES[rules[rule] as usize], Rule::Form(_)) {
                 table[word[0] as usize] |= 1 << word[1];
@@ -35,8 +35,8 @@ mod tests {
     #[test]
     fn every_prefix_is_let_through_and_few_other_pairs() {
         let is_form = |rule: &u16| matches!(RULES[usize::from(*rule)], Rule::Form(_));
-        for (prefix, _) in KEYWORDS.iter().filter(|(_, rules)| rules.iter().any(is_form)) {
-            assert!(may_begin(prefix.as_bytes()), "{prefix}");
+        for prefix in KEYWORDS.iter().filter(|keyword| keyword.rules.iter().any(is_form)) {
+            assert!(may_begin(prefix.text.as_bytes()), "{}", prefix.text);
         }
         let pairs = (0..=u16::MAX).map(u16::to_be_bytes);
         assert!(pairs.filter(|pair| may_begin(pair)).count() < 1000);
