@@ -154,7 +154,7 @@ thread_local! {
 
 fn detectors() -> Engine {
     let words = ["Umbrella", "é", "REDACTED"].map(str::to_owned).to_vec();
-    let list = KeywordList { name: "words".to_owned(), words, whole_word: false };
+    let list = KeywordList { name: "words".to_owned(), words, regexes: Vec::new(), whole_word: false };
     Engine::new(&[list], HashKey([3; 32])).expect("the engine compiles")
 }
 

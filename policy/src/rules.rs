@@ -321,13 +321,18 @@ impl Policy {
         let mut joined = Vec::<KeywordList>::new();
         for list in self.layers.iter().flat_map(|layer| &layer.document.keywords) {
             match joined.iter_mut().find(|j| j.name == list.name && j.whole_word == list.whole_word) {
-                Some(same) => same.words.extend(list.words.iter().cloned()),
+                Some(same) => {
+                    same.words.extend(list.words.iter().cloned());
+                    same.regexes.extend(list.regexes.iter().cloned());
+                }
                 None => joined.push(list.clone()),
             }
         }
         for list in &mut joined {
-            list.words.sort_unstable();
-            list.words.dedup();
+            for texts in [&mut list.words, &mut list.regexes] {
+                texts.sort_unstable();
+                texts.dedup();
+            }
         }
         joined
     }

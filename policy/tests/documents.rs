@@ -147,6 +147,15 @@ fn a_mistake_says_what_was_probably_meant() {
             "version = 1\n[[dlp]]\nid=\"a\"\naction=\"block\"\ndetect=[\"keyword/prjects\"]\n[keywords.projects]\nwords=[\"x\"]",
             "did you mean `projects`?",
         ),
+        ("version = 1\n[keywords.x]", "write `words = [\"…\"]` or `regexes = ['…']`"),
+        (
+            "version = 1\n[keywords.x]\nregexes = ['EMP-[0-9]+']",
+            "give each repetition an end: `[A-Z]{1,40}` instead of `[A-Z]+`",
+        ),
+        (
+            "version = 1\n[keywords.x]\nregexes = ['(?=a)b']",
+            "the syntax is that of the crate `regex`, without look-around and back references",
+        ),
     ] {
         let mistakes = PolicyDocument::parse("p", text).expect_err(text).mistakes;
         assert_eq!(mistakes.len(), 1, "{mistakes:?}");

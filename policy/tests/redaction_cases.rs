@@ -22,6 +22,7 @@ fn engine() -> Engine {
     let list = |name: &str, words: &[&str], whole_word| KeywordList {
         name: name.to_owned(),
         words: words.iter().map(|w| (*w).to_owned()).collect(),
+        regexes: Vec::new(),
         whole_word,
     };
     let lists = [

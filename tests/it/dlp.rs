@@ -60,6 +60,16 @@ fn the_organisations_words_are_looked_for_too() {
 }
 
 #[test]
+fn regular_expressions_of_the_organisation_are_looked_for_too() {
+    let world = World::new();
+    world.user_policy("version = 1\n[keywords.staff]\nregexes = ['(?i)\\bemp-[0-9]{6}\\b']\n");
+    let scan = dlp_on(&world, &["scan"], "ask EMP-123456, not EMP-1234567");
+    let text = scan.stdout_text();
+    assert!(scan.code() == 1 && text.contains("stdin:1:5  high    keyword/staff"), "{scan:#?}");
+    assert_eq!(text.matches("keyword/staff").count(), 1, "{text}");
+}
+
+#[test]
 fn json_lines_are_answered_one_by_one_with_places_in_characters() {
     let world = World::new();
     let lines = [json!({"id": 7, "text": format!("é {TOKEN}")}), json!({"id": "b", "text": "clean"})];

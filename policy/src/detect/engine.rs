@@ -20,6 +20,9 @@ pub enum EngineError {
     /// The keyword lists or canaries are too large for one automaton.
     #[error("keyword lists or canaries too large to compile")]
     Keywords(#[source] aho_corasick::BuildError),
+    /// The regular expressions of all keyword lists are too large together.
+    #[error("regular expressions of keyword lists too large to compile")]
+    Regexes(#[source] regex::Error),
 }
 
 /// Steps that one message may cost, and whether they were used up (decision 16: no wall time).
@@ -69,7 +72,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::new`], and for canaries.
     pub fn with_custom(data: &CustomData, key: HashKey) -> Result<Self, EngineError> {
-        let custom = Custom::compile(data).map_err(EngineError::Keywords)?;
+        let custom = Custom::compile(data)?;
         let mut placeholder_names: Vec<_> = DETECTORS.iter().map(|d| Cow::Borrowed(d.short)).collect();
         let short = |name: &str| placeholder::name(name.split_once('/').map_or(name, |(_, short)| short));
         placeholder_names.extend(custom.detectors().map(|name| Cow::Owned(short(name))));

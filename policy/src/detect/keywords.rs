@@ -17,6 +17,8 @@ pub struct KeywordList {
     pub name: String,
     /// The words, as written.
     pub words: Vec<String>,
+    /// Regular expressions, each of which [`check_regex`](super::check_regex) takes.
+    pub regexes: Vec<String>,
     /// Match only where no letter or digit touches the word.
     pub whole_word: bool,
 }
@@ -164,6 +166,7 @@ mod tests {
         let list = |name: &str, words: &[&str], whole_word| KeywordList {
             name: name.to_owned(),
             words: words.iter().map(|w| (*w).to_owned()).collect(),
+            regexes: Vec::new(),
             whole_word,
         };
         vec![list("word", &["Bluebird", "Ärger", "project x"], true), list("part", &["falcon", " "], false)]
@@ -194,14 +197,19 @@ mod tests {
 
     #[test]
     fn lists_without_words_are_no_automaton() {
-        let empty = KeywordList { name: "e".to_owned(), words: vec![String::new()], whole_word: false };
+        let empty = KeywordList {
+            name: "e".to_owned(),
+            words: vec![String::new()],
+            regexes: Vec::new(),
+            whole_word: false,
+        };
         assert!(Keywords::compile(&[empty]).expect("it compiles").is_none());
     }
 
     #[test]
     fn nested_words_on_a_hostile_text_spend_the_budget() {
         let words = (1..2000).map(|n| "a".repeat(n)).collect();
-        let nested = KeywordList { name: "n".to_owned(), words, whole_word: true };
+        let nested = KeywordList { name: "n".to_owned(), words, regexes: Vec::new(), whole_word: true };
         let keywords = Keywords::compile(&[nested]).expect("it compiles").expect("there are words");
         let text = vec![b'a'; 1 << 20];
         assert_eq!(keywords.scan(&text, (&mut Budget::of_a_message(), &|_| true), |_, _| ()), Err(Spent));
@@ -210,7 +218,7 @@ mod tests {
     #[test]
     fn fifty_thousand_words_stay_small() {
         let words = (0..50_000_u32).map(|n| format!("{:06x}{n}", n.wrapping_mul(0x9e37_79b1) >> 8)).collect();
-        let many = KeywordList { name: "m".to_owned(), words, whole_word: true };
+        let many = KeywordList { name: "m".to_owned(), words, regexes: Vec::new(), whole_word: true };
         let keywords = Keywords::compile(&[many]).expect("it compiles").expect("there are words");
         assert!(keywords.memory_bytes() < 8 << 20, "{} bytes", keywords.memory_bytes());
     }

@@ -43,7 +43,8 @@ pub use about::{About, about_built_in};
 pub(crate) use custom::ENVIRONMENT;
 pub use custom::{
     Canary, CustomData, EnvironmentSecret, ExactClass, ExactData, FingerprintError, FingerprintReport,
-    Fingerprints, FingerprintsRefused, Matching, PLANTED_CHARS_MIN, can_be_guessed, canary_detector,
+    Fingerprints, FingerprintsRefused, Matching, PLANTED_CHARS_MIN, RegexRefused, can_be_guessed,
+    canary_detector, check_regex,
 };
 pub use engine::{Engine, EngineError, ScanEnd, Wanted, built_in_names};
 pub use finding::{Confidence, Finding, Place};

@@ -11,6 +11,7 @@ fn engine() -> Engine {
     let list = |name: &str, word: &str, whole_word| KeywordList {
         name: name.to_owned(),
         words: vec![word.to_owned()],
+        regexes: Vec::new(),
         whole_word,
     };
     let lists = [list("projects", "Nightfall", true), list("nasty", "REDACTED", false)];

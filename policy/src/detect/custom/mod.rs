@@ -5,6 +5,7 @@ mod build;
 mod fingerprints;
 mod fold;
 mod planted;
+mod regexes;
 mod rows;
 mod search;
 
@@ -14,14 +15,15 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
-use aho_corasick::BuildError;
-
+use super::engine::EngineError;
 use super::generic;
 use super::keywords::{KeywordList, Keywords};
 use super::stages::Source;
 pub use build::{FingerprintReport, FingerprintsRefused, can_be_guessed};
 pub use fingerprints::{FingerprintError, Fingerprints, Matching};
 use planted::Planted;
+use regexes::Regexes;
+pub use regexes::{RegexRefused, check_regex};
 pub(super) use rows::{Row, Rows};
 pub(super) use search::{Scope, Sighting};
 
@@ -126,6 +128,7 @@ pub fn canary_detector(name: &str) -> String {
 #[derive(Debug)]
 pub(super) struct Custom {
     keywords: Option<Keywords>,
+    regexes: Option<Regexes>,
     planted: Option<Planted>,
     exact: Vec<(u16, Arc<Fingerprints>)>,
     /// Names of all of them; keyword lists are the first, in their order.
@@ -134,7 +137,7 @@ pub(super) struct Custom {
 
 impl Custom {
     /// Compiles it.
-    pub(super) fn compile(data: &CustomData) -> Result<Self, BuildError> {
+    pub(super) fn compile(data: &CustomData) -> Result<Self, EngineError> {
         let CustomData { keywords, canaries, exact, environment } = data;
         let mut detectors: Vec<String> = keywords.iter().map(|l| format!("keyword/{}", l.name)).collect();
         let mut add = |name: String| {
@@ -156,8 +159,10 @@ impl Custom {
         }
         let exact = exact.iter().map(|one| (add(one.class.detector(&one.name)), Arc::clone(&one.table)));
         let exact = exact.collect();
-        let (keywords, planted) = (Keywords::compile(keywords)?, Planted::compile(&planted)?);
-        Ok(Self { keywords, planted, exact, detectors })
+        let regexes = Regexes::compile(keywords).map_err(EngineError::Regexes)?;
+        let keywords = Keywords::compile(keywords).map_err(EngineError::Keywords)?;
+        let planted = Planted::compile(&planted).map_err(EngineError::Keywords)?;
+        Ok(Self { keywords, regexes, planted, exact, detectors })
     }
 
     /// Names of all of them, in the order of [`Source::List`].

@@ -64,6 +64,12 @@ impl Custom {
                 hits.push(hit(Source::List(list), Confidence::High, span));
             })?;
         }
+        if let Some(regexes) = &self.regexes {
+            let wants = |list| wants(wanted, list);
+            regexes.scan(text, (budget, &wants), |span, list| {
+                hits.push(hit(Source::List(list), Confidence::High, span));
+            })?;
+        }
         if let Some(planted) = &self.planted {
             planted.scan(text, budget, |span, detector| {
                 if wants(wanted, detector) {

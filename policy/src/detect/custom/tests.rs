@@ -245,7 +245,12 @@ fn nothing_shows_a_value() {
 #[test]
 fn what_nobody_asks_about_is_not_looked_for_and_names_are_known() {
     let mut data = planted();
-    data.keywords = vec![KeywordList { name: "k".to_owned(), words: vec!["w".to_owned()], whole_word: true }];
+    data.keywords = vec![KeywordList {
+        name: "k".to_owned(),
+        words: vec!["w".to_owned()],
+        regexes: Vec::new(),
+        whole_word: true,
+    }];
     data.exact = exact(ExactClass::Pii, Matching::Rows, &[&["Anna Lindqvist", "123-45-6789"]]).exact;
     let engine = engine(&data);
     for name in ["keyword/k", "secret/canary-vault", "secret/server-environment", "pii/exact-people"] {

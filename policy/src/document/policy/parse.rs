@@ -12,7 +12,7 @@ use super::{
     Class, Defaults, Destinations, Directions, DlpRule, FullDisk, Mode, Packages, PolicyDocument,
     UnknownMethods,
 };
-use crate::detect::{Confidence, KeywordList};
+use crate::detect::{Confidence, KeywordList, check_regex};
 use crate::document::Mistakes;
 use crate::document::identity::identity_patterns;
 use crate::document::reader::{Reader, Section, Text, shown};
@@ -274,15 +274,31 @@ fn keywords(r: &mut Reader<'_>, top: &mut Section<'_>) -> Vec<Result<KeywordList
         let named = name(r, "the name of a keyword list", Text { text: &member.key, at }).is_some();
         let list = Section::of(title, &member.value, r).and_then(|mut s| {
             let words = s.strings(r, "words");
-            if words.is_empty() {
-                r.lacking(s.at, "this keyword list has no words", Some("write `words = [\"…\"]`".into()));
+            let regexes = s.strings(r, "regexes");
+            if words.is_empty() && regexes.is_empty() {
+                let remedy = "write `words = [\"…\"]` or `regexes = ['…']`";
+                r.lacking(s.at, "this keyword list has no words", Some(remedy.into()));
+            }
+            for regex in &regexes {
+                if let Err(refused) = check_regex(&regex.text) {
+                    r.wrong(
+                        regex.at,
+                        format!("`{}`: {refused}", shown(&regex.text)),
+                        Some(refused.remedy().into()),
+                    );
+                }
             }
             for word in words.iter().filter(|word| word.text.trim().is_empty()) {
                 r.wrong(word.at, "a keyword of nothing but space is found everywhere", None);
             }
             let whole_word = s.word(r, "match", MATCHES).unwrap_or(true);
-            s.close(r, &["file", "fingerprint", "regex", "case"]);
-            named.then(|| KeywordList { name: member.key.clone(), words: owned(words), whole_word })
+            s.close(r, &["file", "fingerprint", "case"]);
+            named.then(|| KeywordList {
+                name: member.key.clone(),
+                words: owned(words),
+                regexes: owned(regexes),
+                whole_word,
+            })
         });
         keywords.push(list.ok_or_else(|| member.key.clone()));
     }

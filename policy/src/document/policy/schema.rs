@@ -281,7 +281,13 @@ fn limits() -> Vec<Key> {
 
 fn keywords() -> Vec<Key> {
     vec![
-        key("words", Need::Required, Form::Texts, "The words; case makes no difference"),
+        key("words", Need::Optional, Form::Texts, "The words; case makes no difference"),
+        key(
+            "regexes",
+            Need::Optional,
+            Form::Texts,
+            "Regular expressions whose matches have at least one byte and at most 1,024; no look-around",
+        ),
         key(
             "match",
             Need::Optional,
