@@ -128,6 +128,7 @@ static STARTS: [u64; 64] = {
 };
 
 /// Whether text, or a format of bytes that is known here, may begin with the highest bytes. Two decide mostly.
+#[inline]
 fn may_begin(bits: u64, count: u32) -> bool {
     let class = |place: u32| CLASSES[usize::from((bits >> (56 - 8 * place)) as u8)];
     let (first, mut last) = (class(0), class(1));
@@ -148,6 +149,7 @@ fn may_begin(bits: u64, count: u32) -> bool {
 }
 
 /// The classes of a byte that may stand behind one of the class `one`.
+#[inline]
 const fn joins(one: u16, next: u16) -> u16 {
     one >> 8 & next
 }
