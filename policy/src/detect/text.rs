@@ -36,6 +36,7 @@ pub(crate) fn decode(raw: &[u8], out: &mut Vec<u8>) {
 }
 
 /// How many bytes come before the first backslash.
+#[inline]
 fn first_backslash(word: &[u8; WORD]) -> usize {
     const LOWEST: u64 = 0x0101_0101_0101_0101;
     // The first byte that is zero borrows from its highest bit.
@@ -45,6 +46,7 @@ fn first_backslash(word: &[u8; WORD]) -> usize {
 }
 
 /// Appends what the escape at the start of `raw` stands for; what comes behind it.
+#[inline]
 fn unescape<'r>(raw: &'r [u8], out: &mut Vec<u8>) -> &'r [u8] {
     if let [_, kind, rest @ ..] = raw
         && SIMPLE[usize::from(*kind)] != 0

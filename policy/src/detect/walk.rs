@@ -361,6 +361,9 @@ impl Known for Sight<'_, '_> {
     }
 
     fn covers(&self, run: &Range<usize>) -> bool {
+        if self.found.is_empty() {
+            return false;
+        }
         let before = self.found.partition_point(|found| found.span.start <= run.start);
         // Few findings start before a run and end behind it.
         self.found[..before].iter().rev().take(4).any(|found| {

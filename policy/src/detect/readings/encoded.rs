@@ -128,6 +128,7 @@ static STARTS: [u64; 64] = {
 };
 
 /// Whether text, or a format of bytes that is known here, may begin with the highest bytes. Two decide mostly.
+#[inline]
 fn may_begin(bits: u64, count: u32) -> bool {
     let class = |place: u32| CLASSES[usize::from((bits >> (56 - 8 * place)) as u8)];
     let (first, mut last) = (class(0), class(1));
@@ -148,6 +149,7 @@ fn may_begin(bits: u64, count: u32) -> bool {
 }
 
 /// The classes of a byte that may stand behind one of the class `one`.
+#[inline]
 const fn joins(one: u16, next: u16) -> u16 {
     one >> 8 & next
 }
@@ -436,6 +438,36 @@ mod tests {
         let hex: String = packed.iter().map(|b| format!("{b:02x}")).collect();
         let Content::Text(text) = content(Alphabet::Hex, hex.as_bytes(), 1000) else { panic!("it is text") };
         assert_eq!(text.len(), 1001);
+    }
+
+    /// `bytes` written with so many bits a character.
+    fn written(bytes: &[u8], alphabet: &[u8], width: usize) -> String {
+        let bits: Vec<usize> =
+            bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| usize::from(byte >> bit & 1))).collect();
+        let value = |bits: &[usize]| bits.iter().fold(0, |value, bit| value << 1 | bit);
+        bits.chunks_exact(width).map(|bits| char::from(alphabet[value(bits)])).collect()
+    }
+
+    #[test]
+    fn what_says_something_is_not_passed_over() {
+        let texts = ["text", "\t\r\n", "ähnlich", "Ж", "日本", "🙂", "x\u{7ff}", "\u{10ffff}", "~ "];
+        let packed: [&[u8]; 5] = [b"\x1f\x8b\x08", b"x\x01", b"x^", b"x\x9c", b"x\xda"];
+        let wide = "w i d e".replace(' ', "\0");
+        let starts = texts.iter().map(|text| text.as_bytes()).chain(packed).chain(MEDIA.iter().copied());
+        for start in starts.chain([wide.as_bytes()]) {
+            let bytes = [start, b"and more of it, as much as it takes"].concat();
+            assert!(may_say(Alphabet::Hex, written(&bytes, b"0123456789abcdef", 4).as_bytes()), "{start:?}");
+            let base32 = written(&bytes, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 5);
+            assert!(may_say(Alphabet::Base32, base32.as_bytes()), "{start:?}");
+            let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+            let base64 = written(&bytes, letters, 6);
+            for place in 0..4 {
+                let run = format!("{}{base64}", &"8+8"[..place]);
+                assert!(may_say_from(run.as_bytes()) >> place & 1 == 1, "{start:?} at {place}");
+            }
+        }
+        assert_eq!(may_say_from(b"8888888888888888"), 0);
+        assert!(!may_say(Alphabet::Hex, b"9f86d081884c7d65"));
     }
 
     #[test]

@@ -112,30 +112,29 @@ impl Streak {
     }
 }
 
+#[inline]
 fn in_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
 /// The first byte beyond ASCII at or after `at`, eight bytes at a time.
+#[inline]
 fn beyond_ascii(text: &[u8], at: usize) -> Option<usize> {
     const HIGHEST: u64 = 0x8080_8080_8080_8080;
-    let rest = text.get(at..)?;
-    let mut words = rest.chunks_exact(8);
-    let mut skipped = 0;
-    for word in words.by_ref() {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(word);
-        let high = u64::from_le_bytes(bytes) & HIGHEST;
+    let mut from = at;
+    while let Some(word) = text.get(from..)?.first_chunk() {
+        let high = u64::from_le_bytes(*word) & HIGHEST;
         if high != 0 {
-            return Some(at + skipped + (high.trailing_zeros() / 8) as usize);
+            return Some(from + (high.trailing_zeros() / 8) as usize);
         }
-        skipped += 8;
+        from += 8;
     }
-    words.remainder().iter().position(|byte| *byte >= 0x80).map(|found| at + skipped + found)
+    text[from..].iter().position(|byte| *byte >= 0x80).map(|found| from + found)
 }
 
 /// The character at `at`, and how many bytes it has. The text is UTF-8; where it is not, nothing worse comes of it than
 /// another character.
+#[inline]
 fn character(text: &[u8], at: usize) -> (char, usize) {
     let len = len(text[at]);
     let Some(bytes) = text.get(at..at + len) else { return (char::REPLACEMENT_CHARACTER, 1) };
@@ -146,6 +145,7 @@ fn character(text: &[u8], at: usize) -> (char, usize) {
 }
 
 /// Bytes of the character that begins so.
+#[inline]
 fn len(lead: u8) -> usize {
     match lead {
         0xf0.. => 4,
@@ -157,6 +157,7 @@ fn len(lead: u8) -> usize {
 
 /// Whether the character at `at` may say something else than itself: most of Latin-1, and the scripts of Asia but for
 /// their blanks and full-width forms, say what they are.
+#[inline]
 fn may_differ(text: &[u8], at: usize) -> bool {
     let next = text.get(at + 1).copied().unwrap_or(0);
     match text[at] {

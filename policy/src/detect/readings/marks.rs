@@ -37,16 +37,19 @@ const LOWEST: u64 = 0x0101_0101_0101_0101;
 const HIGHEST: u64 = LOWEST << 7;
 
 /// The highest bit of each byte of the word that is one of three, and sometimes of the byte behind one.
+#[inline]
 fn hits(word: u64, [one, two, three]: [u64; 3]) -> u64 {
     (zeros(word ^ one) | zeros(word ^ two) | zeros(word ^ three)) & HIGHEST
 }
 
 /// The highest bit of each byte that is zero, and sometimes of the byte behind one, which it borrows from.
+#[inline]
 fn zeros(word: u64) -> u64 {
     word.wrapping_sub(LOWEST) & !word & HIGHEST
 }
 
 /// The highest bit of each byte that is below `limit`, which is ASCII, and of no other.
+#[inline]
 fn below(word: u64, limit: u8) -> u64 {
     !(((word & !HIGHEST) + LOWEST * u64::from(0x80 - limit)) | word) & HIGHEST
 }
@@ -54,19 +57,16 @@ fn below(word: u64, limit: u8) -> u64 {
 /// The first byte that is `equal`, or below `limit`.
 #[inline]
 pub(super) fn first_equal_or_below(text: &[u8], equal: u8, limit: u8) -> Option<usize> {
-    let mut words = text.chunks_exact(8);
-    let mut at = 0;
-    for eight in words.by_ref() {
-        let mut word = [0; 8];
-        word.copy_from_slice(eight);
-        let word = u64::from_le_bytes(word);
+    let (words, rest) = text.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
         let hits = below(word, limit) | zeros(word ^ (LOWEST * u64::from(equal)));
         if hits != 0 {
-            return Some(at + (hits.trailing_zeros() / 8) as usize);
+            return Some(8 * number + (hits.trailing_zeros() / 8) as usize);
         }
-        at += 8;
     }
-    words.remainder().iter().position(|byte| *byte == equal || *byte < limit).map(|found| at + found)
+    let found = rest.iter().position(|byte| *byte == equal || *byte < limit);
+    found.map(|found| text.len() - rest.len() + found)
 }
 
 #[cfg(test)]

@@ -88,6 +88,7 @@ fn junction(text: &[u8], at: usize) -> Option<Range<usize>> {
 
 /// Whether the quote at `at` may end a literal that is joined to the next one: almost always a comma, a colon, a bracket
 /// or a letter follows.
+#[inline]
 fn may_end(text: &[u8], at: usize) -> bool {
     text.get(at + 1).is_some_and(|next| MAY_FOLLOW[usize::from(*next)])
 }
@@ -146,6 +147,7 @@ pub(super) fn spaced(text: &[u8]) -> Vec<Spaced> {
 }
 
 /// Whether of every so many bytes the first or the second is always the same: one of them stands between letters.
+#[inline]
 fn may_repeat(window: &[u8; WINDOW]) -> bool {
     same_every::<2>(window) || same_every::<3>(window) || same_every::<4>(window) || same_every::<5>(window)
 }
@@ -164,10 +166,9 @@ fn same_every<const PERIOD: usize>(window: &[u8; WINDOW]) -> bool {
 }
 
 /// Eight bytes of the window.
+#[inline]
 fn half<const FROM: usize>(window: &[u8; WINDOW]) -> u64 {
-    let mut half = [0; WINDOW / 2];
-    half.copy_from_slice(&window[FROM..FROM + WINDOW / 2]);
-    u64::from_le_bytes(half)
+    window[FROM..].first_chunk().map_or(0, |half| u64::from_le_bytes(*half))
 }
 
 /// Every `period`th byte of a window from `first` on, as far as there is one to compare it with.

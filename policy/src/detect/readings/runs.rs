@@ -125,10 +125,12 @@ static CLASSES: [u8; 256] = {
     table
 };
 
+#[inline]
 fn class(byte: u8) -> u8 {
     CLASSES[usize::from(byte)]
 }
 
+#[inline]
 fn is_in_run(byte: u8) -> bool {
     class(byte) & IN_RUN != 0
 }
