@@ -2,6 +2,7 @@
 //! paths, hashes with their names, public keys and media.
 
 use super::super::false_positive::{DISTINCT_MIN, distinct, names_another, names_itself};
+use super::assign::table;
 use super::model::{HASH_START, hash_on, is_words, text_likelihood};
 
 /// What refers to a value instead of being one, anywhere in it.
@@ -34,8 +35,6 @@ const REFERENCES: &[&str] = &[
     "xxx",
     "<<",
 ];
-/// Those of them that are letters.
-const PLAIN_REFERENCES: &[&str] = &["getenv", "valuefrom", "keyref", "xxx"];
 /// What refers to a value where it begins so.
 const REFERENCE_STARTS: &[&str] = &[
     "env:",
@@ -74,6 +73,8 @@ const REFERENCE_STARTS: &[&str] = &[
     "~/",
     "c:\\",
 ];
+/// With what these begin.
+const STARTS_REFERENCE: [bool; 256] = table(b"efsctvldaormu-!/.~");
 /// Longest of [`PLACEHOLDERS`].
 const PLACEHOLDER_MAX: usize = 12;
 /// So many letters, or digits, in their order are counted, not drawn.
@@ -177,17 +178,29 @@ pub(super) fn is_stand_in(value: &[u8]) -> bool {
 pub(super) fn stands_for_another(value: &[u8]) -> bool {
     let Some(lower) = Lower::of(value) else { return names_another(value) };
     let lower = lower.bytes();
+    let begins = lower.first().is_some_and(|b| STARTS_REFERENCE[usize::from(*b)]);
     let starts = |list: &[&str]| list.iter().any(|start| lower.starts_with(start.as_bytes()));
     let holds = |needle: &&str| memchr::memmem::find(lower, needle.as_bytes()).is_some();
     // Most values have no sign that a reference could be made of.
     let plain = lower.iter().all(|b| b.is_ascii_alphanumeric() || b"-_+/=".contains(b));
-    (if plain { PLAIN_REFERENCES } else { REFERENCES }).iter().any(holds)
-        || starts(REFERENCE_STARTS)
+    (if plain { holds_plain_reference(lower) } else { REFERENCES.iter().any(holds) })
+        || (begins && starts(REFERENCE_STARTS))
         || is_bracketed(value)
         || is_variable(value)
         || names_another(value)
         || (value.len() >= 16 && distinct(value) < DISTINCT_MIN)
         || is_placeholder_words(lower)
+}
+
+/// Those of [`REFERENCES`] that are letters.
+fn holds_plain_reference(lower: &[u8]) -> bool {
+    (0..lower.len()).any(|at| match lower[at] {
+        b'g' => lower[at..].starts_with(b"getenv"),
+        b'v' => lower[at..].starts_with(b"valuefrom"),
+        b'k' => lower[at..].starts_with(b"keyref"),
+        b'x' => lower[at..].starts_with(b"xxx"),
+        _ => false,
+    })
 }
 
 /// The same few characters again and again, a count, or a word that says so.

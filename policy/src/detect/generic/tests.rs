@@ -62,7 +62,7 @@ fn what_somebody_made_up_is_low_and_a_mere_walk_is_nothing() {
         "ACME_API_KEY=Aa1Bb2Cc3Dd4Ee5Ff6Gg7H/aA1bB2cC3dD4eE5fF6gG7h",
         "ACME_KEY=eyJhbGciOiJIUzI1NiJ9.short.token",
         "acme-cache-key-q7Zt2LxW9vBn4KdR6yHc",
-        "acme-key-9f86d081884c7d659a2feaa0c55ad015",
+        "acme-token-9f86d081884c7d659a2feaa0c55ad015",
         "acme-token-of-the-second-build-of-2024",
         "api_key: 4f1c0a9b7d3e5268",
         "call(deploy_key=4f3a-9c1d-2b7e-48ac-q7zt2lxw9vbn)",

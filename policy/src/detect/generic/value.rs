@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::super::false_positive::{Origin, distinct, origin};
 use super::super::finding::Confidence;
-use super::assign::Style;
+use super::assign::{Style, table};
 use super::header;
 use super::innocent::{is_counted, is_made_up, is_thing, is_time_uuid, is_uuid, is_walk, stands_for_another};
 use super::model::{is_words, text_likelihood};
@@ -18,6 +18,10 @@ const INVENTED_MIN: usize = 20;
 const GROUPS_MIN: usize = 4;
 /// Shortest value in which signs of a program may stand by chance.
 const SIGNS_MIN: usize = 24;
+/// The signs of programs: one of them stands in whatever looks like code.
+const IS_CODE_SIGN: [bool; 256] = table(b"([:<>*\\^{%&'\"|=!+$");
+/// With what these begin.
+const BEGINS_CODE: [bool; 256] = table(b"([:<>/.\\{%&'\"-=|$!+");
 /// Words before a token in one value (`Bearer …`).
 const SCHEMES: &[&str] =
     &["bearer", "token", "apikey", "basic", "api-key", "key", "oauth", "splunk", "genie", "bot"];
@@ -176,11 +180,17 @@ fn looks_like_code(value: &[u8], style: Style) -> bool {
     const OPERATORS: &[&str] = &["->", "=>", "||", "&&", "==", "$/", "!=", "+="];
     let digits = value.iter().rposition(|b| *b != b'=').map_or(0, |last| last + 1);
     let value = &value[..digits];
-    let holds =
-        |list: &[&str]| list.iter().any(|code| memchr::memmem::find(value, code.as_bytes()).is_some());
+    let holds = |list: &[&str]| {
+        (0..value.len()).any(|at| {
+            BEGINS_CODE[usize::from(value[at])]
+                && list.iter().any(|code| value[at..].starts_with(code.as_bytes()))
+        })
+    };
     matches!(value.first(), Some(b'+' | b',' | b';' | b')' | b']' | b'}' | b'|' | b'=' | b'?' | b'('))
-        || holds(CODE)
-        || (holds(OPERATORS) && !(style == Style::Quoted && is_random(value, SIGNS_MIN, 8)))
+        // Most values have none of the signs of which one stands in each of these.
+        || value.iter().any(|b| IS_CODE_SIGN[usize::from(*b)])
+            && (holds(CODE)
+                || (holds(OPERATORS) && !(style == Style::Quoted && is_random(value, SIGNS_MIN, 8))))
 }
 
 /// `jwt.HS256`: the member of something, where nothing marks it as text.
