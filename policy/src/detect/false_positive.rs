@@ -39,6 +39,9 @@ const MASK_RUN_MAX: usize = 4;
 const BESIDES_MIN: usize = 16;
 const BESIDES_DISTINCT_MIN: u32 = 12;
 
+/// Shortest last part of a path that is a secret by itself.
+const LAST_PART_MIN: usize = 20;
+
 /// Where a value seems to come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Origin {
@@ -52,8 +55,11 @@ pub(super) enum Origin {
 
 /// Where the value seems to come from.
 pub(super) fn origin(value: &[u8]) -> Origin {
-    if is_masked(value) || holds_word(value, STAND_INS) {
-        return Origin::StandIn;
+    if stands_for_another(value) {
+        // Of a path the last part is the secret: the others are names, and may be those of an example.
+        let last = memchr::memrchr(b'/', value).map_or(&[][..], |slash| &value[slash + 1..]);
+        let is_drawn = last.len() >= LAST_PART_MIN && origin(last) == Origin::Drawn;
+        return if is_drawn { Origin::Invented } else { Origin::StandIn };
     }
     if has_long_run(value) || is_monotonous(value) || holds_word(value, INVENTED) {
         return Origin::Invented;
@@ -66,9 +72,19 @@ pub(super) fn is_made_up(value: &[u8]) -> bool {
     origin(value) != Origin::Drawn
 }
 
+/// Whether it says that it stands for another value.
+fn stands_for_another(value: &[u8]) -> bool {
+    is_masked(value) || names_another(value)
+}
+
+/// Whether one of the words of values that stand for another one stands in it.
+pub(super) fn names_another(value: &[u8]) -> bool {
+    holds_word(value, STAND_INS)
+}
+
 /// Whether one of the words of made-up values stands in it.
 pub(super) fn names_itself(value: &[u8]) -> bool {
-    holds_word(value, STAND_INS) || holds_word(value, INVENTED)
+    names_another(value) || holds_word(value, INVENTED)
 }
 
 /// Upper case, lower case, digits, and not only hex digits: what tells a base64 secret from a hash or a path. One in a
@@ -108,10 +124,15 @@ fn is_masked(value: &[u8]) -> bool {
     if value.windows(MASK_RUN_MAX).any(|run| matches!(run[0], b'x' | b'X' | b'*' | b'.') && same(run)) {
         return true;
     }
-    let Some(run) = value.windows(RUN_MAX).find(|run| same(run)) else { return false };
-    let besides = value.iter().filter(|b| **b != run[0]);
+    let mut runs = value.chunk_by(|a, b| a == b).filter(|run| run.len() >= RUN_MAX).peekable();
+    let Some(first) = runs.peek() else { return false };
+    let besides = value.iter().filter(|b| **b != first[0]);
     let (count, seen) = besides.fold((0, 0_u128), |(count, seen), b| (count + 1, seen | 1 << (b & 127)));
-    count < BESIDES_MIN || seen.count_ones() < BESIDES_DISTINCT_MIN || count * 2 < value.len()
+    let covered: usize = runs.map(<[u8]>::len).sum();
+    count < BESIDES_MIN
+        || seen.count_ones() < BESIDES_DISTINCT_MIN
+        || count * 2 < value.len()
+        || covered * 2 >= value.len()
 }
 
 /// Whether it has fewer characters than chance would give it. Digits alone are never many.

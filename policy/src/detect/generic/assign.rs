@@ -19,6 +19,33 @@ const DEFAULTS: &[&str] = words! {
     getenv env get fetch get_env config getstring setdefault getproperty
 };
 
+/// What ends a value without quotes, what a call or a type is made of, and what begins a sign.
+const ENDS_BARE: [bool; 256] = ends_bare();
+const IN_PATH: [bool; 256] = table(b"_.: 0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+const IN_TYPE: [bool; 256] =
+    table(b"_<>&'[]?|. :0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+/// For each byte, whether it is one of these.
+pub(super) const fn table(bytes: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < bytes.len() {
+        table[bytes[at] as usize] = true;
+        at += 1;
+    }
+    table
+}
+
+const fn ends_bare() -> [bool; 256] {
+    let mut ends = table(b" \"'`<>()[]{},;|&\\\x7f");
+    let mut control = 0;
+    while control < b' ' {
+        ends[control as usize] = true;
+        control += 1;
+    }
+    ends
+}
+
 /// How a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
@@ -170,23 +197,8 @@ impl Cursor<'_> {
         let direct = self.rest().first() == Some(&b'(');
         let constant = name.contains(&b'_') && !name.iter().any(u8::is_ascii_lowercase);
         let spaces = self.spaces();
-        for (text, sign) in [
-            (&b"==="[..], Sign::Compare),
-            (b"!==", Sign::Compare),
-            (b"==", Sign::Compare),
-            (b"!=", Sign::Compare),
-            (b"=>", Sign::Assign),
-            (b":=", Sign::Assign),
-            (b"?=", Sign::Assign),
-            (b"||=", Sign::Assign),
-            (b"=", Sign::Assign),
-            (b":", Sign::Colon),
-        ] {
-            if self.take(text) {
-                // `":= "` and `: "` may follow each other in what people type.
-                self.take(b"=");
-                return Some(sign);
-            }
+        if let Some(sign) = self.operator() {
+            return Some(sign);
         }
         if (closed || constant) && self.take(b",") {
             return Some(Sign::Comma);
@@ -201,8 +213,26 @@ impl Cursor<'_> {
             return None;
         }
         self.take(b"- ");
-        let is = [&b"is "[..], b"is: ", b"ist ", b"est ", b"es ", b"was "].iter().any(|word| self.take(word));
+        let is = matches!(self.rest().first(), Some(b'i' | b'e' | b'w' | b'I' | b'E' | b'W'))
+            && [&b"is "[..], b"is: ", b"ist ", b"est ", b"es ", b"was "].iter().any(|word| self.take(word));
         Some(if is { Sign::Is } else { Sign::Space })
+    }
+
+    /// What assigns or compares.
+    fn operator(&mut self) -> Option<Sign> {
+        let (len, sign) = match self.rest() {
+            [b'=' | b'!', b'=', b'=', ..] => (3, Sign::Compare),
+            [b'=' | b'!', b'=', ..] => (2, Sign::Compare),
+            [b'|', b'|', b'=', ..] => (3, Sign::Assign),
+            [b'=', b'>', ..] | [b':' | b'?', b'=', ..] => (2, Sign::Assign),
+            [b'=', ..] => (1, Sign::Assign),
+            [b':', ..] => (1, Sign::Colon),
+            _ => return None,
+        };
+        self.at += len;
+        // `":= "` and `: "` may follow each other in what people type.
+        self.take(b"=");
+        Some(sign)
     }
 
     /// `…", "value": `, `…" value=`, and a line `value: ` below the name.
@@ -237,7 +267,7 @@ impl Cursor<'_> {
 
     /// The type between a colon and the value: `: &str = "…"`.
     fn skip_type(&mut self) {
-        let kind = |b: &&u8| b.is_ascii_alphanumeric() || b"_<>&'[]?|. :".contains(b);
+        let kind = |b: &&u8| IN_TYPE[usize::from(**b)];
         let len = self.rest().iter().take(TYPE_MAX).take_while(kind).count();
         let mut ahead = Self { text: self.text, at: self.at + len };
         if len > 0 && ahead.take(b"=") && !ahead.take(b"=") {
@@ -315,13 +345,12 @@ impl Cursor<'_> {
     /// A call around the literal, or a call that names a default.
     fn called(&mut self) -> Option<Value> {
         let path = self.rest().iter().take(TYPE_MAX).take_while(|b| is_path(**b)).count();
-        let call = &self.rest()[..path];
-        let name = call.rsplit(|b| matches!(b, b'.' | b':' | b' ')).next()?;
-        let is = |list: &[&str]| list.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name));
         let mut ahead = Self { at: self.at + path, ..*self };
         if !ahead.take(b"(") {
             return None;
         }
+        let name = self.rest()[..path].rsplit(|b| matches!(b, b'.' | b':' | b' ')).next()?;
+        let is = |list: &[&str]| list.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name));
         ahead.spaces();
         if is(DEFAULTS) {
             ahead.quoted()?;
@@ -339,7 +368,7 @@ impl Cursor<'_> {
     fn bare(&mut self, style: Style) -> Option<Value> {
         let start = self.at;
         let rest = self.rest();
-        let len = rest.iter().take(VALUE_MAX + 1).take_while(|b| !ends_bare(**b)).count();
+        let len = rest.iter().take(VALUE_MAX + 1).take_while(|b| !is_end(**b)).count();
         let end = &rest[len.min(rest.len())..];
         if len == 0
             || len > VALUE_MAX
@@ -396,9 +425,9 @@ fn is_argument_of_a_test(before: &[u8]) -> bool {
 }
 
 fn is_path(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b' ')
+    IN_PATH[usize::from(byte)]
 }
 
-fn ends_bare(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || byte.is_ascii_control() || b"\"'`<>()[]{},;|&\\".contains(&byte)
+fn is_end(byte: u8) -> bool {
+    ENDS_BARE[usize::from(byte)]
 }

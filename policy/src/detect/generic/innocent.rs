@@ -1,7 +1,8 @@
 //! Values that are no secrets wherever they stand: placeholders, references to where the value is, ids, times, versions,
 //! paths, hashes with their names, public keys and media.
 
-use super::super::false_positive::{DISTINCT_MIN, distinct, names_itself};
+use super::super::false_positive::{DISTINCT_MIN, distinct, names_another, names_itself};
+use super::assign::table;
 use super::model::{HASH_START, hash_on, is_words, text_likelihood};
 
 /// What refers to a value instead of being one, anywhere in it.
@@ -34,8 +35,6 @@ const REFERENCES: &[&str] = &[
     "xxx",
     "<<",
 ];
-/// Those of them that are letters.
-const PLAIN_REFERENCES: &[&str] = &["getenv", "valuefrom", "keyref", "xxx"];
 /// What refers to a value where it begins so.
 const REFERENCE_STARTS: &[&str] = &[
     "env:",
@@ -74,10 +73,15 @@ const REFERENCE_STARTS: &[&str] = &[
     "~/",
     "c:\\",
 ];
+/// With what these begin.
+const STARTS_REFERENCE: [bool; 256] = table(b"efsctvldaormu-!/.~");
 /// Longest of [`PLACEHOLDERS`].
 const PLACEHOLDER_MAX: usize = 12;
 /// So many letters, or digits, in their order are counted, not drawn.
 const COUNT_MAX: usize = 8;
+/// Shortest value that is a walk, and how many characters a slip in one needs.
+const WALK_MIN: usize = 16;
+const WALK_BYTES_PER_SLIP: usize = 20;
 /// Base64 of what media, archives, certificates and public keys begin with.
 const MEDIA_STARTS: &[&str] = &[
     "iVBORw0KGgo",
@@ -163,22 +167,65 @@ const PLACEHOLDERS: &[u32] = hashes! {
     world sha md aes rsa hmac utf base64
 };
 
-/// Whether the value is a placeholder, or says where the value is.
+/// Whether the value is a placeholder, says where the value is, or was made up.
 pub(super) fn is_stand_in(value: &[u8]) -> bool {
-    let Some(lower) = Lower::of(value) else { return names_itself(value) };
+    stands_for_another(value)
+        || names_itself(value)
+        || Lower::of(value).is_some_and(|lower| is_patterned(lower.bytes()))
+}
+
+/// Whether the value is a placeholder, or says where the value is.
+pub(super) fn stands_for_another(value: &[u8]) -> bool {
+    let Some(lower) = Lower::of(value) else { return names_another(value) };
     let lower = lower.bytes();
+    let begins = lower.first().is_some_and(|b| STARTS_REFERENCE[usize::from(*b)]);
     let starts = |list: &[&str]| list.iter().any(|start| lower.starts_with(start.as_bytes()));
     let holds = |needle: &&str| memchr::memmem::find(lower, needle.as_bytes()).is_some();
     // Most values have no sign that a reference could be made of.
     let plain = lower.iter().all(|b| b.is_ascii_alphanumeric() || b"-_+/=".contains(b));
-    (if plain { PLAIN_REFERENCES } else { REFERENCES }).iter().any(holds)
-        || starts(REFERENCE_STARTS)
+    (if plain { holds_plain_reference(lower) } else { REFERENCES.iter().any(holds) })
+        || (begins && starts(REFERENCE_STARTS))
         || is_bracketed(value)
         || is_variable(value)
-        || is_patterned(lower)
-        || names_itself(value)
+        || names_another(value)
         || (value.len() >= 16 && distinct(value) < DISTINCT_MIN)
         || is_placeholder_words(lower)
+}
+
+/// Those of [`REFERENCES`] that are letters.
+fn holds_plain_reference(lower: &[u8]) -> bool {
+    (0..lower.len()).any(|at| match lower[at] {
+        b'g' => lower[at..].starts_with(b"getenv"),
+        b'v' => lower[at..].starts_with(b"valuefrom"),
+        b'k' => lower[at..].starts_with(b"keyref"),
+        b'x' => lower[at..].starts_with(b"xxx"),
+        _ => false,
+    })
+}
+
+/// The same few characters again and again, a count, or a word that says so.
+pub(super) fn is_made_up(value: &[u8]) -> bool {
+    Lower::of(value).is_some_and(|lower| is_patterned(lower.bytes()))
+        || is_counted_twice(value)
+        || names_itself(value)
+}
+
+/// Whether all of it walks, its letters and its digits each for themselves, and only begins anew at an end of the
+/// alphabet or of the digits: `AbCdEf1234567890abcdef`. A slip or two make no difference.
+pub(super) fn is_walk(value: &[u8]) -> bool {
+    let slips = |test: fn(&u8) -> bool, ends: &[u8]| {
+        let mut before = None::<u8>;
+        let letters = value.iter().filter(|b| test(b)).map(u8::to_ascii_lowercase);
+        letters
+            .filter(|byte| {
+                let goes_on = before.is_none_or(|b| b.abs_diff(*byte) <= 1) || ends.contains(byte);
+                before = Some(*byte);
+                !goes_on
+            })
+            .count()
+    };
+    let slips = slips(u8::is_ascii_alphabetic, b"az") + slips(u8::is_ascii_digit, b"019");
+    value.len() >= WALK_MIN && slips * WALK_BYTES_PER_SLIP <= value.len()
 }
 
 /// Ids, times, versions, addresses, names of files, public keys, media.
@@ -406,6 +453,17 @@ mod tests {
         }
         for value in ["q7Zt2LxW9vBn4KdR", "hunter2", "Tr0ub4dor&3", "s3cr3tP4ss", "hvjfqxo_qtrg"] {
             assert!(!is_stand_in(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn walks_are_told_from_what_somebody_typed() {
+        for value in ["AbCdEfGhIjKlMnOpQrStUv", "1234567890abcdef1234567890abcdef", "Aa1Bb2Cc3Dd4Ee5Ff6Gg7H"]
+        {
+            assert!(is_walk(value.as_bytes()), "{value}");
+        }
+        for value in ["abcdef1234567890fbcdbf1234066890", "q7Zt2LxW9vBn4KdR6yHc", "abcdef"] {
+            assert!(!is_walk(value.as_bytes()), "{value}");
         }
     }
 

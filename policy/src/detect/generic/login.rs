@@ -83,7 +83,9 @@ pub(super) fn sql(text: &[u8], hit: &Range<usize>) -> Option<(Confidence, Range<
     let mut end = hit.end;
     if text[hit.clone()].last_chunk::<4>().is_some_and(|tail| tail.eq_ignore_ascii_case(b"with")) {
         let window = &text[end..text.len().min(end + BY_MAX)];
-        end += window.windows(4).position(|w| w.eq_ignore_ascii_case(b" by "))? + 3;
+        // `AS '*92FD…'` gives the hash instead.
+        let gives = |w: &[u8]| w.eq_ignore_ascii_case(b" by ") || w.eq_ignore_ascii_case(b" as ");
+        end += window.windows(4).position(gives)? + 3;
     }
     let found = assign::option(text, end)?;
     let secret = &text[found.span.clone()];

@@ -3,14 +3,15 @@
 
 use std::ops::Range;
 
-use super::innocent::{is_stand_in, is_thing};
+use super::super::false_positive::{Origin, origin};
+use super::innocent::{is_thing, stands_for_another};
 
 /// How far a manifest is read, before its kind and behind it.
 const REACH_BYTES: usize = 16 << 10;
 /// Farthest indentation of a manifest, and most marks behind its kind.
 const INDENT_MAX: usize = 64;
 const MARKS_MAX: usize = 8;
-/// Shortest base64 text that is a value.
+/// Fewest bytes of a value; `echo` adds a line break to them.
 const VALUE_MIN: usize = 4;
 
 /// One manifest.
@@ -107,9 +108,18 @@ pub(super) fn values(text: &[u8], document: &Document, mut found: impl FnMut(Ran
 fn accept(text: &[u8], span: Range<usize>, found: &mut impl FnMut(Range<usize>)) {
     let value = &text[span.clone()];
     let base64 = |b: &u8| b.is_ascii_alphanumeric() || b"+/=".contains(b) || b.is_ascii_whitespace();
-    if value.len() >= VALUE_MIN && value.iter().all(base64) && !is_stand_in(value) && !is_thing(value) {
+    let innocent = |value| stands_for_another(value) || origin(value) == Origin::StandIn || is_thing(value);
+    if holds_enough(value) && value.iter().all(base64) && !innocent(value) {
         found(span);
     }
+}
+
+/// Whether the base64 text holds a value of some length.
+fn holds_enough(base64: &[u8]) -> bool {
+    let digits = base64.iter().filter(|b| !b.is_ascii_whitespace() && **b != b'=').count();
+    // The last three bits of six of `Cg==` and of `o=` are those of a line break.
+    let breaks = usize::from(base64.ends_with(b"Cg==") || base64.ends_with(b"o="));
+    digits * 3 / 4 >= VALUE_MIN + breaks
 }
 
 /// Whether the line cannot belong to a manifest whose keys are indented so far.
@@ -170,6 +180,7 @@ mod tests {
             "data:\n  a: YWNtZQ==\n---\nkind: Secret\n---\ndata:\n  a: YWNtZQ==\n",
             "kind: Secret\nmetadata:\n  name: YWNtZQ==\n  data:\n    a: YWNtZQ==\n",
             "kind: Secret\ndata:\n  a: {{ .Values.a | b64enc }}\n  ca.crt: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0t\n",
+            "kind: Secret\ndata:\n  a: YmFyCg==\n",
             "the kind: Secret is old\ndata:\n  a: YWNtZQ==\n",
         ] {
             assert_eq!(found(text), [""; 0], "{text}");

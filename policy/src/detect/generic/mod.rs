@@ -35,6 +35,9 @@ use name::{Clarity, NAME_MAX, Topic};
 pub(super) use value::is_random;
 pub(super) use variable::{is_random_value, secret_of_variable};
 
+/// Shortest value that a dash joins to its name.
+const JOINED_MIN: usize = 20;
+
 /// One thing found in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
@@ -134,6 +137,9 @@ impl Generic {
         let sign = text[hit.clone()].iter().rev().take_while(|b| !b.is_ascii_alphanumeric()).count();
         let name = whole_name(text, &(hit.start..hit.end - sign));
         self.judged_to = name.end;
+        if let Some(found) = joined(text, &name, hit.end - sign) {
+            return Some(found);
+        }
         // Most names in a text are given no value.
         let value = assign::assigned(text, &name)?;
         let named = name::judge(in_two_words(text, &name)).or_else(|| name::judge(&text[name.clone()]))?;
@@ -146,15 +152,32 @@ impl Generic {
 fn judged(named: (Topic, Clarity), text: &[u8], value: Value) -> Option<Found> {
     let Value { span, style } = value;
     let (confidence, part) = value::judge(named, &text[span.clone()], style)?;
-    let role = match named.0 {
+    let role = role(named.0);
+    Some(Found { role, confidence, span: span.start + part.start..span.start + part.end })
+}
+
+fn role(topic: Topic) -> GenericRole {
+    match topic {
         Topic::Password => GenericRole::Password,
         Topic::ClientSecret => GenericRole::ClientSecret,
         Topic::Secret => GenericRole::Secret,
         Topic::Token => GenericRole::Token,
         Topic::ApiKey | Topic::Key => GenericRole::ApiKey,
         Topic::Authorization => GenericRole::Scheme,
-    };
-    Some(Found { role, confidence, span: span.start + part.start..span.start + part.end })
+    }
+}
+
+/// The value that a dash joins to its name: `acme-secret-q7Zt2LxW9vBn4KdR6yHc`.
+fn joined(text: &[u8], name: &Range<usize>, word_end: usize) -> Option<Found> {
+    let [b'-', value @ ..] = &text[word_end..name.end] else { return None };
+    // Almost all are words.
+    if value.len() < JOINED_MIN || !value.iter().any(u8::is_ascii_digit) {
+        return None;
+    }
+    let (topic, clarity) = name::judge(&text[name.start..word_end])?;
+    let is_one = clarity == Clarity::Clear && value::is_joined(topic, value);
+    let role = role(topic);
+    is_one.then(|| Found { role, confidence: Confidence::Low, span: word_end + 1..name.end })
 }
 
 /// The name with the word before it where both together are one: "api key". Else nothing.

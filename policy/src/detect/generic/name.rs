@@ -143,7 +143,11 @@ fn topic(words: &[Word<'_>], at: usize) -> Option<Topic> {
         _ if ends(&["token"]) => Some(Topic::Token),
         b"key" | b"keys" if before.is(KEY_HEADS) => Some(Topic::ApiKey),
         _ if word.is(KEY_WORDS) || ends(&["apikey"]) => Some(Topic::ApiKey),
-        b"key" => Some(Topic::Key),
+        // Duo, NATS and programs that have keys of several kinds put a letter before it.
+        b"key" | b"pkey" | b"skey" | b"ikey" | b"nkey" => Some(Topic::Key),
+        // The codes of RFC 5849 (section 2.2), RFC 6749 (4.1.2) and RFC 7636 (4.1).
+        b"verifier" if matches!(before.text, b"oauth" | b"code") => Some(Topic::Token),
+        b"code" if matches!(before.text, b"auth" | b"authorization") => Some(Topic::Token),
         b"auth" | b"authorization" | b"authentication" => Some(Topic::Authorization),
         _ => None,
     }
@@ -224,6 +228,10 @@ mod tests {
         ] {
             assert_eq!(judge(name.as_bytes()), Some((topic, Clarity::Clear)), "{name}");
         }
+        for name in ["oauth_verifier", "codeVerifier", "authCode", "AUTHORIZATION_CODE"] {
+            assert_eq!(judge(name.as_bytes()), Some((Topic::Token, Clarity::Clear)), "{name}");
+        }
+        assert_eq!(judge(b"skey"), Some((Topic::Key, Clarity::Vague)));
         assert_eq!(judge(b"TOKEN_GITHUB"), Some((Topic::Token, Clarity::Vague)));
     }
 
@@ -250,6 +258,8 @@ mod tests {
             "keyboard",
             "monkey",
             "bypass",
+            "status_code",
+            "verifier",
         ] {
             assert_eq!(judge(name.as_bytes()), None, "{name}");
         }
