@@ -24,7 +24,7 @@ pub(super) fn address(email: &Email, text: &[u8], at: usize) -> Option<Range<usi
 
 fn local_start(text: &[u8], at: usize) -> Option<usize> {
     let window = &text[at.saturating_sub(LOCAL_MAX + 1)..at];
-    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"._%+-'".contains(b);
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'%' | b'+' | b'-' | b'\'');
     let len = window.iter().rev().take_while(|b| plain(b)).count();
     if len > LOCAL_MAX || text[at - len..at].ends_with(b".") {
         return None;
@@ -36,7 +36,7 @@ fn local_start(text: &[u8], at: usize) -> Option<usize> {
     {
         start += 1;
     }
-    (start < at && memchr::memmem::find(&text[start..at], b"..").is_none()).then_some(start)
+    (start < at && !text[start..at].windows(2).any(|two| two == b"..")).then_some(start)
 }
 
 /// Whether the character at `start` is the letter of an escape like `\n`, which belongs to no address.
@@ -85,11 +85,14 @@ fn is_below(host: &[u8], domain: &[u8]) -> bool {
 /// `https://user:password@host.tld`: what stands before the `@` is no person.
 fn stands_in_url(text: &[u8], start: usize) -> bool {
     let before = &text[start.saturating_sub(SCHEME_MAX)..start];
-    let word =
-        before.iter().rev().take_while(|b| !b.is_ascii_whitespace() && !b"\"'<>(),".contains(b)).count();
+    let word = before.iter().rev().take_while(|b| !ends_word(**b)).count();
     let before = &before[before.len() - word..];
     memchr::memmem::rfind(before, b"://")
         .is_some_and(|at| memchr::memchr2(b'?', b'/', &before[at + 3..]).is_none())
+}
+
+fn ends_word(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'(' | b')' | b',')
 }
 
 #[cfg(test)]

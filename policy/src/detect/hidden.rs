@@ -22,8 +22,8 @@ pub(super) fn scan(text: &[u8], mut found: impl FnMut(Range<usize>, Confidence))
     }
     let mut bidi = Bidi::default();
     let mut at = 0;
-    while let Some(lead) = text[at..].iter().position(|b| LEADS[usize::from(*b)]) {
-        at += lead;
+    while let Some(lead) = next_lead(text, at) {
+        at = lead;
         at = match class(text, at) {
             Class::Plain(len) => at + len,
             Class::Control(intro) => control(text, at, intro, &mut found),
@@ -40,18 +40,20 @@ pub(super) fn scan(text: &[u8], mut found: impl FnMut(Range<usize>, Confidence))
     bidi.finish(&mut found);
 }
 
-/// First bytes of everything that is looked at.
-const LEADS: [bool; 256] = {
-    let mut leads = [false; 256];
-    // ESC; C1 and soft hyphen; U+034F; U+2000–2FFF; U+FE00–FE0F and U+FEFF; plane 14.
-    let set = [0x1b, 0xc2, 0xcd, 0xe2, 0xef, 0xf3];
-    let mut n = 0;
-    while n < set.len() {
-        leads[set[n]] = true;
-        n += 1;
+/// First bytes of everything that is looked at: ESC; C1 and soft hyphen; U+034F; U+2000–2FFF; U+FE00–FE0F and U+FEFF; plane 14.
+const LEADS: [u8; 6] = [0x1b, 0xc2, 0xcd, 0xe2, 0xef, 0xf3];
+
+/// The next of them at `at` or behind it.
+fn next_lead(text: &[u8], mut at: usize) -> Option<usize> {
+    // Without a branch for each byte, so that the compiler looks at all of a block at once.
+    let has = |block: &[u8; 16], lead: u8| block.iter().fold(false, |any, byte| any | (*byte == lead));
+    while let Some(block) = text.get(at..).and_then(|rest| rest.first_chunk())
+        && !LEADS.iter().fold(false, |any, lead| any | has(block, *lead))
+    {
+        at += block.len();
     }
-    leads
-};
+    text[at..].iter().position(|byte| LEADS.contains(byte)).map(|more| at + more)
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {

@@ -86,20 +86,23 @@ pub(super) fn is_inside(value: &[Segment], byte: u8) -> bool {
 
 /// Whether the letters before `at` are the end of an escape in text that is itself escaped (`\n`, `%3D`, `\u0022`,
 /// `\x1b[0m`): then they do not belong to the word that starts at `at`.
+#[inline]
 pub(super) fn follows_escape(text: &[u8], at: usize) -> bool {
-    let before = &text[at.saturating_sub(6)..at];
-    let hex = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_hexdigit);
-    match before {
-        [.., b'\\', b'n' | b't' | b'r' | b'b' | b'f'] => true,
-        [b'\\', b'u', code @ ..] if code.len() == 4 && hex(code) => true,
-        _ => ends_percent_or_hex(before) || ends_colour(before),
-    }
+    let may_end = |byte: u8| byte.is_ascii_hexdigit() || matches!(byte, b'n' | b't' | b'r' | b'm');
+    at > 0 && may_end(text[at - 1]) && ends_escape(text, at)
 }
 
-/// `%3D` or `\x3D` at the end.
-fn ends_percent_or_hex(before: &[u8]) -> bool {
-    let Some((head, tail)) = before.split_last_chunk::<2>() else { return false };
-    tail.iter().all(u8::is_ascii_hexdigit) && (head.ends_with(b"%") || head.ends_with(b"\\x"))
+fn ends_escape(text: &[u8], at: usize) -> bool {
+    match &text[..at] {
+        [.., b'\\', b'n' | b't' | b'r' | b'b' | b'f'] => true,
+        [.., b'm'] => ends_colour(&text[at.saturating_sub(6)..at]),
+        // `%3D`, `\x3D`, `\u003D`
+        [.., sign @ (b'%' | b'x'), one, two] if one.is_ascii_hexdigit() && two.is_ascii_hexdigit() => {
+            *sign == b'%' || text[..at - 3].ends_with(b"\\")
+        }
+        [.., b'\\', b'u', a, b, c, d] => [a, b, c, d].iter().all(|b| b.is_ascii_hexdigit()),
+        _ => false,
+    }
 }
 
 /// The end of a colour sequence, `\x1b[0m`.

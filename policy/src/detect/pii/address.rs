@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::list::List;
+
 /// Longest address.
 const ADDRESS_MAX: usize = 110;
 /// How far before a street's word its house number is looked for.
@@ -22,14 +24,14 @@ enum Word {
     Other,
 }
 
-const SMALL: &[&str] = &[
+static SMALL: List = List::new(&[
     "de", "la", "le", "les", "du", "des", "del", "der", "den", "van", "von", "of", "the", "and", "am", "an",
     "zu", "di", "da", "st", "apt", "nan", "ul", "do", "dos", "e", "et", "und", "i", "y", "zum", "zur", "dem",
     "na", "nad",
-];
+]);
 
 /// A street's word that stands before its name: `12 Rue Tasso`.
-const LEADING: &[&str] = &[
+static LEADING: List = List::new(&[
     "avenue",
     "rue",
     "via",
@@ -47,12 +49,12 @@ const LEADING: &[&str] = &[
     "paseo",
     "travessa",
     "impasse",
-];
+]);
 /// A street's word of its own behind a name and before the number: `Prager Straße 12`.
-const TRAILING: &[&str] =
-    &["straße", "strasse", "str", "platz", "allee", "gasse", "straat", "laan", "plein", "weg"];
+static TRAILING: List =
+    List::new(&["straße", "strasse", "str", "platz", "allee", "gasse", "straat", "laan", "plein", "weg"]);
 /// A part of a house.
-const FLATS: &[&str] = &["apt", "apartment", "suite"];
+static FLATS: List = List::new(&["apt", "apartment", "suite"]);
 
 /// The address that begins within a few bytes behind `from`.
 pub(super) fn behind(text: &[u8], from: usize) -> Option<Range<usize>> {
@@ -82,14 +84,14 @@ pub(super) fn around(text: &[u8], word_end: usize) -> Option<Range<usize>> {
     let word_start = word_end - text[..word_end].iter().rev().take(24).take_while(|b| is_letter(**b)).count();
     let name = &text[word_start..word_end];
     let before = house_before(text, word_start)
-        .or_else(|| is_any(name, FLATS).then(|| flat_before(text, word_start, word_end)).flatten())
-        .or_else(|| is_any(name, LEADING).then(|| led(text, word_start, word_end)).flatten());
+        .or_else(|| is_any(name, &FLATS).then(|| flat_before(text, word_start, word_end)).flatten())
+        .or_else(|| is_any(name, &LEADING).then(|| led(text, word_start, word_end)).flatten());
     let behind = house_behind(text, &(word_start..word_end));
     match (before, behind) {
         (Some(start), _) => Some(start..tail_end(text, word_end).max(word_end)),
         (None, Some(_)) => Some(word_start..tail_end(text, word_end)),
         _ => {
-            let start = is_any(name, TRAILING).then(|| named(text, word_start, word_end)).flatten()?;
+            let start = is_any(name, &TRAILING).then(|| named(text, word_start, word_end)).flatten()?;
             Some(start..tail_end(text, word_end))
         }
     }
@@ -128,7 +130,7 @@ fn named(text: &[u8], word_start: usize, word_end: usize) -> Option<usize> {
 fn flat_before(text: &[u8], word_start: usize, word_end: usize) -> Option<usize> {
     let (flat, _) = next_word(text, word_end, text.len().min(word_end + 8))?;
     let mut span = word_before(text, word_start)?;
-    let closes = kind(&text[span.clone()]) == Word::Number || is_any(&text[span.clone()], LEADING);
+    let closes = kind(&text[span.clone()]) == Word::Number || is_any(&text[span.clone()], &LEADING);
     if flat != Word::Number || !closes {
         return None;
     }
@@ -153,8 +155,12 @@ fn word_before(text: &[u8], at: usize) -> Option<Range<usize>> {
     ((1..3).contains(&gap) && len > 0).then_some(end - len..end)
 }
 
-fn is_any(word: &[u8], list: &[&str]) -> bool {
-    std::str::from_utf8(word).is_ok_and(|word| list.iter().any(|known| *known == word.to_lowercase()))
+/// Whether the list holds the word; letters beyond ASCII have capitals too.
+fn is_any(word: &[u8], list: &List) -> bool {
+    if word.is_ascii() {
+        return list.has(word);
+    }
+    std::str::from_utf8(word).is_ok_and(|word| list.has(word.to_lowercase().as_bytes()))
 }
 
 /// Where an address begins whose street's word (or `Apt.`) begins at `word_start`: at the house number before a few
@@ -264,7 +270,7 @@ fn kind(word: &[u8]) -> Word {
         Some(first) if first.is_ascii_digit() && ordinal => Word::Capital,
         Some(first) if first.is_ascii_digit() => Word::Number,
         Some(first) if first.is_uppercase() => Word::Capital,
-        Some(_) if SMALL.iter().any(|small| text.eq_ignore_ascii_case(small)) => Word::Small,
+        Some(_) if SMALL.has(word) => Word::Small,
         _ => Word::Other,
     }
 }

@@ -6,8 +6,10 @@
 
 mod address;
 pub(super) mod alone;
+mod bytes;
 pub(super) mod check;
 mod date;
+mod list;
 mod name;
 mod network;
 mod number;
@@ -15,6 +17,7 @@ pub(super) mod own;
 mod people;
 mod phone;
 mod place;
+mod plain;
 pub(super) mod prose;
 mod prose_words;
 mod wallet;

@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use super::list::List;
+use super::prose_words::PARTICLES;
+
 /// Most bytes between the word and the name.
 const GAP_MAX: usize = 8;
 /// Most words of a name.
@@ -9,13 +12,8 @@ const WORDS_MAX: usize = 4;
 /// Longest word of a name.
 const WORD_MAX: usize = 24;
 
-/// Small words within names.
-const PARTICLES: &[&str] = &[
-    "van", "von", "de", "der", "den", "del", "della", "di", "da", "dos", "la", "le", "bin", "al", "el",
-    "ter", "zu", "y",
-];
 /// Capitalised words that begin no name: labels, types, and the first words of sentences.
-const NO_NAMES: &[&str] = &[
+static NO_NAMES: List = List::new(&[
     "a",
     "account",
     "address",
@@ -167,7 +165,7 @@ const NO_NAMES: &[&str] = &[
     "you",
     "your",
     "zip",
-];
+]);
 
 /// The name that begins within a few bytes behind `from`.
 pub(super) fn behind(text: &[u8], from: usize) -> Option<Range<usize>> {
@@ -176,10 +174,10 @@ pub(super) fn behind(text: &[u8], from: usize) -> Option<Range<usize>> {
     while words < WORDS_MAX {
         let len = word_len(&text[next..]);
         let word = &text[next..next + len];
-        if len == 0 || !(is_capitalised(word) || (words > 0 && is_one_of(word, PARTICLES))) {
+        if len == 0 || !(is_capitalised(word) || (words > 0 && PARTICLES.has(word))) {
             break;
         }
-        if is_one_of(word, NO_NAMES) {
+        if NO_NAMES.has(word) {
             break;
         }
         if is_capitalised(word) {
@@ -225,10 +223,6 @@ fn is_capitalised(word: &[u8]) -> bool {
     let rest = &word[first.len_utf8()..];
     first.is_uppercase()
         && (rest.is_empty() || rest.iter().any(|b| b.is_ascii_lowercase() || *b >= 0x80) || word.len() > 3)
-}
-
-fn is_one_of(word: &[u8], list: &[&str]) -> bool {
-    list.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 #[cfg(test)]

@@ -7,17 +7,18 @@ use std::ops::Range;
 use super::super::finding::Confidence;
 use super::super::tables::{DetectorIndex, IP, MAC, PRIVATE_IP};
 use super::alone::Alone;
+use super::bytes::{COLONED, class};
 use super::is_word;
 
 /// Longest text of an address: IPv6 with an IPv4 tail.
 const ADDRESS_MAX: usize = 45;
 
-/// The address that the group belongs to.
-pub(super) fn address(text: &[u8], group: &Range<usize>) -> Option<Alone> {
+/// The address that the group belongs to. Up to `coloned_to` there is none with colons.
+pub(super) fn address(text: &[u8], group: &Range<usize>, coloned_to: &mut usize) -> Option<Alone> {
     match text.get(group.end) {
         Some(b'.') => dotted(text, group).map(|(detector, span)| low(detector, span)),
-        Some(b':') => coloned(text, group),
-        Some(b'-') if group.len() == 2 => coloned(text, group),
+        Some(b':') => coloned(text, group, coloned_to),
+        Some(b'-') if group.len() == 2 => coloned(text, group, coloned_to),
         _ => None,
     }
 }
@@ -28,10 +29,10 @@ fn low(detector: DetectorIndex, span: Range<usize>) -> Alone {
 
 /// Four numbers with dots, in no version, and not of a range for documents or for the machine itself.
 fn dotted(text: &[u8], group: &Range<usize>) -> Option<(DetectorIndex, Range<usize>)> {
-    let digits = text[group.clone()].iter().all(u8::is_ascii_digit);
-    if !digits
-        || group.len() > 3
+    if group.len() > 3
+        || !text[group.clone()].iter().all(u8::is_ascii_digit)
         || group.start.checked_sub(1).is_some_and(|at| b".-:/@=~^<>".contains(&text[at]) && is_part(text, at))
+        || !has_four_numbers(&text[group.end..])
     {
         return None;
     }
@@ -48,6 +49,16 @@ fn dotted(text: &[u8], group: &Range<usize>) -> Option<(DetectorIndex, Range<usi
         _ => return None,
     };
     (!goes_on && !follows_version(text, group.start)).then_some((detector, group.start..end))
+}
+
+/// Whether three more numbers follow the first one: most have one dot or two, `12.5` and `1.2.3`.
+fn has_four_numbers(mut rest: &[u8]) -> bool {
+    (0..3).all(|_| {
+        let Some((b'.', behind)) = rest.split_first() else { return false };
+        let digits = behind.iter().take(4).take_while(|b| b.is_ascii_digit()).count();
+        rest = &behind[digits..];
+        digits > 0
+    })
 }
 
 /// Whether the sign at `at` joins the number to something before it.
@@ -88,29 +99,42 @@ fn follows_version(text: &[u8], start: usize) -> bool {
 }
 
 /// IPv6 or MAC, from the group back to its first colon.
-fn coloned(text: &[u8], group: &Range<usize>) -> Option<Alone> {
-    let part = |b: &u8| b.is_ascii_hexdigit() || *b == b':' || *b == b'-';
-    let back = text[..group.start].iter().rev().take(ADDRESS_MAX).take_while(|b| part(b)).count();
-    let start = group.start - back;
-    let len = text[start..].iter().take(ADDRESS_MAX + 1).take_while(|b| part(b)).count();
-    let (value, end) = (&text[start..start + len], start + len);
-    let touches = |at: usize| text.get(at).is_some_and(|b| is_word(*b) || b"_:-".contains(b));
-    let dotted = text.get(end) == Some(&b'.') && text.get(end + 1).is_some_and(u8::is_ascii_digit);
-    if (start > 0 && (touches(start - 1) || text[start - 1] == b'.')) || touches(end) || dotted {
+///
+/// It is the same for all groups between whose letters and digits only colons and dashes stand: where one of them belongs to no
+/// address, the others are not looked at, up to `coloned_to`.
+fn coloned(text: &[u8], group: &Range<usize>, coloned_to: &mut usize) -> Option<Alone> {
+    if group.start < *coloned_to {
         return None;
     }
-    if value.len() == 17 {
-        return is_mac(value).then(|| low(MAC, start..end));
+    let part = |b: &&u8| class(**b) & COLONED != 0;
+    let back = text[..group.start].iter().rev().take(ADDRESS_MAX).take_while(part).count();
+    let start = group.start - back;
+    let len = text[start..].iter().take(ADDRESS_MAX + 1).take_while(part).count();
+    let end = start + len;
+    let touches = |at: usize| text.get(at).is_some_and(|b| is_word(*b) || b"_:-".contains(b));
+    let dotted = text.get(end) == Some(&b'.') && text.get(end + 1).is_some_and(u8::is_ascii_digit);
+    let cut_off = (start > 0 && (touches(start - 1) || text[start - 1] == b'.')) || touches(end) || dotted;
+    let detector = if cut_off { None } else { machine(&text[start..end]) };
+    if detector.is_none() {
+        *coloned_to = end;
     }
-    let colons = memchr::memchr_iter(b':', value).count();
-    if colons != 7 && memchr::memmem::find(value, b"::").is_none() {
+    detector.map(|detector| low(detector, start..end))
+}
+
+/// What kind of address the digits and colons are.
+fn machine(value: &[u8]) -> Option<DetectorIndex> {
+    if value.len() == 17 {
+        return is_mac(value).then_some(MAC);
+    }
+    let written = value.iter().filter(|b| **b == b':').count() == 7;
+    if !written && !value.windows(2).any(|pair| pair == b"::") {
         return None;
     }
     let address: Ipv6Addr = std::str::from_utf8(value).ok()?.parse().ok()?;
     if address.is_unique_local() {
-        return (address.segments()[7] != 0).then(|| low(PRIVATE_IP, start..end));
+        return (address.segments()[7] != 0).then_some(PRIVATE_IP);
     }
-    is_global(address, value).then(|| low(IP, start..end))
+    is_global(address, value).then_some(IP)
 }
 
 /// All eight groups written, or of the block that is routed (RFC 4291), without what documents use.
@@ -141,7 +165,7 @@ mod tests {
         let start = text.find(|c: char| c.is_ascii_digit()).expect("there is a digit");
         let lead = text[..start].bytes().rev().take_while(u8::is_ascii_alphanumeric).count();
         let len = text[start..].bytes().take_while(u8::is_ascii_alphanumeric).count();
-        address(text.as_bytes(), &(start - lead..start + len)).map(|hit| &text[hit.span])
+        address(text.as_bytes(), &(start - lead..start + len), &mut 0).map(|hit| &text[hit.span])
     }
 
     #[test]
@@ -162,7 +186,7 @@ mod tests {
     fn machines_in_private_networks_are_told_apart() {
         for text in ["10.1.2.3", "192.168.1.17, again", "172.20.4.9", "fd12:3456:789a::1c"] {
             let len = text.bytes().take_while(u8::is_ascii_alphanumeric).count();
-            let detector = address(text.as_bytes(), &(0..len)).map(|hit| hit.detector);
+            let detector = address(text.as_bytes(), &(0..len), &mut 0).map(|hit| hit.detector);
             assert_eq!(detector, Some(PRIVATE_IP), "{text}");
         }
     }

@@ -16,10 +16,11 @@ const STARTS_MAX: usize = 14;
 /// The number, if one begins in `window`.
 pub(super) fn behind(number: &Number, text: &[u8], window: Range<usize>) -> Option<Range<usize>> {
     let mut at = window.start;
+    let lengths = lengths(number);
     for _ in 0..STARTS_MAX {
         at = next_start(text, at, window.end)?;
         if !follows_alike(text, at)
-            && let Some(end) = at_start(number, text, at)
+            && let Some(end) = at_start(number, lengths, text, at)
         {
             return Some(at..end);
         }
@@ -42,13 +43,19 @@ pub(super) fn next_start(text: &[u8], mut at: usize, limit: usize) -> Option<usi
     None
 }
 
+/// Lengths of the compact forms, a bit each.
+fn lengths(number: &Number) -> u64 {
+    let bare = number.shapes.iter().fold(0, |bits, shape| bits | 1 << shape.len());
+    number.prefixes.iter().fold(bare, |bits, prefix| bits | bare << prefix.len())
+}
+
 /// Where the longest number ends that begins at `at`.
-fn at_start(number: &Number, text: &[u8], at: usize) -> Option<usize> {
+fn at_start(number: &Number, lengths: u64, text: &[u8], at: usize) -> Option<usize> {
     let (mut compact, mut len, mut end, mut best) = ([0; COMPACT_MAX], 0, at, None);
     for _ in 0..GROUPS_MAX {
         let group =
             text[end..].iter().take(COMPACT_MAX + 1 - len).take_while(|b| b.is_ascii_alphanumeric()).count();
-        if group == 0 || len + group > COMPACT_MAX {
+        if group == 0 || len + group > COMPACT_MAX || lengths >> (len + group) == 0 {
             break;
         }
         // A word before the number is no group of it (`is T356907`).
@@ -61,8 +68,8 @@ fn at_start(number: &Number, text: &[u8], at: usize) -> Option<usize> {
             len += 1;
         }
         end += group;
-        let ends = text.get(end).is_none_or(|b| !is_word(*b)) && !goes_on_alike(&text[end..], group);
-        if ends && holds(number, &compact[..len]) {
+        let ends = || text.get(end).is_none_or(|b| !is_word(*b)) && !goes_on_alike(&text[end..], group);
+        if lengths >> len & 1 == 1 && ends() && holds(number, &compact[..len]) {
             best = Some(end);
         }
         let gap = separator_len(&text[end..]);

@@ -103,20 +103,29 @@ const ENDINGS: &[(&str, usize)] = &[
     ("ieva", 6),
 ];
 
-/// For each last letter of an ending the letters that stand so many places before it, a bit each.
-const fn before_last(places: usize) -> [u32; 26] {
-    let (mut letters, mut at) = ([0; 26], 0);
+/// For each letter the endings that have it so many places before the last one, a bit each.
+const fn with_letter(places: usize) -> [u128; 26] {
+    let (mut endings, mut at) = ([0; 26], 0);
     while at < ENDINGS.len() {
         let ending = ENDINGS[at].0.as_bytes();
-        let last = ending.len() - 1;
-        letters[(ending[last] - b'a') as usize] |= 1 << (ending[last - places] - b'a');
+        endings[(ending[ending.len() - 1 - places] - b'a') as usize] |= 1 << at;
         at += 1;
     }
-    letters
+    endings
 }
 
-const SECOND_LAST: [u32; 26] = before_last(1);
-const THIRD_LAST: [u32; 26] = before_last(2);
+static LAST: [u128; 26] = with_letter(0);
+static SECOND_LAST: [u128; 26] = with_letter(1);
+static THIRD_LAST: [u128; 26] = with_letter(2);
+
+/// The endings whose last three letters these are, a bit each; they are none for nearly all words.
+#[inline]
+fn endings(last: [u8; 3]) -> u128 {
+    let of = |table: &[u128; 26], letter: u8| {
+        table.get(usize::from(letter.wrapping_sub(b'a'))).map_or(0, |bits| *bits)
+    };
+    of(&LAST, last[2]) & of(&SECOND_LAST, last[1]) & of(&THIRD_LAST, last[0])
+}
 
 include!(concat!(env!("OUT_DIR"), "/names.rs"));
 
@@ -124,7 +133,8 @@ include!(concat!(env!("OUT_DIR"), "/names.rs"));
 pub(super) fn known(word: &[u8]) -> Known {
     let mut buffer = [0; NAME_MAX];
     let Some(folded) = fold(word, &mut buffer) else { return Known::default() };
-    let bits = listed(folded);
+    let head = folded.iter().take(8).rev().fold(0, |head, letter| head << 8 | u64::from(*letter));
+    let bits = if may_be_listed(head) { listed(folded) } else { 0 };
     let ending = bits == 0 && ends_as_family(folded);
     let is_weak = bits & WEAK != 0 || folded.len() < STRONG_MIN + usize::from(bits & GIVEN == 0);
     Known {
@@ -134,14 +144,56 @@ pub(super) fn known(word: &[u8]) -> Known {
     }
 }
 
+/// The same for a word of letters of ASCII, of which the first eight are `head` in small letters.
+#[inline]
+pub(super) fn known_letters(word: &[u8], head: u64) -> Known {
+    // Nine of ten words are of no list, and few end as a family name.
+    let ending = match word {
+        [_, _, _, .., third, second, last] => endings([third | 0x20, second | 0x20, last | 0x20]) != 0,
+        _ => false,
+    };
+    if ending || may_be_listed(head) { known(word) } else { Known::default() }
+}
+
+/// A bit for each beginning of eight letters that a listed name may have.
+static HEADS: [u64; 1 << (HEAD_BITS - 6)] = {
+    let (mut heads, mut at) = ([0; 1 << (HEAD_BITS - 6)], 0);
+    while at < NAMES.len() {
+        let len = (NAMES[at] & LENGTH) as usize;
+        let (mut head, mut letter) = (0, 0);
+        while letter < len && letter < 8 {
+            head |= (NAMES[at + 1 + letter] as u64) << (8 * letter);
+            letter += 1;
+        }
+        let bit = head_bit(head);
+        heads[bit / 64] |= 1 << (bit % 64);
+        at += 1 + len;
+    }
+    heads
+};
+/// So many bits that few of them are set.
+const HEAD_BITS: u32 = 16;
+
+const fn head_bit(head: u64) -> usize {
+    (head.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - HEAD_BITS)) as usize
+}
+
+fn may_be_listed(head: u64) -> bool {
+    let bit = head_bit(head);
+    HEADS[bit / 64] >> (bit % 64) & 1 == 1
+}
+
 fn ends_as_family(word: &[u8]) -> bool {
-    // Three letters rule nearly all words out.
-    let [.., third, second, last] = word else { return false };
-    let may_be = |table: &[u32; 26], letter: &u8| table[usize::from(last - b'a')] >> (letter - b'a') & 1 == 1;
-    word.len() >= 6
-        && may_be(&SECOND_LAST, second)
-        && may_be(&THIRD_LAST, third)
-        && ENDINGS.iter().any(|(ending, least)| word.len() >= *least && word.ends_with(ending.as_bytes()))
+    let Some(last) = word.last_chunk() else { return false };
+    let mut endings = endings(*last);
+    while endings != 0 {
+        let (ending, least) = ENDINGS[endings.trailing_zeros() as usize];
+        if word.len() >= least && word.ends_with(ending.as_bytes()) {
+            return true;
+        }
+        endings &= endings - 1;
+    }
+    false
 }
 
 /// The lists' bits of a folded word.
@@ -149,11 +201,11 @@ fn listed(word: &[u8]) -> u8 {
     let bucket = hash(word) as usize % (STARTS.len() - 1);
     let mut entries = &NAMES[usize::from(STARTS[bucket])..usize::from(STARTS[bucket + 1])];
     while let Some((head, rest)) = entries.split_first() {
-        let (name, others) = rest.split_at(usize::from(head & LENGTH).min(rest.len()));
-        if name == word {
+        let len = usize::from(head & LENGTH);
+        if len == word.len() && rest.starts_with(word) {
             return head & !LENGTH;
         }
-        entries = others;
+        entries = rest.get(len..).unwrap_or(&[]);
     }
     0
 }
@@ -167,28 +219,32 @@ fn hash(word: &[u8]) -> u32 {
 /// The word in letters a-z: lower case, without accents, hyphens and apostrophes; `None` if it is too long or has other
 /// letters.
 fn fold<'b>(word: &[u8], buffer: &'b mut [u8; NAME_MAX]) -> Option<&'b [u8]> {
-    if word.len() <= NAME_MAX && word.iter().all(u8::is_ascii_alphabetic) {
-        buffer.iter_mut().zip(word).for_each(|(place, byte)| *place = byte.to_ascii_lowercase());
-        return (word.len() > 1).then_some(&buffer[..word.len()]);
+    if let Some(room) = buffer.get_mut(..word.len()) {
+        let mut plain = true;
+        for (place, byte) in room.iter_mut().zip(word) {
+            *place = byte | 0x20;
+            plain &= place.is_ascii_lowercase();
+        }
+        if plain {
+            return (word.len() > 1).then_some(&buffer[..word.len()]);
+        }
     }
-    let mut len = 0;
-    let mut push = |letters: &[u8]| {
-        let room = buffer.get_mut(len..len + letters.len())?;
-        room.copy_from_slice(letters);
-        len += letters.len();
-        Some(())
-    };
-    let mut at = 0;
+    let (mut len, mut at) = (0, 0);
     while let Some(byte) = word.get(at) {
-        if byte.is_ascii_alphabetic() {
-            push(&[byte.to_ascii_lowercase()])?;
-            at += 1;
-        } else if matches!(byte, b'\'' | b'-') {
-            at += 1;
-        } else {
-            let [lead @ 0xc3..=0xc5 | lead @ 0xc8, next, ..] = word[at..] else { return None };
-            push(without_accent((u32::from(lead) & 0x1f) << 6 | (u32::from(next) & 0x3f))?)?;
-            at += 2;
+        at += 1;
+        let letters = match byte {
+            b'\'' | b'-' => &[],
+            _ if byte.is_ascii_alphabetic() => &[byte | 0x20][..],
+            0xc3..=0xc5 | 0xc8 => {
+                let code = (u32::from(*byte) & 0x1f) << 6 | (u32::from(*word.get(at)?) & 0x3f);
+                at += 1;
+                without_accent(code)?
+            }
+            _ => return None,
+        };
+        for letter in letters {
+            *buffer.get_mut(len)? = *letter;
+            len += 1;
         }
     }
     (len > 1).then_some(&buffer[..len])

@@ -8,9 +8,10 @@
 use std::ops::Range;
 
 use super::super::generic::is_vocabulary;
-use super::is_word;
+use super::bytes::{JOINT, Letters, NAME, class, letters, next_capital, word_end};
+use super::list::List;
 use super::people::Strength::Strong;
-use super::people::{Known, known};
+use super::people::{Known, known, known_letters};
 use super::prose_words::{
     ASKED, BEFORE, BEHIND, GREETINGS, OF_NO_PERSON, OF_PLACES, PARTICLES, PERSONS, SIGNED, TITLES,
 };
@@ -23,45 +24,47 @@ const WORDS_MAX: usize = 5;
 const LINE_MAX: usize = 48;
 
 /// A word of a text that begins with a capital, or a small word between two.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Word {
     start: usize,
     end: usize,
     kind: Kind,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Kind {
     /// `Lena`
     Name(Known),
     /// `J.`
     Initial,
     /// `van`
+    #[default]
     Particle,
 }
 
 /// Words that follow each other.
 #[derive(Debug, Default)]
 struct Run {
-    words: [Option<Word>; WORDS_MAX],
+    words: [Word; WORDS_MAX],
     count: usize,
 }
 
 /// Calls `found` for each name in the text; gives the steps it took.
 pub(in crate::detect) fn scan(text: &[u8], mut found: impl FnMut(Range<usize>)) -> usize {
-    let (mut at, mut steps) = (0, 0);
+    let (mut at, mut steps, mut run) = (0, 0, Run::default());
     while let Some(capital) = next_capital(text, at) {
-        let run = if begins(text, capital) { Run::at(text, capital) } else { Run::default() };
-        let Some(last) = run.words().last() else {
-            // The rest of an identifier or of a word in capitals.
-            at = capital + 1;
-            at += text[at..].iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
+        // The second half of Latin-1 has the small letters.
+        let is_small = text[capital] == 0xc3 && text.get(capital + 1).is_some_and(|b| *b >= 0x9f);
+        let may_begin = !is_small && begins(text, capital);
+        let last = if may_begin { run.read(text, capital) } else { None };
+        let Some(last) = last else {
+            at = identifier_end(text, capital + 1);
             steps += 1;
             continue;
         };
         let end = last.end;
         steps += end - capital;
-        let hit = titled(text, &run).or_else(|| paired(text, &run)).or_else(|| alone(text, &run));
+        let hit = titled(text, &run).or_else(|| paired(text, &run)).or_else(|| alone(text, &run, last));
         at = hit.as_ref().map_or(end, |span| span.end);
         if let Some(span) = hit {
             found(span);
@@ -70,17 +73,29 @@ pub(in crate::detect) fn scan(text: &[u8], mut found: impl FnMut(Range<usize>)) 
     steps
 }
 
+/// The rest of an identifier or of a word in capitals.
+fn identifier_end(text: &[u8], at: usize) -> usize {
+    let mut at = at;
+    while let Some(byte) = text.get(at)
+        && (*byte == b'_' || byte.is_ascii_alphanumeric())
+    {
+        at = word_end(text, at + 1);
+    }
+    at
+}
+
 impl Run {
-    /// The words from `start` on.
-    fn at(text: &[u8], start: usize) -> Self {
-        let (mut run, mut at) = (Self::default(), start);
-        while run.count < WORDS_MAX {
+    /// The words from `start` on; the last one, if there is any.
+    fn read(&mut self, text: &[u8], start: usize) -> Option<Word> {
+        let mut at = start;
+        self.count = 0;
+        while self.count < WORDS_MAX {
             let Some(word) = word_at(text, at) else { break };
-            if word.kind == Kind::Particle && run.count == 0 {
+            if word.kind == Kind::Particle && self.count == 0 {
                 break;
             }
-            run.words[run.count] = Some(word);
-            run.count += 1;
+            self.words[self.count] = word;
+            self.count += 1;
             at = match &text[word.end..] {
                 [b'.', b' ', ..] if word.kind == Kind::Initial || is_title(&text[word.start..word.end]) => {
                     word.end + 2
@@ -90,22 +105,23 @@ impl Run {
             };
         }
         // A small word belongs to the name only if another word follows.
-        while run.words().last().is_some_and(|word| word.kind == Kind::Particle) {
-            run.count -= 1;
+        while self.words().last().is_some_and(|word| word.kind == Kind::Particle) {
+            self.count -= 1;
         }
-        run
+        self.words().last().copied()
     }
 
-    fn words(&self) -> impl DoubleEndedIterator<Item = Word> {
-        self.words[..self.count].iter().flatten().copied()
+    fn words(&self) -> &[Word] {
+        &self.words[..self.count]
     }
 }
 
 /// `Mr. Baader`: any capitalised word behind a title, if it is no vocabulary.
 fn titled(text: &[u8], run: &Run) -> Option<Range<usize>> {
-    let mut words = run.words();
-    let title = words.next().filter(|word| is_title(&text[word.start..word.end]))?;
-    let first = words.next()?;
+    let [title, first, rest @ ..] = run.words() else { return None };
+    if !is_title(&text[title.start..title.end]) {
+        return None;
+    }
     let dotted = text[title.end] == b'.';
     let Kind::Name(name) = first.kind else { return None };
     let sure = name.given || name.family;
@@ -116,39 +132,33 @@ fn titled(text: &[u8], run: &Run) -> Option<Range<usize>> {
     {
         return None;
     }
-    let end =
-        words.take_while(|word| is_name_part(text, word)).filter(|word| word.kind != Kind::Particle).last();
+    let names = rest.iter().take_while(|word| is_name_part(text, word));
+    let end = names.filter(|word| word.kind != Kind::Particle).last();
     Some(first.start..end.map_or(first.end, |word| word.end))
 }
 
 /// `Lena Wirth`: a given name and what may be a family name, or the other way round.
 fn paired(text: &[u8], run: &Run) -> Option<Range<usize>> {
-    if run.count < 2 {
+    let is_known = |word: &Word| matches!(word.kind, Kind::Name(name) if name.given || name.family);
+    if run.count < 2 || !(run.words().iter().any(is_known) || initialled(text, run)) {
         return None;
     }
     let names = || {
-        run.words().enumerate().filter_map(|(at, word)| match word.kind {
+        run.words().iter().enumerate().filter_map(|(at, word)| match word.kind {
             Kind::Name(name) => Some((at, word, name)),
             Kind::Initial | Kind::Particle => None,
         })
     };
-    let (_, last, family) = names().last()?;
+    let (_, last, family) = names().next_back()?;
     let (at, first, given) = names().find(|(_, _, name)| name.given).or_else(|| names().next())?;
     if !(given.given || given.family || family.family || initialled(text, run)) {
         return None;
     }
-    let is_thing = run.words().any(|word| is_one_of(text, &word, OF_NO_PERSON));
-    if is_thing
-        || first.start == last.start
-        || is_cut(text, last.end)
-        || is_signed(text, first.start, last.end)
-    {
+    let is_thing = run.words().iter().any(|word| is_one_of(text, word, &OF_NO_PERSON));
+    if is_thing || first.start == last.start || is_cut(text, last.end) {
         return None;
     }
-    let place = at
-        .checked_sub(1)
-        .and_then(|before| run.words[before])
-        .is_some_and(|word| is_one_of(text, &word, OF_PLACES));
+    let place = at.checked_sub(1).is_some_and(|before| is_one_of(text, &run.words[before], &OF_PLACES));
     let is_vocabulary = |word: &Word| is_vocabulary(&text[word.start..word.end]);
     let is_person = match (given, family) {
         _ if place => false,
@@ -157,48 +167,48 @@ fn paired(text: &[u8], run: &Run) -> Option<Range<usize>> {
             Known { family: true, .. } | Known { given: true, .. },
         ) => true,
         (Known { given: true, .. }, Known { family: true, strength: Strong, .. }) => true,
-        (Known { given: true, strength: Strong, .. }, _) if !is_vocabulary(&last) => true,
+        (Known { given: true, strength: Strong, .. }, _) if !is_vocabulary(last) => true,
         (Known { family: true, strength: Strong, .. }, Known { given: true, strength: Strong, .. }) => true,
         // `Tindra I. Holm`.
-        _ if initialled(text, run) && !is_vocabulary(&first) && !is_vocabulary(&last) => true,
+        _ if initialled(text, run) && !is_vocabulary(first) && !is_vocabulary(last) => true,
         (Known { family: false, .. }, Known { family: true, strength: Strong, .. }) => {
-            run.count == 2 && !is_vocabulary(&first) && !is_vocabulary(&last)
+            run.count == 2 && !is_vocabulary(first) && !is_vocabulary(last)
         }
         _ => false,
     };
-    is_person.then_some(first.start..last.end)
+    (is_person && !is_signed(text, first.start, last.end)).then_some(first.start..last.end)
 }
 
 /// Whether it is a word, a letter with a dot, and a word.
 fn initialled(text: &[u8], run: &Run) -> bool {
-    let mut kinds = run.words().map(|word| (word.kind, text.get(word.end)));
-    let is_name = |kind| matches!(kind, Some((Kind::Name(_), _)));
-    is_name(kinds.next())
-        && kinds.next() == Some((Kind::Initial, Some(&b'.')))
-        && is_name(kinds.next())
-        && run.count == 3
+    let [first, initial, last] = run.words() else { return false };
+    matches!((first.kind, last.kind), (Kind::Name(_), Kind::Name(_)))
+        && initial.kind == Kind::Initial
+        && text.get(initial.end) == Some(&b'.')
 }
 
 /// A name of the lists alone, where somebody is spoken about or to.
-fn alone(text: &[u8], run: &Run) -> Option<Range<usize>> {
+fn alone(text: &[u8], run: &Run, word: Word) -> Option<Range<usize>> {
     // What stands before a name may be the first word of a sentence: `Ask Jennifer`.
-    let word = run.words().last()?;
     let Kind::Name(name) = word.kind else { return None };
     let span = word.start..word.end;
     let strong = (name.given || name.family) && name.strength == Strong;
-    if run.count > 2 || is_cut(text, word.end) || !(strong || run.count == 1) {
+    // A name that says little needs a word before it.
+    let follows_blank = matches!(&text[..word.start], [.., b' ']);
+    let may_be = if strong { run.count <= 2 } else { run.count == 1 && follows_blank };
+    if !may_be || is_cut(text, word.end) {
         return None;
     }
     let before = word_before(text, word.start);
-    let asked = text[..word.start].ends_with(ASKED);
+    let asked = matches!(&text[..word.start], [.., b'?', b' ']) && text[..word.start].ends_with(ASKED);
     if !(strong || asked || before.first().is_some_and(u8::is_ascii_lowercase)) {
         return None;
     }
     let behind = &text[word.end..];
-    let named = (asked || is_any(before, PERSONS)) && (strong || !is_vocabulary(&text[span.clone()]));
-    let greeted = strong && is_any(before, GREETINGS);
-    let speaks = strong && (behind.starts_with(b"'s ") || is_any(word_behind(behind), BEHIND));
-    let spoken_of = strong && is_any(before, BEFORE) && ends_clause(behind);
+    let named = (asked || PERSONS.has(before)) && (strong || !is_vocabulary(&text[span.clone()]));
+    let greeted = strong && GREETINGS.has(before);
+    let speaks = strong && (behind.starts_with(b"'s ") || BEHIND.has(word_behind(behind)));
+    let spoken_of = strong && BEFORE.has(before) && ends_clause(behind);
     let called = strong && is_called(text, &span);
     ((named || greeted || speaks || spoken_of || called) && !is_signed(text, word.start, word.end))
         .then_some(span)
@@ -226,27 +236,33 @@ fn ends_clause(behind: &[u8]) -> bool {
 
 /// The capitalised word, initial or small word at `at`.
 fn word_at(text: &[u8], at: usize) -> Option<Word> {
+    let Some(Letters { len, head, has_capital }) = letters(text, at) else { return rare_word_at(text, at) };
+    let word = &text[at..at + len];
+    let kind = match word {
+        [] => None,
+        [initial] => initial.is_ascii_uppercase().then_some(Kind::Initial),
+        [first, ..] if first.is_ascii_lowercase() => PARTICLES.has_exactly(word).then_some(Kind::Particle),
+        // `HTML`
+        [_, second, ..] if second.is_ascii_uppercase() => None,
+        _ if has_capital && !is_name_shaped(word) => None,
+        _ => Some(Kind::Name(known_letters(word, head))),
+    };
+    kind.map(|kind| Word { start: at, end: at + len, kind })
+}
+
+/// The same for words of other letters and with signs, for long ones, and near the end of the text.
+fn rare_word_at(text: &[u8], at: usize) -> Option<Word> {
     let len = text[at..].iter().take(WORD_MAX + 1).take_while(|b| is_letter(**b)).count();
     let word = text[at..at + len].strip_suffix(b"'s").unwrap_or(&text[at..at + len]);
     let word = word.strip_suffix(b"'").unwrap_or(word);
-    let (start, end) = (at, at + word.len());
-    let found = |kind| Some(Word { start, end, kind });
-    match word {
-        [] => None,
-        _ if len > WORD_MAX => None,
-        [initial] => {
-            if initial.is_ascii_uppercase() {
-                found(Kind::Initial)
-            } else {
-                None
-            }
-        }
-        [first, ..] if first.is_ascii_lowercase() => {
-            let is_particle = PARTICLES.iter().any(|particle| word == particle.as_bytes());
-            if is_particle { found(Kind::Particle) } else { None }
-        }
-        _ => is_name_shaped(word).then(|| known(word)).and_then(|name| found(Kind::Name(name))),
-    }
+    let kind = match word {
+        [] => return None,
+        _ if len > WORD_MAX => return None,
+        [initial] => initial.is_ascii_uppercase().then_some(Kind::Initial),
+        [first, ..] if first.is_ascii_lowercase() => PARTICLES.has_exactly(word).then_some(Kind::Particle),
+        _ => is_name_shaped(word).then(|| Kind::Name(known(word))),
+    };
+    kind.map(|kind| Word { start: at, end: at + word.len(), kind })
 }
 
 /// A capital and small letters behind it: `Lena`, `O'Neil`, `McKay`, `Anna-Maria`; no `HTML` and no `OpenAI`.
@@ -280,16 +296,10 @@ fn is_name_part(text: &[u8], word: &Word) -> bool {
 /// Whether a word may begin at the capital: behind a blank, a quote or a bracket; no part of an identifier, a path or a tag.
 fn begins(text: &[u8], at: usize) -> bool {
     match &text[..at] {
-        [] => true,
+        [.., before] if class(*before) & JOINT == 0 => true,
         // The end of an escape: `\nJane`.
         [.., b'\\', b'n' | b'r' | b't'] => true,
-        [.., before] => {
-            !is_word(*before)
-                && !matches!(
-                    before,
-                    b'_' | b'/' | b'\\' | b'@' | b'#' | b'$' | b'.' | b'-' | b'<' | b'&' | b'%' | b'+' | b'='
-                )
-        }
+        before => before.is_empty(),
     }
 }
 
@@ -297,7 +307,10 @@ fn begins(text: &[u8], at: usize) -> bool {
 fn is_cut(text: &[u8], end: usize) -> bool {
     match &text[end..] {
         [b'.' | b':' | b'-', next, ..] => next.is_ascii_alphanumeric() || *next == b':',
-        [next, ..] => next.is_ascii_alphanumeric() || b"_(=/\\@[{<".contains(next),
+        [next, ..] => {
+            next.is_ascii_alphanumeric()
+                || matches!(next, b'_' | b'(' | b'=' | b'/' | b'\\' | b'@' | b'[' | b'{' | b'<')
+        }
         [] => false,
     }
 }
@@ -306,13 +319,26 @@ fn is_cut(text: &[u8], end: usize) -> bool {
 fn is_signed(text: &[u8], start: usize, end: usize) -> bool {
     let before = &text[start.saturating_sub(LINE_MAX)..start];
     let line = &before[memchr::memrchr(b'\n', before).map_or(0, |at| at + 1)..];
-    let mut lower = [0; LINE_MAX];
-    let lower = &mut lower[..line.len()];
-    lower.copy_from_slice(line);
-    lower.make_ascii_lowercase();
+    let signs = |at: usize| SIGNED.iter().any(|sign| has_at(line, at, sign));
     matches!(&text[end..], [b' ', b'<' | b'2', ..])
-        || SIGNED.iter().any(|sign| memchr::memmem::find(lower, sign).is_some())
+        || line.iter().enumerate().any(|(at, byte)| SIGN_HEADS[usize::from(*byte)] && signs(at))
 }
+
+/// Whether `sign` (in small letters) stands at `at`, in any case.
+fn has_at(line: &[u8], at: usize, sign: &[u8]) -> bool {
+    line.get(at..at + sign.len()).is_some_and(|part| part.eq_ignore_ascii_case(sign))
+}
+
+/// First bytes of [`SIGNED`], in both cases.
+static SIGN_HEADS: [bool; 256] = {
+    let (mut heads, mut at) = ([false; 256], 0);
+    while at < SIGNED.len() {
+        heads[SIGNED[at][0] as usize] = true;
+        heads[SIGNED[at][0].to_ascii_uppercase() as usize] = true;
+        at += 1;
+    }
+    heads
+};
 
 fn follows_capitalised(text: &[u8], at: usize) -> bool {
     text[..at].ends_with(b" ") && word_before(text, at).first().is_some_and(u8::is_ascii_uppercase)
@@ -332,40 +358,14 @@ fn word_behind(behind: &[u8]) -> &[u8] {
 }
 
 fn is_title(word: &[u8]) -> bool {
-    TITLES.iter().any(|title| word == title.as_bytes())
+    TITLES.has_exactly(word)
 }
 
-fn is_one_of(text: &[u8], word: &Word, list: &[&str]) -> bool {
-    is_any(&text[word.start..word.end], list)
+fn is_one_of(text: &[u8], word: &Word, list: &List) -> bool {
+    list.has(&text[word.start..word.end])
 }
 
-fn is_any(word: &[u8], list: &[&str]) -> bool {
-    list.iter().any(|known| word.len() == known.len() && word.eq_ignore_ascii_case(known.as_bytes()))
-}
-
-/// A letter of a name; of the characters beyond ASCII those of the Latin, Greek and Cyrillic scripts.
+/// A letter of a name.
 fn is_letter(byte: u8) -> bool {
-    byte.is_ascii_alphabetic() || matches!(byte, b'\'' | b'-' | 0x80..0xc0 | 0xc3..=0xd4 | 0xe1)
-}
-
-/// The next byte that is a capital, or begins a letter of Latin with an accent; eight bytes at a look.
-fn next_capital(text: &[u8], mut at: usize) -> Option<usize> {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = LOW * 0x80;
-    while let Some(chunk) = text.get(at..at + 8) {
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(chunk);
-        let word = u64::from_le_bytes(bytes);
-        let ascii = word & (LOW * 0x7f);
-        // Adding 0x3f sets the high bit from `A` on, adding 0x25 from behind `Z` on.
-        let capital = (ascii + LOW * 0x3f) & !(ascii + LOW * 0x25) & !word & HIGH;
-        // 0xc3 to 0xc5 are 0x43 to 0x45 with the high bit.
-        let accented = (ascii + LOW * 0x3d) & !(ascii + LOW * 0x3a) & word & HIGH;
-        let mask = capital | accented;
-        if mask != 0 {
-            return Some(at + mask.trailing_zeros() as usize / 8);
-        }
-        at += 8;
-    }
-    text[at..].iter().position(|b| b.is_ascii_uppercase() || (0xc3..=0xc5).contains(b)).map(|more| at + more)
+    class(byte) & NAME != 0
 }

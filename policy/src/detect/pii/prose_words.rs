@@ -1,15 +1,17 @@
 //! Words around names of people in prose, and words that are no part of them.
 
+use super::list::List;
+
 /// Titles, with and without a dot.
-pub(super) const TITLES: &[&str] =
-    &["Mr", "Ms", "Mrs", "Miss", "Mx", "Dr", "Prof", "Professor", "Doctor", "Sir", "Madam"];
+pub(super) static TITLES: List =
+    List::new(&["Mr", "Ms", "Mrs", "Miss", "Mx", "Dr", "Prof", "Professor", "Doctor", "Sir", "Madam"]);
 /// Small words within names.
-pub(super) const PARTICLES: &[&str] = &[
+pub(super) static PARTICLES: List = List::new(&[
     "van", "von", "de", "der", "den", "del", "della", "di", "da", "dos", "la", "le", "bin", "al", "el",
     "ter", "zu", "y",
-];
+]);
 /// What makes a place, an institution, a prize or a product of a name.
-pub(super) const OF_NO_PERSON: &[&str] = &[
+pub(super) static OF_NO_PERSON: List = List::new(&[
     "academy",
     "act",
     "airport",
@@ -84,12 +86,12 @@ pub(super) const OF_NO_PERSON: &[&str] = &[
     "trust",
     "university",
     "valley",
-];
+]);
 /// What makes a place of a name behind it.
-pub(super) const OF_PLACES: &[&str] = &[
+pub(super) static OF_PLACES: List = List::new(&[
     "san", "santa", "santo", "sao", "saint", "st", "fort", "port", "new", "mount", "lake", "cape", "el",
     "los", "las",
-];
+]);
 /// What stands on a line that says who made something.
 pub(super) const SIGNED: &[&[u8]] = &[
     b"author",
@@ -110,7 +112,7 @@ pub(super) const SIGNED: &[&[u8]] = &[
     b"written by",
 ];
 /// Words before a name that speak of a person.
-pub(super) const PERSONS: &[&str] = &[
+pub(super) static PERSONS: List = List::new(&[
     "kid",
     "son",
     "daughter",
@@ -143,19 +145,20 @@ pub(super) const PERSONS: &[&str] = &[
     "nurse",
     "patient",
     "named",
-];
+]);
 /// Words before the name of somebody who is spoken to.
-pub(super) const GREETINGS: &[&str] =
-    &["hi", "hello", "hey", "dear", "thanks", "hallo", "bonjour", "hola", "ciao", "liebe", "lieber"];
+pub(super) static GREETINGS: List = List::new(&[
+    "hi", "hello", "hey", "dear", "thanks", "hallo", "bonjour", "hola", "ciao", "liebe", "lieber",
+]);
 /// Small words before a given name in a sentence.
-pub(super) const BEFORE: &[&str] = &[
+pub(super) static BEFORE: List = List::new(&[
     "to", "at", "with", "from", "for", "by", "about", "of", "and", "ask", "asked", "tell", "told", "met",
     "meet", "call", "called", "says", "said", "see", "saw", "that", "when", "if", "because", "while", "as",
     "but", "is", "was", "let", "mit", "von", "für", "an", "und", "avec", "pour", "chez", "et", "con", "para",
     "y", "e", "per",
-];
+]);
 /// Words behind the name of somebody who does something.
-pub(super) const BEHIND: &[&str] = &[
+pub(super) static BEHIND: List = List::new(&[
     "is",
     "was",
     "has",
@@ -212,6 +215,6 @@ pub(super) const BEHIND: &[&str] = &[
     "ist",
     "war",
     "est",
-];
+]);
 /// How somebody is asked for a name, right before the answer.
 pub(super) const ASKED: &[u8] = b"name? ";

@@ -2,6 +2,7 @@
 
 use super::super::context::NameSet;
 use super::super::window::follows_escape;
+use super::bytes::{WORD, class};
 
 /// Longest short name of a detector that is looked for.
 const OWN_NAME_MAX: usize = 24;
@@ -27,12 +28,17 @@ pub(in crate::detect) enum Begin {
 }
 
 /// Where the word of context ends whose first word stands at `start..end`.
+#[inline]
 pub(in crate::detect) fn end(word: &ContextWord, text: &[u8], start: usize, end: usize) -> Option<usize> {
     if word.begin == Begin::Word && start > 0 && !begins(text, start) {
         return None;
     }
-    let mut at = end;
-    for next in word.rest {
+    rest_end(word.rest, text, end)
+}
+
+/// Where the words end that follow behind the first one.
+fn rest_end(rest: &[&str], text: &[u8], mut at: usize) -> Option<usize> {
+    for next in rest {
         at += gap(&text[at..])?;
         let part = text.get(at..at + next.len())?;
         if !part.eq_ignore_ascii_case(next.as_bytes()) {
@@ -58,14 +64,14 @@ pub(in crate::detect) fn own_name(text: &[u8], names: &[(&str, u16)]) -> NameSet
 }
 
 /// A word begins after what is no letter or digit, and with a capital after a small letter (`userSsn`).
+#[inline]
 fn begins(text: &[u8], at: usize) -> bool {
-    let before = text[at - 1];
-    if text[at] >= 0x80 {
+    let (before, first) = (text[at - 1], text[at]);
+    class(before) & WORD == 0
         // Scripts without spaces between words; for the others the words are long enough.
-        return true;
-    }
-    let inside = before.is_ascii_alphanumeric() || before >= 0x80;
-    !inside || (before.is_ascii_lowercase() && text[at].is_ascii_uppercase()) || follows_escape(text, at)
+        || first >= 0x80
+        || (before.is_ascii_lowercase() && first.is_ascii_uppercase())
+        || follows_escape(text, at)
 }
 
 /// A word ends before what is no letter, before a capital after a small letter (`ssnNumber`), and before the `s` of a
