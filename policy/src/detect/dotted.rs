@@ -16,11 +16,24 @@ const NUMBER_BYTES: (usize, usize) = (23, 28);
 /// Least and most of the check sum.
 const SUM_BYTES: (usize, usize) = (27, 38);
 
-/// The token whose first dot is at `dot`.
-#[inline]
-pub(super) fn token(text: &[u8], dot: usize) -> Option<(Confidence, Range<usize>)> {
-    // Nearly all dots have no other one there.
-    if text.get(dot + 1 + TIME_BYTES) == Some(&b'.') { around(text, dot) } else { None }
+/// So many places are looked at together.
+const BLOCK: usize = 32;
+
+/// Calls `found` with each token.
+pub(super) fn scan(text: &[u8], mut found: impl FnMut(Confidence, Range<usize>)) {
+    let Some(second) = text.get(1 + TIME_BYTES..) else { return };
+    let is_dot = |pair: (&u8, &u8)| (*pair.0 == b'.') & (*pair.1 == b'.');
+    for (block, (first, second)) in text.chunks(BLOCK).zip(second.chunks(BLOCK)).enumerate() {
+        // Nearly all dots have no other one there; without a way out the compiler looks at the block in a few steps.
+        if !first.iter().zip(second).fold(false, |any, pair| any | is_dot(pair)) {
+            continue;
+        }
+        for at in (0..second.len()).filter(|at| is_dot((&first[*at], &second[*at]))) {
+            if let Some((confidence, span)) = around(text, block * BLOCK + at) {
+                found(confidence, span);
+            }
+        }
+    }
 }
 
 /// The token around the time behind `dot`.
@@ -91,14 +104,19 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Option<(Confidence, &str)> {
-        let at = text.find('.').expect("a dot is in the text");
-        token(text.as_bytes(), at).map(|(confidence, span)| (confidence, &text[span]))
+        let mut found = None;
+        scan(text.as_bytes(), |confidence, span| found = Some((confidence, &text[span])));
+        found
     }
 
     #[test]
     fn a_number_a_time_and_a_check_sum_are_a_token() {
         let token = "MTg2NzUwMjQyMzE5NTgzNDc3.GvQ8xK.w5x2Bt9Rk6vN1qZ8hC4mJ7Ls0gPdF3yAe";
         assert_eq!(found(&format!("login('{token}')")), Some((Confidence::High, token)));
+        for before in 0..2 * BLOCK {
+            let text = format!("{}{token} .", " ".repeat(before));
+            assert_eq!(found(&text), Some((Confidence::High, token)), "{before}");
+        }
         let other = token.replace("MTg2", "Mkx2");
         assert_eq!(found(&other), None, "it begins with no number");
     }

@@ -367,12 +367,11 @@ impl<'e> Stages<'e> {
     }
 
     fn at_dots(&mut self, text: &[u8]) -> Result<(), Spent> {
-        for at in memchr::memchr_iter(b'.', text) {
-            if let Some((confidence, span)) = dotted::token(text, at) {
-                self.push(built_in(dotted::DETECTOR, confidence, span))?;
-            }
-        }
-        Ok(())
+        let mut pushed = Ok(());
+        dotted::scan(text, |confidence, span| {
+            pushed = pushed.and_then(|()| self.push(built_in(dotted::DETECTOR, confidence, span)));
+        });
+        pushed
     }
 
     /// A hit costs what its finding will cost, so that the budget bounds the memory of both. One that nobody asks
