@@ -16,6 +16,7 @@ import argparse
 import json
 import pathlib
 import subprocess
+import tempfile
 import time
 import tomllib
 
@@ -72,16 +73,20 @@ class DetectSecrets:
     name = "detect-secrets 1.5.0"
 
     def __init__(self, _options):
-        from detect_secrets.core.scan import scan_line
+        from detect_secrets.core.scan import scan_file
         from detect_secrets.settings import default_settings
 
-        self.scan_line, self.settings = scan_line, default_settings
+        self.scan_file, self.settings = scan_file, default_settings
 
     def found(self, texts):
-        with self.settings():
-            return [
-                {f"secret/{secret.type}" for line in text.splitlines() for secret in self.scan_line(line)} for text in texts
-            ]
+        # As files: its search in single lines leaves its limits of entropy out.
+        with self.settings(), tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "text.txt"
+            return [self.one(path, text) for text in texts]
+
+    def one(self, path, text):
+        path.write_text(text)
+        return {f"secret/{secret.type}" for secret in self.scan_file(str(path))}
 
 
 class Presidio:

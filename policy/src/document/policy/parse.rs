@@ -280,10 +280,10 @@ fn keywords(r: &mut Reader<'_>, top: &mut Section<'_>) -> Vec<Result<KeywordList
                 r.lacking(s.at, "this keyword list has no words", Some(remedy.into()));
             }
             for regex in &regexes {
-                if let Err(refused) = check_regex(&regex.text) {
+                if let Err(refused) = check_regex(regex.text) {
                     r.wrong(
                         regex.at,
-                        format!("`{}`: {refused}", shown(&regex.text)),
+                        format!("`{}`: {refused}", shown(regex.text)),
                         Some(refused.remedy().into()),
                     );
                 }
