@@ -7,6 +7,11 @@ use super::bytes::{WORD, class};
 /// Longest short name of a detector that is looked for.
 const OWN_NAME_MAX: usize = 24;
 
+/// A word of so few letters stands in random text by chance,
+const LETTERS_MAX: usize = 3;
+/// and longer runs of letters and digits, with a digit among them, are such text.
+const RUN_MAX: usize = 16;
+
 /// A word of context that begins with a keyword of the prefilter.
 #[derive(Debug)]
 pub(in crate::detect) struct ContextWord {
@@ -33,7 +38,19 @@ pub(in crate::detect) fn end(word: &ContextWord, text: &[u8], start: usize, end:
     if word.begin == Begin::Word && start > 0 && !begins(text, start) {
         return None;
     }
+    if end - start <= LETTERS_MAX && is_chance(text, start, end) {
+        return None;
+    }
     rest_end(word.rest, text, end)
+}
+
+/// Whether a word of a few letters stands in a long run of letters and digits, as every such word does in some hash, key or id
+/// in base64: `…VViDobJU0`.
+fn is_chance(text: &[u8], start: usize, end: usize) -> bool {
+    let before = text[..start].iter().rev().take(RUN_MAX).take_while(|b| b.is_ascii_alphanumeric()).count();
+    let behind = text[end..].iter().take(RUN_MAX).take_while(|b| b.is_ascii_alphanumeric()).count();
+    let around = [&text[start - before..start], &text[end..end + behind]];
+    before + (end - start) + behind > RUN_MAX && around.iter().any(|part| part.iter().any(u8::is_ascii_digit))
 }
 
 /// Where the words end that follow behind the first one.
@@ -105,6 +122,25 @@ fn gap(rest: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_short_word_within_random_text_is_none() {
+        let word = ContextWord { rest: &[], begin: Begin::Word, kinds: &[] };
+        let found = |text: &str| {
+            let at = text.find("Dob").expect("the word is in the text");
+            end(&word, text.as_bytes(), at, at + 3).is_some()
+        };
+        for text in [
+            "sqiYvK3vnpUctFGaEQBaqhwNVViDobJU0",
+            "SHA256:sqiYvK3vnpUctFGaEQBViDob",
+            "DobqiYvK3vnpUctFGaEQBVi",
+        ] {
+            assert!(!found(text), "{text}");
+        }
+        for text in ["Dob", "userDob2", "theDobOfTheFirstApplicantOfAll", "x1=abcdefghijklmnopqrst Dob"] {
+            assert!(found(text), "{text}");
+        }
+    }
 
     const TAX_ID: ContextWord = ContextWord { rest: &["id"], begin: Begin::Word, kinds: &[] };
 
