@@ -126,7 +126,7 @@ mod tests {
         for form in FORMS {
             for shift in (0..7).map(|groups| groups * 9) {
                 let lengths = |count: u32| {
-                    let group = |at: u32| form.signature >> (shift + 9 * at) & 0x3f;
+                    let group = |at: u32| form.signature.checked_shr(shift + 9 * at).unwrap_or(0) & 0x3f;
                     (0..count).rev().map(group).collect::<Vec<_>>()
                 };
                 assert_ne!(lengths(3), [4, 2, 2], "{:#x}", form.signature);
