@@ -25,6 +25,11 @@ impl Standing {
         &self.state_dir
     }
 
+    /// The files that it looks after.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.watch.paths()
+    }
+
     /// What stands now; `None` if that is what stood at the last look.
     ///
     /// # Errors

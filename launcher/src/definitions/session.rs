@@ -2,6 +2,7 @@
 //! something else.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use stockade_policy::mediator::{Others, Pins, Said, Sightings, Standing};
 
@@ -80,6 +81,11 @@ impl Definitions {
     /// What holds.
     pub(crate) fn pins(&self) -> Pins {
         self.known.pins.clone()
+    }
+
+    /// The files that it looks after.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.watch.paths()
     }
 
     /// What holds now; `None` if that is what held at the last look.

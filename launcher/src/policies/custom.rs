@@ -110,6 +110,11 @@ impl Custom {
         self.files = files.map(|path| (Stamp::of(&path), path)).map(|(stamp, path)| (path, stamp)).collect();
     }
 
+    /// The files that it looks after.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.files.iter().map(|(path, _)| path)
+    }
+
     /// Whether one of its files is not what it was at the last look.
     pub(crate) fn changed(&mut self) -> bool {
         let mut changed = false;

@@ -1,4 +1,5 @@
-//! What the next message is judged by: the policy, looked after by a `stat` of its files, and the approvals of this user.
+//! What the next message is judged by: the policy, the approvals of this user and the server's pins, looked after by a
+//! [`Doorbell`] at their files and, where it cannot tell, by a `stat` of each.
 //!
 //! A change is loaded and composed whole before it counts, between two messages; what cannot be used leaves the last good policy in
 //! force. Only what is said about messages changes in a running session: its jail was made at its start.
@@ -7,18 +8,18 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use stockade_policy::approvals::{Approval, Approvals};
+use stockade_policy::approvals::{Approval, Approvals, Switch};
 use stockade_policy::detect::{Engine, HashKey};
 use stockade_policy::mediator::{Mediator, Repinned};
 use stockade_policy::rules::{Item, Policy};
 use stockade_policy::verdict::Access;
 
-use crate::approvals::{self, Standing};
+use crate::approvals::{self, Asked, Desktop, Standing};
 use crate::definitions::{Definitions, DefinitionsPinned};
 use crate::error::{Failure, Kind};
 use crate::host::Facts;
 use crate::policies::Custom;
-use crate::watch::FileWatch;
+use crate::watch::{Doorbell, FileWatch};
 use crate::{policies, state};
 
 /// What is in force in one session.
@@ -32,6 +33,9 @@ pub(crate) struct InForce {
     standing: Standing,
     /// `None`: nothing is kept of what the server says.
     definitions: Option<Definitions>,
+    bell: Doorbell,
+    /// `None`: there is no desktop on which anybody could be asked.
+    desktop: Option<Desktop>,
     session: String,
 }
 
@@ -107,7 +111,18 @@ impl InForce {
         };
         let hash = policy.hash().into();
         let standing = Standing::new(&facts.state_dir);
-        Ok(Self { policy, hash, engine, files, standing, definitions: None, session: session.to_owned() })
+        let desktop = files.as_ref().and_then(|_| Desktop::of(facts));
+        Ok(Self {
+            policy,
+            hash,
+            engine,
+            files,
+            standing,
+            definitions: None,
+            bell: Doorbell::new(),
+            desktop,
+            session: session.to_owned(),
+        })
     }
 
     /// With what is kept of this server's definitions. The mediator knows them already.
@@ -138,10 +153,34 @@ impl InForce {
     /// Looks, and puts into force what is new. Nothing is awaited in between, so that no message is judged by half of it.
     pub(super) fn look(&mut self, mediator: &mut Mediator) -> Vec<News> {
         let mut news = Vec::new();
-        news.extend(self.look_at_policy(mediator));
-        news.extend(self.look_at_approvals(mediator));
-        news.extend(self.look_at_definitions(mediator));
+        if !self.bell.is_silent() {
+            let paths = self.paths();
+            self.bell.listen(&paths);
+            news.extend(self.look_at_policy(mediator));
+            news.extend(self.look_at_approvals(mediator));
+            news.extend(self.look_at_definitions(mediator));
+            if self.paths() != paths {
+                self.bell.distrust();
+            }
+        }
+        news.extend(tell_the_time(mediator));
         news
+    }
+
+    /// Asks the user on the desktop, if there is one and the policy lets anybody approve anything.
+    pub(super) fn ask(&mut self, asked: Asked) {
+        if let Some(desktop) = &mut self.desktop
+            && approvals::switch(&self.policy) == Switch::On
+        {
+            desktop.ask(asked);
+        }
+    }
+
+    /// Every file that is looked at.
+    fn paths(&self) -> Vec<PathBuf> {
+        let policy = self.files.iter().flat_map(|files| files.watch.paths().chain(files.custom.paths()));
+        let definitions = self.definitions.iter().flat_map(Definitions::paths);
+        policy.chain(self.standing.paths()).chain(definitions).cloned().collect()
     }
 
     /// Stores what the mediator saw, before anybody else sees it.
@@ -191,25 +230,32 @@ impl InForce {
     }
 
     fn look_at_approvals(&mut self, mediator: &mut Mediator) -> Option<News> {
+        let looked = self.standing.look()?;
         let mut news = None;
-        if let Some(looked) = self.standing.look() {
-            let all: Vec<Approval> = looked.unwrap_or_else(|why| {
-                news = Some(News::Distrusted(why));
-                Vec::new()
-            });
-            mediator.approvals().replace(all);
-        }
-        if !mediator.approvals().is_empty() {
-            match approvals::moment() {
-                Ok(now) => mediator.approvals().set_now(now),
-                // Without a clock nothing could end, so nothing counts.
-                Err(error) => {
-                    mediator.approvals().replace(Vec::new());
-                    news = Some(News::Distrusted(format!("what time it is cannot be told: {error}")));
-                }
-            }
-        }
+        let all: Vec<Approval> = looked.unwrap_or_else(|why| {
+            news = Some(News::Distrusted(why));
+            Vec::new()
+        });
+        mediator.approvals().replace(all);
         news
+    }
+}
+
+/// Approvals end with time alone.
+fn tell_the_time(mediator: &mut Mediator) -> Option<News> {
+    if mediator.approvals().is_empty() {
+        return None;
+    }
+    match approvals::moment() {
+        Ok(now) => {
+            mediator.approvals().set_now(now);
+            None
+        }
+        // Without a clock nothing could end, so nothing counts.
+        Err(error) => {
+            mediator.approvals().replace(Vec::new());
+            Some(News::Distrusted(format!("what time it is cannot be told: {error}")))
+        }
     }
 }
 

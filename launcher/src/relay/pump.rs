@@ -22,7 +22,7 @@ use super::in_force::{InForce, News};
 use super::lines::{Line, LineReader};
 use super::recorder::Recorder;
 use super::syncing::Syncing;
-use crate::approvals::{self, ApprovalsDistrusted};
+use crate::approvals::{self, ApprovalsDistrusted, Asked};
 use crate::definitions::DefinitionsUnkept;
 use crate::egress::CatchUp;
 use crate::policies;
@@ -336,6 +336,9 @@ impl Hub {
         match log.decision(record) {
             Ok(urgent) => {
                 self.keep_arguments(record.arguments.as_deref(), Some(log.last_id()));
+                if let Some(asked) = Asked::of(record, &log) {
+                    self.in_force.borrow_mut().ask(asked);
+                }
                 self.to_be_synced(urgent);
             }
             Err(stopped) => self.breaks(Cause::LogStopped(stopped.to_string())),

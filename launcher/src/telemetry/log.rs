@@ -62,6 +62,11 @@ impl EventLog {
         &self.common.session
     }
 
+    /// Name that the user knows the server by.
+    pub fn server(&self) -> &str {
+        &self.common.server
+    }
+
     /// Which processes stand above us: found out after the server's start, which must not wait for it.
     pub fn started_by(&mut self, processes: Vec<String>) {
         self.common.client.processes = processes;

@@ -1,8 +1,10 @@
-//! Files that are looked at before every message: a `stat` each tells whether anything is to be read anew.
+//! Files that are looked at before every message: a `stat` each tells whether anything is to be read anew, and a
+//! [`Doorbell`] whether even that can be left out.
 //!
-//! inotify would need a descriptor and a thread of events for files that need not exist yet, and says nothing on network file
-//! systems. A file that was changed so lately that its times may not tell is read, until they do: the kernel's
-//! times of files go forward in ticks of up to 10 ms.
+//! A file that was changed so lately that its times may not tell is read, until they do: the kernel's times of files go
+//! forward in ticks of up to 10 ms.
+
+mod doorbell;
 
 use std::fs::Metadata;
 use std::io::{self, ErrorKind, Read};
@@ -13,6 +15,8 @@ use nix::fcntl::OFlag;
 use sha2::{Digest, Sha256};
 
 use crate::host;
+
+pub(crate) use doorbell::Doorbell;
 
 /// A file that was changed longer ago than this has other times when it is changed again.
 const SETTLED_MS: i64 = 100;
@@ -59,6 +63,11 @@ impl FileWatch {
     pub(crate) fn new(paths: impl IntoIterator<Item = PathBuf>) -> Self {
         let files = paths.into_iter().map(Watched::new);
         Self { files: files.collect(), settled: false }
+    }
+
+    /// What it looks after.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.files.iter().map(|file| &file.path)
     }
 
     /// Looks after these from now on. What is known of those that stay, stays known; a new one counts as changed.
