@@ -51,6 +51,8 @@ pub struct Engine {
 pub struct Wanted {
     built_in: Vec<bool>,
     lists: Vec<bool>,
+    /// Whether anything of it is wanted: asked for every message.
+    any: bool,
 }
 
 /// Names of the detectors that every engine has (`secret/github-pat` …), as far as they stand in the table.
@@ -105,16 +107,20 @@ impl Engine {
     /// The detectors whose names `wants` takes.
     #[must_use]
     pub fn wanted(&self, wants: impl Fn(&str) -> bool) -> Wanted {
-        let lists = self.custom.detectors();
-        Wanted {
-            built_in: DETECTORS.iter().map(|detector| wants(detector.name)).collect(),
-            lists: lists.map(&wants).collect(),
-        }
+        let built_in: Vec<bool> = DETECTORS.iter().map(|detector| wants(detector.name)).collect();
+        let lists: Vec<bool> = self.custom.detectors().map(&wants).collect();
+        let any = built_in.iter().chain(&lists).any(|wants| *wants);
+        Wanted { built_in, lists, any }
     }
 
     /// Looks at plain text (a line of stderr, a file); `raw` and `token` are byte spans in `text`.
     pub fn scan_text(&self, text: &str, findings: &mut Vec<Finding>) -> ScanEnd {
-        end(Walk::new(self, &self.everything, findings).plain(text.as_bytes()))
+        self.scan_text_for(&self.everything, text, findings)
+    }
+
+    /// [`Engine::scan_text`] for the findings that somebody asks about.
+    pub(crate) fn scan_text_for(&self, wanted: &Wanted, text: &str, findings: &mut Vec<Finding>) -> ScanEnd {
+        end(Walk::new(self, wanted, findings).plain(text.as_bytes()))
     }
 
     /// `text` with every secret, card number, word of the organisation's lists, and what is surely personal data replaced
@@ -165,12 +171,10 @@ impl Engine {
     }
 
     /// Whether nobody asks about anything that this engine could find.
-    fn is_nothing(&self, wanted: &Wanted) -> bool {
+    pub(crate) fn is_nothing(&self, wanted: &Wanted) -> bool {
         // What `wanted` says nothing about counts as wanted: see `Wanted::contains`.
-        let Wanted { built_in, lists } = &self.everything;
-        wanted.built_in.len() >= built_in.len()
-            && wanted.lists.len() >= lists.len()
-            && !wanted.built_in.iter().chain(&wanted.lists).any(|wants| *wants)
+        let Wanted { built_in, lists, any: _ } = &self.everything;
+        !wanted.any && wanted.built_in.len() >= built_in.len() && wanted.lists.len() >= lists.len()
     }
 
     /// The keyed hash of a value.

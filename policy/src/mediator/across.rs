@@ -75,6 +75,9 @@ impl Mediator {
         direction: Direction,
         findings: &mut Vec<Finding>,
     ) {
+        if self.engine.is_nothing(self.wanted(direction)) {
+            return;
+        }
         let mut ends = std::mem::take(self.trail.ends(direction));
         if ends.is_noted {
             // The same line once more, rewritten.
@@ -87,7 +90,7 @@ impl Mediator {
             ends.is_noted = true;
             let piece = Piece { raw, token: (start, end) };
             if let Some(end) = ends.after.get_mut(stream) {
-                self.scan_cut(end, piece, findings);
+                self.scan_cut((end, direction), piece, findings);
                 extend(end, raw);
             } else if ends.after.len() < STREAMS_MAX {
                 let mut end = Vec::new();
@@ -103,8 +106,9 @@ impl Mediator {
 
     /// Looks at the cut between the end of what went by and a text. Values are made of bytes that need no escape, so the raw
     /// bytes are the text as far as a run reaches.
-    fn scan_cut(&self, end: &[u8], piece: Piece<'_>, findings: &mut Vec<Finding>) {
-        let run = piece.raw.iter().take(PIECE_BYTES_MAX).take_while(|byte| is_run(**byte)).count();
+    fn scan_cut(&self, (end, direction): (&[u8], Direction), piece: Piece<'_>, findings: &mut Vec<Finding>) {
+        let start = &piece.raw[..piece.raw.len().min(PIECE_BYTES_MAX)];
+        let run = start.iter().position(|byte| !is_run(*byte)).unwrap_or(start.len());
         if run < PART_BYTES_MIN || !end.last().is_some_and(|byte| is_run(*byte)) {
             return;
         }
@@ -113,12 +117,13 @@ impl Mediator {
         let joined = format!("{before}{}", String::from_utf8_lossy(&piece.raw[..run]));
         let mut across = Vec::new();
         // So short a text spends no budget; if it did, what was found until then counts.
-        let _end = self.engine.scan_text(&joined, &mut across);
+        let wanted = self.wanted(direction);
+        let _end = self.engine.scan_text_for(wanted, &joined, &mut across);
         if across.is_empty() {
             return;
         }
         let mut complete = Vec::new();
-        let _end = self.engine.scan_text(&before, &mut complete);
+        let _end = self.engine.scan_text_for(wanted, &before, &mut complete);
         let cut = before.len();
         for found in across {
             // What was whole before is not continued by whatever comes next.
@@ -186,7 +191,8 @@ fn extend(end: &mut Vec<u8>, raw: &[u8]) {
     // Not from within an escape; what is cut of a longer one is but a few digits.
     from += backslashes % 2;
     decode(&raw[from.min(raw.len())..], end);
-    let run = end.iter().rev().take(PIECE_BYTES_MAX).take_while(|byte| is_run(**byte)).count();
+    let last = &end[end.len().saturating_sub(PIECE_BYTES_MAX)..];
+    let run = last.iter().rposition(|byte| !is_run(*byte)).map_or(last.len(), |at| last.len() - at - 1);
     // Without a run there is no cut to look at.
     let kept = if run == 0 { 0 } else { (run + BEFORE_BYTES).min(end.len()) };
     end.drain(..end.len() - kept);
@@ -194,8 +200,20 @@ fn extend(end: &mut Vec<u8>, raw: &[u8]) {
 
 /// Bytes that values are made of.
 fn is_run(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'+' | b'/' | b'=' | b':' | b'@')
+    RUN[usize::from(byte)]
 }
+
+const RUN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let one = byte as u8;
+        table[byte] = one.is_ascii_alphanumeric()
+            || matches!(one, b'-' | b'_' | b'.' | b'+' | b'/' | b'=' | b':' | b'@');
+        byte += 1;
+    }
+    table
+};
 
 fn overlaps(one: &Range<usize>, other: &Range<usize>) -> bool {
     one.start < other.end && other.start < one.end

@@ -16,7 +16,9 @@ pub(super) struct Index {
     by_server: HashMap<Box<str>, Vec<u32>>,
     /// Rules that could be about any tool of any server.
     rest: Vec<u32>,
-    /// Rules that are about something else than tools, or about everything.
+    /// Rules that name servers without a star, and are about something else than tools, or about everything.
+    others_by_server: HashMap<Box<str>, Vec<u32>>,
+    /// Such rules about any server.
     about_others: Vec<u32>,
 }
 
@@ -24,25 +26,22 @@ impl Index {
     pub(super) fn new(rules: &[AccessRule]) -> Self {
         let mut index = Self::default();
         for (place, rule) in (0..).zip(rules) {
+            let servers = rule.servers.iter().map(|server| server.literal()).collect::<Option<Vec<_>>>();
+            let servers = servers.filter(|keys| !keys.is_empty());
             if rule.is_about_server() || rule.names_others() {
-                index.about_others.push(place);
+                match &servers {
+                    Some(servers) => put(&mut index.others_by_server, servers, place),
+                    None => index.about_others.push(place),
+                }
             }
             if !rule.is_about_server() && rule.tools.is_empty() {
                 continue;
             }
             let tools = rule.tools.iter().map(|tool| tool.literal()).collect::<Option<Vec<_>>>();
-            let servers = rule.servers.iter().map(|server| server.literal()).collect::<Option<Vec<_>>>();
-            let (keys, map) =
-                match (tools.filter(|keys| !keys.is_empty()), servers.filter(|keys| !keys.is_empty())) {
-                    (Some(tools), _) => (tools, &mut index.by_tool),
-                    (None, Some(servers)) => (servers, &mut index.by_server),
-                    (None, None) => {
-                        index.rest.push(place);
-                        continue;
-                    }
-                };
-            for key in keys {
-                map.entry(key.into()).or_default().push(place);
+            match (tools.filter(|keys| !keys.is_empty()), servers) {
+                (Some(tools), _) => put(&mut index.by_tool, &tools, place),
+                (None, Some(servers)) => put(&mut index.by_server, &servers, place),
+                (None, None) => index.rest.push(place),
             }
         }
         index
@@ -50,13 +49,24 @@ impl Index {
 
     /// The places of rules that could be about the item, in their order; each at least once.
     pub(super) fn places(&self, identities: &Identities<'_>, item: Item<'_>) -> Vec<u32> {
-        let Item::Tool(tool) = item else { return self.about_others.clone() };
-        let mut places = self.rest.clone();
-        places.extend(self.by_tool.get(tool).into_iter().flatten());
-        if !self.by_server.is_empty() {
-            places.extend(identities.names().filter_map(|name| self.by_server.get(name)).flatten());
+        let (mut places, by_server) = match item {
+            Item::Tool(tool) => {
+                let mut places = self.rest.clone();
+                places.extend(self.by_tool.get(tool).into_iter().flatten());
+                (places, &self.by_server)
+            }
+            _ => (self.about_others.clone(), &self.others_by_server),
+        };
+        if !by_server.is_empty() {
+            places.extend(identities.names().filter_map(|name| by_server.get(name)).flatten());
         }
         places.sort_unstable();
         places
+    }
+}
+
+fn put(map: &mut HashMap<Box<str>, Vec<u32>>, keys: &[&str], place: u32) {
+    for key in keys {
+        map.entry((*key).into()).or_default().push(place);
     }
 }
