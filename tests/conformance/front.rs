@@ -27,15 +27,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut words = env::args().skip(1);
     let port: u16 = words.next().ok_or("no port")?.parse()?;
     let program = words.next().ok_or("no command")?;
-    let mut child =
-        Command::new(program).args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let mut child = Command::new(program).args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let stdin = child.stdin.take().ok_or("no stdin")?;
     let stdout = child.stdout.take().ok_or("no stdout")?;
-    let shared = Arc::new(Mutex::new(Shared {
-        stdin,
-        waiting: BTreeMap::new(),
-        mirrored: BTreeMap::new(),
-    }));
+    let shared = Arc::new(Mutex::new(Shared { stdin, waiting: BTreeMap::new(), mirrored: BTreeMap::new() }));
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     let reader = Arc::clone(&shared);
     thread::spawn(move || {

@@ -145,7 +145,12 @@ impl Server {
 
     /// What the eras have in common and what this one has besides.
     fn both(&self, key: &str) -> Vec<Value> {
-        [&self.surface[key], &self.own[key]].into_iter().filter_map(Value::as_array).flatten().cloned().collect()
+        [&self.surface[key], &self.own[key]]
+            .into_iter()
+            .filter_map(Value::as_array)
+            .flatten()
+            .cloned()
+            .collect()
     }
 
     /// Without those that ask by requests of their own: in this era servers send none.
@@ -179,7 +184,9 @@ impl Server {
             return Ok(question);
         }
         if name == "test_input_required_result_prompt" {
-            return Ok(json!({ "messages": [{ "role": "user", "content": { "type": "text", "text": "Thank you." } }] }));
+            return Ok(
+                json!({ "messages": [{ "role": "user", "content": { "type": "text", "text": "Thank you." } }] }),
+            );
         }
         let mut messages = self.surface["messages"][name].to_string();
         for (key, value) in params["arguments"].as_object().into_iter().flatten() {
@@ -212,7 +219,9 @@ impl Server {
         let seconds = seconds.map_err(|_| wrong("`seconds` is no span of time"))?;
         let name_given = params["inputResponses"]["user_name"]["content"]["name"].as_str().unwrap_or("none");
         let (takes, questions, outcome) = match name {
-            "slow_compute" if declares_tasks && !seconds.is_zero() => (seconds, &[][..], ("result", done("computed"))),
+            "slow_compute" if declares_tasks && !seconds.is_zero() => {
+                (seconds, &[][..], ("result", done("computed")))
+            }
             "slow_compute" => {
                 thread::sleep(seconds);
                 return Ok(done("computed"));
@@ -235,7 +244,14 @@ impl Server {
         }
         let ask = |key: &&str| ((*key).to_owned(), self.own["questions"]["ok"].clone());
         let questions = questions.iter().map(ask).collect();
-        Ok(self.make_task(Task { made: Instant::now(), stamp: now(), takes, cancelled: false, questions, outcome }))
+        Ok(self.make_task(Task {
+            made: Instant::now(),
+            stamp: now(),
+            takes,
+            cancelled: false,
+            questions,
+            outcome,
+        }))
     }
 
     /// What the tools say that answer at once.
@@ -249,7 +265,9 @@ impl Server {
                 notify("notifications/message", &message);
             }
             "test_trigger_tool_change" => self.tell("toolsListChanged", "notifications/tools/list_changed"),
-            "test_trigger_prompt_change" => self.tell("promptsListChanged", "notifications/prompts/list_changed"),
+            "test_trigger_prompt_change" => {
+                self.tell("promptsListChanged", "notifications/prompts/list_changed")
+            }
             "greet" => {
                 return Ok(format!("Hello, {}!", params["arguments"]["name"].as_str().unwrap_or("whoever")));
             }
@@ -261,7 +279,8 @@ impl Server {
     /// The next questions of a call, or `None` if all were answered.
     fn ask(&mut self, name: &str, params: &Value) -> Result<Option<Value>, Failure> {
         let Some(rounds) = self.own["rounds"][name].as_array() else { return Ok(None) };
-        let keeps_state = self.own["stateful"].as_array().is_some_and(|names| names.iter().any(|it| it == name));
+        let keeps_state =
+            self.own["stateful"].as_array().is_some_and(|names| names.iter().any(|it| it == name));
         let round = match params["requestState"].as_str() {
             _ if !keeps_state => 0,
             None => {
@@ -294,7 +313,8 @@ impl Server {
         let mut wanted = Map::new();
         for (key, kind) in asked.as_object().into_iter().flatten() {
             let question = &self.own["questions"][kind.as_str().unwrap_or_default()];
-            let capability = question["method"].as_str().and_then(|method| method.split('/').next()).unwrap_or("");
+            let capability =
+                question["method"].as_str().and_then(|method| method.split('/').next()).unwrap_or("");
             wanted.insert(capability.to_owned(), json!({}));
             if !meta(params, "clientCapabilities")[capability].is_null() {
                 requests.insert(key.clone(), question.clone());
@@ -394,7 +414,11 @@ fn now() -> String {
 }
 
 fn lacks(capabilities: Value) -> Failure {
-    (MISSING_CAPABILITY, "the client lacks a capability".into(), json!({ "requiredCapabilities": capabilities }))
+    (
+        MISSING_CAPABILITY,
+        "the client lacks a capability".into(),
+        json!({ "requiredCapabilities": capabilities }),
+    )
 }
 
 fn wrong(text: &str) -> Failure {
