@@ -194,7 +194,7 @@ impl Server {
         }
         match serde_json::from_str(&messages).unwrap_or_default() {
             Value::Null => Err(wrong("there is no such prompt")),
-            messages => Ok(json!({ "messages": Value::from(messages) })),
+            messages => Ok(json!({ "messages": messages })),
         }
     }
 
