@@ -1,9 +1,12 @@
 //! A server that implements what the official conformance suite asks of servers (`@modelcontextprotocol/conformance`),
-//! over stdio. What it lists and answers stands in `surface.json`.
+//! over stdio. What it lists and answers stands in `surface.json`. Whoever shakes hands first gets a server of rmcp, the
+//! others the one in `stateless.rs`.
 #![expect(
     deprecated,
     reason = "logging and sampling are deprecated since 2026-07-28, and the suite asks for both"
 )]
+
+mod stateless;
 
 use std::error::Error;
 use std::time::Duration;
@@ -19,6 +22,7 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, RoleServer, ServiceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
 
 /// One red pixel.
 const PNG: &str =
@@ -33,8 +37,14 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let surface = include_str!("surface.json").replace("${PNG}", PNG).replace("${WAV}", WAV);
-    let server = Server { surface: serde_json::from_str(&surface)? };
-    server.serve(rmcp::transport::stdio()).await?.waiting().await?;
+    let surface: Value = serde_json::from_str(&surface)?;
+    let mut first = String::new();
+    std::io::stdin().read_line(&mut first)?;
+    if stateless::speaks(&first) {
+        return stateless::serve(surface, &first);
+    }
+    let stdin = std::io::Cursor::new(first).chain(tokio::io::stdin());
+    Server { surface }.serve((stdin, tokio::io::stdout())).await?.waiting().await?;
     Ok(())
 }
 

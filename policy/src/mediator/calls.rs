@@ -8,7 +8,7 @@ use super::action::{Peer, Turn};
 use super::announce::opted;
 use super::asked::Petition;
 use super::catalogue::claim;
-use super::clamp::Narrowed;
+use super::clamp::{Narrowed, declares_tasks};
 use super::content::{Judged, contains, named};
 use super::denial::{Refused, Said, refusal};
 use super::failed;
@@ -31,6 +31,8 @@ use crate::wire::{Frame, Id, IdKey, Node};
 const REVISION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 const CLIENT_INFO_KEY: &str = "io.modelcontextprotocol/clientInfo";
 
+const TASK_UNKNOWN: &str = "task/unknown";
+
 /// A request, as far as a decision needs it.
 struct Call<'f> {
     id: Id<'f>,
@@ -48,6 +50,26 @@ pub(super) struct Obstacle {
     /// The code to answer with; `None` where an answer would be taken for another one's.
     pub(super) code: Option<i32>,
     pub(super) text: Cow<'static, str>,
+}
+
+impl Obstacle {
+    /// In the stateless era a request may be none at all, whatever it lacks besides: clients take another code for the
+    /// sign that a server knows the method.
+    fn in_era(self, call: &Call<'_>, declares_tasks: bool) -> Self {
+        match call.era {
+            Era::Stateless if methods::was_removed(&call.method) => Self {
+                rule: "method/removed",
+                code: Some(reply::NO_METHOD),
+                text: format!("since 2026-07-28 there is no method `{}`", call.method).into(),
+            },
+            Era::Stateless if self.rule == TASK_UNKNOWN && !declares_tasks => Self {
+                code: Some(reply::UNDECLARED),
+                text: "the client did not declare that it knows tasks".into(),
+                ..self
+            },
+            _ => self,
+        }
+    }
 }
 
 /// Whether the call uses up something of a limit, and what stands against it already.
@@ -117,7 +139,10 @@ impl Mediator {
                 }
                 self.decide_call(frame, call, (params, narrowed), turn);
             }
-            Err(obstacle) => self.turn_away(frame, &call, obstacle, turn),
+            Err(obstacle) => {
+                let obstacle = obstacle.in_era(&call, declares_tasks(frame, meta));
+                self.turn_away(frame, &call, obstacle, turn)
+            }
         }
     }
 
@@ -138,7 +163,7 @@ impl Mediator {
             && self.tasks.get(from, id).is_none()
         {
             let text = "Unknown task: no call of this session made it".into();
-            return Err(Obstacle { rule: "task/unknown", code: Some(reply::PARAMS), text });
+            return Err(Obstacle { rule: TASK_UNKNOWN, code: Some(reply::PARAMS), text });
         }
         if let (true, Subject::Item(item)) = (may_have_rounds(&call.method), &call.subject) {
             call.continued = self.continued(frame, (item.kind, &item.name), params)?;
@@ -355,7 +380,10 @@ impl Mediator {
     fn turn_away(&mut self, frame: &Frame<'_>, call: &Call<'_>, obstacle: Obstacle, turn: &mut Turn<'_>) {
         let Obstacle { rule, code, text } = obstacle;
         if let Some(code) = code {
-            turn.answer(reply::error(call.id.raw, code, &text, &[("rule", rule)]));
+            turn.answer(match code {
+                reply::UNDECLARED => reply::undeclared_tasks(call.id.raw, &text, rule),
+                _ => reply::error(call.id.raw, code, &text, &[("rule", rule)]),
+            });
         }
         let mut record = self.call_record(frame, call, turn);
         record.verdict = built_in(rule, text.clone().into_owned());

@@ -14,6 +14,9 @@ use crate::wire::{self, Frame, Node, NodeKind};
 /// Where the stateless revisions declare capabilities, in each request's `_meta`.
 const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
 
+/// The extension of the stateless revisions by which a call becomes a task.
+pub(super) const TASKS_KEY: &str = "io.modelcontextprotocol/tasks";
+
 const NO_STRING: &str = "URIs and tasks of a subscription have to be strings";
 
 /// What is taken out of a request, and the strictest ruling that took something out.
@@ -23,6 +26,12 @@ pub(super) struct Narrowed {
     pub(super) ruling: Option<Ruling<Access>>,
     /// Nothing of what was asked for is left.
     pub(super) is_empty: bool,
+}
+
+/// Whether a request of the stateless era says that its client knows tasks.
+pub(super) fn declares_tasks(frame: &Frame<'_>, meta: Option<Node>) -> bool {
+    let member = |holder: Option<Node>, key| holder.and_then(|holder| frame.get(holder, key));
+    member(member(member(meta, CAPABILITIES_KEY), "extensions"), TASKS_KEY).is_some()
 }
 
 impl Mediator {

@@ -3,6 +3,7 @@
 //! Readers are models and people: a sentence says what was stopped, by which rule, and what can be done about it. It
 //! never holds a command: the agent is not trusted, and what widens anything is for the user to type.
 
+use super::clamp::TASKS_KEY;
 use super::pending::Era;
 use crate::verdict::{Access, Content, Reason, Verdict};
 use crate::wire::IdKey;
@@ -15,6 +16,9 @@ pub(super) const SHAPE: i32 = -32_600;
 pub(super) const NO_METHOD: i32 = -32_601;
 /// JSON-RPC: parameters that cannot be judged, and items that are hidden.
 pub(super) const PARAMS: i32 = -32_602;
+/// MCP since 2026-07-28: the client did not declare what the request needs. The code is the specification's, and says
+/// here what the specification says with it.
+pub(super) const UNDECLARED: i32 = -32_021;
 // Codes of ours stand outside of −32768…−32000, which JSON-RPC and MCP keep for themselves: 1000 and the HTTP status
 // that says the same.
 /// The user does not want it: what the specification's own example of a refused sampling has.
@@ -51,6 +55,19 @@ pub(super) fn error(id: &[u8], code: i32, message: &str, data: &[(&str, &str)]) 
         line.extend_from_slice(format!(r#","data":{}"#, object(data)).as_bytes());
     }
     line.extend_from_slice(b"}}");
+    line
+}
+
+/// The client asks about a task and did not declare that it knows tasks (extension of 2026-07-28).
+pub(super) fn undeclared_tasks(id: &[u8], message: &str, rule: &str) -> Vec<u8> {
+    let mut line = start(id);
+    let needed = format!(r#"{{"extensions":{{"{TASKS_KEY}":{{}}}}}}"#);
+    let error = format!(
+        r#""error":{{"code":{UNDECLARED},"message":{},"data":{{"rule":{},"requiredCapabilities":{needed}}}}}}}"#,
+        json_string(message),
+        json_string(rule),
+    );
+    line.extend_from_slice(error.as_bytes());
     line
 }
 

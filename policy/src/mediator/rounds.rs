@@ -114,7 +114,9 @@ fn stray(text: &'static str) -> Obstacle {
 }
 
 impl Mediator {
-    /// What a request of the client continues, if it carries answers or a state.
+    /// What a request of the client continues, if it carries answers or a state. Answers without a state that the server
+    /// did not wait for continue nothing: the call is one of its own, judged, counted and asked about like any, and the
+    /// server asks for what it lacks.
     ///
     /// # Errors
     /// When the server asked nothing like it.
@@ -135,10 +137,27 @@ impl Mediator {
         let bond = bond(kind, name, text.as_deref());
         match self.rounds.open.get(&bond) {
             Some(open) => Ok(Some(Continued { bond, round: open.round, approved: open.approved })),
+            None if state.is_none() && self.may_volunteer(frame, responses) => Ok(None),
             None => Err(stray(
                 "the server asked nothing in this call that could be answered, or it was answered before",
             )),
         }
+    }
+
+    /// Whether the server could ask for all that the client volunteers; `narrow_responses` does the rest.
+    fn may_volunteer(&self, frame: &Frame<'_>, responses: Option<Node>) -> bool {
+        let mut given = responses.into_iter().flat_map(|responses| frame.members(responses));
+        given.all(|(_, _, response)| {
+            let has = |key| frame.get(response, key).is_some();
+            let feature = if has("roots") {
+                ClientFeature::Roots
+            } else if has("action") {
+                ClientFeature::Form
+            } else {
+                ClientFeature::Sampling
+            };
+            self.may_ask(&feature, When::Now).verdict == Access::Allow
+        })
     }
 
     /// What has to go from the answers of the client: roots that the jail does not grant.

@@ -83,6 +83,20 @@ pub(crate) fn known(method: &str, direction: Direction, kind: MethodKind) -> Opt
     table.iter().find(|name| **name == method).copied()
 }
 
+/// Whether 2026-07-28 took this request to the server away.
+pub(crate) fn was_removed(method: &str) -> bool {
+    const REMOVED: [&str; 7] = [
+        "initialize",
+        "ping",
+        "logging/setLevel",
+        "resources/subscribe",
+        "resources/unsubscribe",
+        "tasks/result",
+        "tasks/list",
+    ];
+    REMOVED.contains(&method)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -172,6 +172,21 @@ fn params_that_servers_would_read_differently_are_refused() {
 }
 
 #[test]
+fn methods_that_the_stateless_era_has_no_more_are_none_whatever_they_lack() {
+    for method in ["resources/subscribe", "resources/unsubscribe", "tasks/result"] {
+        let line = request(1, method, &format!("{{{MODERN_META}}}"));
+        let outcome = Session::new().client(&line);
+        assert_eq!(outcome.answer()["error"]["code"], -32601, "{method}");
+        assert_eq!(outcome.rule(), "method/removed");
+        // In the older era it lacks something.
+        assert_eq!(Session::new().client(request(1, method, "{}")).rule(), "method/params");
+    }
+    // A server may know them all the same.
+    let line = request(1, "resources/subscribe", &format!(r#"{{"uri":"memo://a",{MODERN_META}}}"#));
+    assert!(Session::new().client(line).untouched);
+}
+
+#[test]
 fn arguments_that_are_null_or_missing_are_fine() {
     for params in [r#"{"name":"read","arguments":null}"#, r#"{"name":"read"}"#] {
         assert!(Session::new().client(request(1, "tools/call", params)).untouched, "{params}");

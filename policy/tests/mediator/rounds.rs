@@ -100,7 +100,6 @@ fn a_state_belongs_to_the_call_that_it_was_given_in() {
         ("read", r#""requestState":"s2""#),
         ("read", r#""requestState":"s1 ""#),
         ("read", r#""requestState":"""#),
-        ("read", r#""inputResponses":{}"#),
         ("read", r#""requestState":null"#),
         ("read", r#""requestState":["s1"]"#),
     ] {
@@ -136,6 +135,27 @@ fn a_question_is_answered_once() {
     assert!(session.client(again(3, "read", ANSWERED)).untouched);
     assert!(session.client(again(4, "read", ANSWERED)).untouched);
     assert_eq!(session.client(again(5, "read", ANSWERED)).rule(), "round/unknown");
+}
+
+#[test]
+fn answers_that_nobody_asked_for_make_a_call_of_their_own() {
+    let form = r#""inputResponses":{"q":{"action":"accept","content":{"name":"Ada"}}}"#;
+    let model =
+        r#""inputResponses":{"q":{"role":"assistant","content":{"type":"text","text":"x"},"model":"m"}}"#;
+    let roots = r#""inputResponses":{"q":{"roots":[]}}"#;
+    for (feature, volunteered) in [("elicitation", form), ("sampling", model), ("roots", roots)] {
+        let mut session = Session::new();
+        assert!(session.client(again(1, "read", volunteered)).untouched, "{volunteered}");
+        // Servers ask for what they lack, and that is the first round.
+        assert!(session.server(result(1, &self::form().to_string())).untouched);
+        assert!(session.client(again(2, "read", ANSWERED)).untouched);
+        // What the server may not ask for it does not get unasked either.
+        let mut session = denying(&format!("\"{feature}\""));
+        assert_eq!(session.client(again(1, "read", volunteered)).rule(), "round/unknown", "{volunteered}");
+    }
+    let secret = form.replace("Ada", "Nightfall");
+    assert_eq!(Session::new().client(again(1, "read", &secret)).rule(), "stop-projects");
+    assert_eq!(Session::new().client(again(1, "read", r#""inputResponses":null"#)).rule(), "method/params");
 }
 
 #[test]

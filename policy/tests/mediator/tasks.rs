@@ -42,6 +42,35 @@ fn only_tasks_of_this_session_can_be_asked_about() {
 }
 
 #[test]
+fn a_client_that_declared_no_tasks_hears_so_in_the_stateless_era() {
+    let meta = |capabilities| {
+        json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": capabilities,
+        })
+    };
+    let tasks = json!({"extensions": {"io.modelcontextprotocol/tasks": {}}});
+    let ask = |method, capabilities| {
+        let params = json!({"taskId": "t2", "_meta": meta(capabilities)});
+        let outcome = working().client(request(2, method, &params.to_string()));
+        (outcome.answer()["error"].clone(), outcome.rule().to_owned())
+    };
+    for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
+        for capabilities in [json!({}), json!({"extensions": {}}), json!({"tasks": {}})] {
+            let (error, rule) = ask(method, capabilities);
+            assert_eq!((&error["code"], &*rule), (&json!(-32021), "task/unknown"), "{method}");
+            assert_eq!(error["data"]["requiredCapabilities"], tasks);
+        }
+        assert_eq!(ask(method, tasks.clone()).0["code"], -32602, "{method}");
+    }
+    // The stateless era has no such method, whoever asks.
+    for capabilities in [json!({}), tasks.clone()] {
+        let (error, rule) = ask("tasks/result", capabilities);
+        assert_eq!((&error["code"], &*rule), (&json!(-32601), "method/removed"));
+    }
+}
+
+#[test]
 fn a_task_of_the_stateless_era_needs_no_asking() {
     for answer in
         [r#"{"resultType":"task","task":{"taskId":"t1"}}"#, r#"{"resultType":"task","taskId":"t1"}"#]
