@@ -23,7 +23,7 @@ mod why;
 pub use approve::{ApprovalsArgs, ApprovalsCommand, ApproveArgs, TermArg};
 pub use bisect::{BisectArgs, BisectSessionArgs};
 pub use demo::{DemoArgs, DemoServerArgs, DemoSessionArgs, Protection, StartingPolicy};
-pub use dlp::{DlpCommand, DlpFingerprintArgs, DlpReportArgs, DlpScanArgs};
+pub use dlp::{DlpCommand, DlpFingerprintArgs, DlpReportArgs, DlpScanArgs, SuppressedArg};
 pub use identify::IdentifyArgs;
 pub use learn::LearnArgs;
 pub use login::LoginCommand;

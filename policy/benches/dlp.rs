@@ -53,7 +53,20 @@ fn main() {
         measure(&mut group, &format!("worst: {name}"), &engine, &make(10 * MB));
     }
     group.finish();
+    exact(&mut criterion);
     criterion.final_summary();
+}
+
+/// The same with tables of the organisation's beside it; what they cost is the difference to the kinds above.
+fn exact(criterion: &mut Criterion) {
+    for rows in [10_000, 500_000] {
+        let engine = texts::engine_with_table(rows);
+        let mut group = criterion.benchmark_group(format!("table of {rows} rows"));
+        for (name, make) in KINDS {
+            measure(&mut group, name, &engine, &texts::ordinary(*make, 100 * KB));
+        }
+        group.finish();
+    }
 }
 
 /// From the bytes of a line to its findings.

@@ -69,6 +69,97 @@ fn regular_expressions_of_the_organisation_are_looked_for_too() {
     assert_eq!(text.matches("keyword/staff").count(), 1, "{text}");
 }
 
+/// `[[suppress]]` with these lines in it, signed.
+fn suppress(id: &str, lines: &str, until: &str) -> String {
+    format!(
+        "version = 1\n[[suppress]]\nid = \"{id}\"\n{lines}\nauthor = \"Ada Lovelace\"\nreason = \"A made-up key.\"\nuntil = \
+         \"{until}\"\n"
+    )
+}
+
+/// A day in so many days, as `until` takes it.
+fn day(days: i64) -> String {
+    let day = jiff::Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC).date();
+    day.checked_add(jiff::Span::new().days(days)).expect("a day").to_string()
+}
+
+#[test]
+fn what_somebody_answers_for_is_left_out_and_counted_and_shown_on_request() {
+    let world = World::new();
+    let text = format!("use {TOKEN} and\nask ana.lima@acme-labs.com.br\n");
+    let rows: Value =
+        serde_json::from_slice(&dlp_on(&world, &["scan", "--json"], &text).stdout).expect("JSON");
+    let hash = rows[0]["hash"].as_str().expect("a hash").to_owned();
+    // As `dlp report` writes it: a value of one server and one direction.
+    let lines = format!(
+        "detect = [\"secret/github-pat\"]\nhash = \"{hash}\"\nservers = [\"pkg:npm/some-server@1.0.0\"]\ndirection = \"to-client\""
+    );
+    world.user_policy(&suppress("known", &lines, &day(30)));
+    let scan = dlp_on(&world, &["scan"], &text);
+    let out = scan.stdout_text();
+    assert_eq!(scan.code(), 1, "{scan:#?}");
+    assert!(!out.contains("github-pat") && out.contains("1 finding in 1 of 1 text\n"), "{out}");
+    assert!(
+        out.contains("1 suppressed by `known` of Ada Lovelace, until ") && out.contains(": A made-up key."),
+        "{out}"
+    );
+    let scan = dlp_on(&world, &["scan", "--least", "high"], &format!("{TOKEN} {TOKEN}"));
+    assert!(
+        scan.code() == 0 && scan.stdout_text().starts_with("nothing found in 1 text\n2 suppressed by "),
+        "{scan:#?}"
+    );
+    let scan = dlp_on(&world, &["scan", "--suppressed", "show"], &text);
+    let out = scan.stdout_text();
+    assert!(
+        out.contains("secret/github-pat") && out.contains(&format!("{hash}, suppressed by `known`")),
+        "{out}"
+    );
+    assert!(out.contains("1 finding in 1 of 1 text\n"), "it is no finding all the same: {out}");
+    let scan = dlp_on(&world, &["scan", "--suppressed", "show", "--json"], &text);
+    let rows: Value = serde_json::from_slice(&scan.stdout).expect("JSON");
+    assert_eq!(rows[0]["suppressed"]["author"], "Ada Lovelace");
+    assert!(
+        rows[1].get("suppressed").is_none() && scan.stderr.contains("1 suppressed by `known`"),
+        "{scan:#?}"
+    );
+    // Measuring is about detectors.
+    let case = json!({"id": 1, "text": TOKEN}).to_string();
+    assert!(dlp_on(&world, &["scan", "--jsonl"], &case).stdout_text().contains("secret/github-pat"));
+}
+
+#[test]
+fn a_suppression_of_another_policy_holds_and_one_about_a_place_or_whose_time_is_over_does_not() {
+    let world = World::new();
+    let with = |lines: &str, until: &str| {
+        let file = world.write("other.toml", &suppress("other", lines, until));
+        dlp_on(&world, &["scan", "--least", "high", "--policy", &file.display().to_string()], TOKEN)
+    };
+    let scan = with("detect = [\"secret/github-*\"]", &day(30));
+    assert!(
+        scan.code() == 0 && scan.stdout_text().contains("1 suppressed by `other` of Ada Lovelace"),
+        "{scan:#?}"
+    );
+    for narrow in [
+        "tools = [\"read_*\"]",
+        "path = \"/params/*\"",
+        "direction = \"to-server\"",
+        "servers = [\"pkg:npm/x@1.0.0\"]",
+    ] {
+        let scan = with(&format!("detect = [\"secret/github-*\"]\n{narrow}"), &day(30));
+        assert!(scan.code() == 1 && !scan.stdout_text().contains("suppressed"), "{narrow}: {scan:#?}");
+    }
+    let scan = with("detect = [\"secret/github-*\"]", "2020-12-31");
+    assert!(
+        scan.code() == 1 && scan.stderr.contains("note: the suppression `other` of Ada Lovelace ended at"),
+        "{scan:#?}"
+    );
+    let scan = with("detect = [\"secret/gitlab-*\"]", "2020-12-31");
+    assert!(
+        scan.code() == 1 && !scan.stderr.contains("ended at"),
+        "it is not about what was found: {scan:#?}"
+    );
+}
+
 #[test]
 fn json_lines_are_answered_one_by_one_with_places_in_characters() {
     let world = World::new();

@@ -10,9 +10,12 @@ Examples:
   stockade dlp scan .env notes.md
   git diff | stockade dlp scan
   stockade dlp scan --least high --json export.csv
+  stockade dlp scan --suppressed show notes.md
   stockade dlp scan --jsonl < cases.jsonl
 
 Exit status: 0 nothing was found, 1 something was; with --jsonl 0 once every line is answered.
+A [[suppress]] of the policy holds here if it names the value by its hash, or detectors and nothing else: a file is no message, and has no
+server, tool or place. With --jsonl, which is for measuring, none does.
 Values are never printed; the eight digits are a hash of the value under this installation's key, as in `stockade log`.";
 
 pub(super) const FINGERPRINT_EXAMPLES: &str = "\
@@ -106,9 +109,21 @@ pub struct DlpScanArgs {
     /// Leave out findings that are less sure than this
     #[arg(long, value_name = "CONFIDENCE", default_value = "low")]
     pub least: LeastArg,
-    /// A policy whose words, tables and canaries are looked for too, beside those in force
+    /// Findings that somebody answers for in a policy ([[suppress]]); they never count for the exit status
+    #[arg(long, value_name = "HOW", default_value = "count", conflicts_with = "jsonl")]
+    pub suppressed: SuppressedArg,
+    /// A policy whose words, tables and canaries are looked for too, and whose suppressions hold, beside those in force
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
+}
+
+/// What becomes of findings that somebody answers for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SuppressedArg {
+    /// Say only how many there are, and who answers for them
+    Count,
+    /// Show each of them, too
+    Show,
 }
 
 /// How sure a finding has to be.

@@ -2,8 +2,11 @@
 //! them, in several sizes, and inputs that are as bad as an attacker can make them.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use stockade_policy::detect::about_built_in;
+use stockade_policy::detect::{
+    CustomData, Engine, ExactClass, ExactData, Fingerprints, HashKey, Matching, about_built_in,
+};
 
 use crate::dice::Dice;
 use crate::kinds::Make;
@@ -43,6 +46,23 @@ pub(crate) fn ordinary(make: Make, bytes: usize) -> String {
     }
     text.truncate(end);
     result(&text)
+}
+
+/// All detectors, and a table of names, numbers and addresses.
+pub(crate) fn engine_with_table(rows: usize) -> Engine {
+    const FIRST: [&str; 8] = ["Anna", "Bo", "Carla", "David", "Elin", "Frank", "Greta", "Hugo"];
+    const LAST: [&str; 8] = ["Berg", "Lind", "Holm", "Strand", "Dahl", "Falk", "Gran", "Hall"];
+    let mut dice = Dice::new(5);
+    let row = |n: usize| {
+        let name = format!("{} {}{}", FIRST[n % 8], LAST[n / 8 % 8], LAST[n / 64 % 8].to_lowercase());
+        let mail = format!("{}.{n}@mail.example", name.replace(' ', ".").to_lowercase());
+        vec![name, format!("{:09}", dice.between(1, 1_000_000_000)), mail]
+    };
+    let rows: Vec<Vec<String>> = (0..rows).map(row).collect();
+    let (table, _) = Fingerprints::of_rows(&rows, Matching::Rows, [3; 32]).expect("rows");
+    let one = ExactData { name: "people".to_owned(), class: ExactClass::Pii, table: Arc::new(table) };
+    let data = CustomData { exact: vec![one], ..CustomData::default() };
+    Engine::with_custom(&data, HashKey([1; 32])).expect("the engine compiles")
 }
 
 fn result(text: &str) -> String {

@@ -123,6 +123,18 @@ impl CompiledSuppression {
         }
     }
 
+    /// Whether it is about the value, wherever that stands: by its hash, or by nothing but its detector. What is about a place
+    /// in messages of some server or tool says nothing of a value elsewhere.
+    fn is_about(&self, finding: &Finding) -> bool {
+        let of = &self.source;
+        let is_narrow = self.path.is_some()
+            || !self.servers.is_empty()
+            || !self.tools.is_empty()
+            || of.direction != Directions::Both;
+        (of.hash == Some(finding.hash) || of.hash.is_none() && !is_narrow)
+            && (self.detect.is_empty() || self.detect.iter().any(|one| one.matches(&finding.detector)))
+    }
+
     fn speaks_for(&self, finding: &Finding, identities: &Identities<'_>, around: &Around<'_>) -> bool {
         let any = |patterns: &[Pattern], text: &str| patterns.iter().any(|pattern| pattern.matches(text));
         let that_way = match self.source.direction {
@@ -177,6 +189,12 @@ impl Policy {
             ease(&mut ruling, &mut passed, (eased, Passed::Suppressed(id)));
         }
         Weighed { ruling, passed }
+    }
+
+    /// Suppressions that are about a value which was found in no message, whatever their time; the nearest file's first.
+    pub fn suppressions_of(&self, finding: &Finding) -> impl Iterator<Item = &policy::Suppression> {
+        let each = self.compiled.iter().rev().flat_map(|layer| &layer.suppressions);
+        each.filter(|one| one.is_about(finding)).map(|one| &one.source)
     }
 
     fn relieved<'p>(

@@ -38,7 +38,7 @@ struct Found<'a> {
 
 /// Answers every line of the files, or of stdin.
 pub(super) fn scan(args: &DlpScanArgs) -> Result<Exit, Failure> {
-    let engine = super::engine(args.policy.as_deref())?;
+    let (engine, _) = super::engine(args.policy.as_deref())?;
     let mut out = BufWriter::new(io::stdout().lock());
     let least = Confidence::from(args.least);
     if args.files.is_empty() {

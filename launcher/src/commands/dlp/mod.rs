@@ -5,11 +5,13 @@ mod fingerprint;
 mod lines;
 mod report;
 mod scan;
+mod suppressed;
 
 use std::io::Write;
 use std::path::Path;
 
 use stockade_policy::detect::{Confidence, Engine, HashKey};
+use stockade_policy::rules::Policy;
 
 use crate::cli::DlpCommand;
 use crate::error::{Failure, Kind};
@@ -29,8 +31,8 @@ pub(super) fn dlp(command: DlpCommand) -> Result<Exit, Failure> {
 }
 
 /// The detectors that a session would have: the built-in ones, and the keyword lists, tables and canaries of the policy in
-/// force.
-fn engine(policy: Option<&Path>) -> Result<Engine, Failure> {
+/// force. With that policy.
+fn engine(policy: Option<&Path>) -> Result<(Engine, Policy), Failure> {
     let facts = Facts::gather()?;
     let policy = policies::load(&facts, policy)?;
     let key = match state::open(&facts.state_dir) {
@@ -47,11 +49,12 @@ fn engine(policy: Option<&Path>) -> Result<Engine, Failure> {
         }
     };
     let custom = policies::Custom::load(&policy, facts.uid)?;
-    Engine::with_custom(&custom.data, HashKey(key)).map_err(|error| {
+    let engine = Engine::with_custom(&custom.data, HashKey(key)).map_err(|error| {
         Failure::new(Kind::Config, "the keyword lists and canaries of the policy cannot be used")
             .because(&error)
             .hint("make them smaller")
-    })
+    })?;
+    Ok((engine, policy))
 }
 
 fn word(confidence: Confidence) -> &'static str {

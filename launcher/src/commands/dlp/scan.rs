@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use stockade_policy::detect::{Confidence, Engine, Finding, ScanEnd};
+use stockade_policy::document::policy::Suppression;
+use stockade_policy::rules::{Policy, UnixTime};
 
-use super::{print, word};
-use crate::cli::DlpScanArgs;
+use super::{print, suppressed, word};
+use crate::cli::{DlpScanArgs, SuppressedArg};
+use crate::commands::policy::suppressions::as_json;
 use crate::commands::screen::{Ink, Screen, harmless, pad};
 use crate::error::{Failure, Kind};
 use crate::exit::Exit;
+use crate::policies;
 
 /// Largest text that is looked at: as many steps as a message may cost.
 const TEXT_BYTES_MAX: u64 = 64 << 20;
@@ -18,21 +22,35 @@ const TEXT_BYTES_MAX: u64 = 64 << 20;
 const BINARY_PROBE_BYTES: usize = 8 << 10;
 
 /// One text, and what was found in it.
-struct Scanned {
+struct Scanned<'p> {
     name: String,
     text: String,
-    found: Vec<Finding>,
+    found: Vec<Found<'p>>,
     end: ScanEnd,
+}
+
+/// A finding, and who answers for it.
+struct Found<'p> {
+    finding: Finding,
+    by: Option<&'p Suppression>,
+}
+
+/// What texts are looked at with.
+struct Look {
+    engine: Engine,
+    policy: Policy,
+    least: Confidence,
+    now: Option<UnixTime>,
 }
 
 /// Looks at each file, or at stdin.
 pub(super) fn scan(args: &DlpScanArgs) -> Result<Exit, Failure> {
-    let engine = super::engine(args.policy.as_deref())?;
-    let least = Confidence::from(args.least);
+    let (engine, policy) = super::engine(args.policy.as_deref())?;
+    let look = Look { engine, policy, least: args.least.into(), now: policies::unix_now() };
     let mut all = Vec::new();
     if args.files.is_empty() {
         let bytes = read(io::stdin().lock(), "stdin")?;
-        all.push(look(&engine, least, "stdin".to_owned(), &bytes));
+        all.push(look.at("stdin".to_owned(), &bytes));
     }
     for path in &args.files {
         let name = path.display().to_string();
@@ -41,12 +59,18 @@ pub(super) fn scan(args: &DlpScanArgs) -> Result<Exit, Failure> {
             eprintln!("note: {} is no text and was not looked at", harmless(&name));
             continue;
         }
-        all.push(look(&engine, least, name, &bytes));
+        all.push(look.at(name, &bytes));
     }
+    let suppressed = suppressed::told(all.iter().flat_map(|one| &one.found).filter_map(|found| found.by));
     if args.json {
-        print(&format!("{:#}\n", all.iter().flat_map(rows).collect::<Value>()))?;
+        print(&format!("{:#}\n", all.iter().flat_map(|one| rows(one, args.suppressed)).collect::<Value>()))?;
+        eprint!("{suppressed}");
     } else {
-        print(&table(&all, Screen::of_stdout()))?;
+        print(&(table(&all, args.suppressed, Screen::of_stdout()) + &suppressed))?;
+    }
+    let open = all.iter().flat_map(Scanned::open).map(|found| &found.finding);
+    for why in suppressed::idle(&look.policy, open, look.now) {
+        eprintln!("note: {}", harmless(&why));
     }
     for cut in all.iter().filter(|one| one.end == ScanEnd::BudgetSpent) {
         eprintln!(
@@ -54,7 +78,7 @@ pub(super) fn scan(args: &DlpScanArgs) -> Result<Exit, Failure> {
             harmless(&cut.name)
         );
     }
-    let clean = all.iter().all(|one| one.found.is_empty() && one.end == ScanEnd::Complete);
+    let clean = all.iter().all(|one| one.open().next().is_none() && one.end == ScanEnd::Complete);
     Ok(if clean { Exit::Ok } else { Exit::NotInOrder })
 }
 
@@ -81,13 +105,28 @@ fn read(from: impl Read, name: &str) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-fn look(engine: &Engine, least: Confidence, name: String, bytes: &[u8]) -> Scanned {
-    let text = String::from_utf8_lossy(bytes).into_owned();
-    let mut found = Vec::new();
-    let end = engine.scan_text(&text, &mut found);
-    found.retain(|finding| finding.confidence >= least);
-    found.sort_by_key(|finding| (finding.raw.start, finding.raw.end));
-    Scanned { name, text, found, end }
+impl Look {
+    fn at(&self, name: String, bytes: &[u8]) -> Scanned<'_> {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let mut found = Vec::new();
+        let end = self.engine.scan_text(&text, &mut found);
+        found.retain(|finding| finding.confidence >= self.least);
+        found.sort_by_key(|finding| (finding.raw.start, finding.raw.end));
+        let answered = |finding| Found { by: suppressed::by(&self.policy, &finding, self.now), finding };
+        Scanned { name, text, found: found.into_iter().map(answered).collect(), end }
+    }
+}
+
+impl<'p> Scanned<'p> {
+    /// What nobody answers for.
+    fn open(&self) -> impl Iterator<Item = &Found<'p>> {
+        self.found.iter().filter(|found| found.by.is_none())
+    }
+
+    /// What is to be shown.
+    fn shown(&self, suppressed: SuppressedArg) -> impl Iterator<Item = &Found<'p>> {
+        self.found.iter().filter(move |found| found.by.is_none() || suppressed == SuppressedArg::Show)
+    }
 }
 
 /// Line and column of a place, both from 1; columns in characters.
@@ -97,57 +136,61 @@ fn place(text: &str, at: usize) -> (usize, usize) {
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
-fn length(one: &Scanned, finding: &Finding) -> usize {
+fn length(one: &Scanned<'_>, finding: &Finding) -> usize {
     let (start, end) =
         (one.text.floor_char_boundary(finding.raw.start), one.text.ceil_char_boundary(finding.raw.end));
     one.text[start..end].chars().count()
 }
 
-fn rows(one: &Scanned) -> impl Iterator<Item = Value> {
-    one.found.iter().map(|finding| {
+fn rows(one: &Scanned<'_>, suppressed: SuppressedArg) -> impl Iterator<Item = Value> {
+    one.shown(suppressed).map(|Found { finding, by }| {
         let (line, column) = place(&one.text, finding.raw.start);
-        json!({
+        let mut row = json!({
             "file": one.name, "line": line, "column": column, "characters": length(one, finding),
             "detector": finding.detector, "confidence": word(finding.confidence),
             "hash": String::from_utf8_lossy(&finding.hash),
-        })
+        });
+        if let Some(by) = by {
+            row["suppressed"] = as_json(by);
+        }
+        row
     })
 }
 
-fn table(all: &[Scanned], screen: Screen) -> String {
+fn table(all: &[Scanned<'_>], suppressed: SuppressedArg, screen: Screen) -> String {
     let mut out = String::new();
     for one in all {
-        for finding in &one.found {
-            let (line, column) = place(&one.text, finding.raw.start);
-            let ink = match finding.confidence {
-                Confidence::High => Ink::Bad,
-                Confidence::Medium => Ink::Strong,
-                Confidence::Low => Ink::Faint,
-            };
-            out.push_str(&format!(
-                "{}:{line}:{column}  {}  {}  {}\n",
-                harmless(&one.name),
-                screen.ink(ink, &pad(word(finding.confidence), 6)),
-                pad(&finding.detector, 28),
-                screen.ink(
-                    Ink::Faint,
-                    &format!(
-                        "{} characters, {}",
-                        length(one, finding),
-                        String::from_utf8_lossy(&finding.hash)
-                    )
-                ),
-            ));
+        for found in one.shown(suppressed) {
+            out.push_str(&line(one, found, screen));
         }
     }
-    let findings: usize = all.iter().map(|one| one.found.len()).sum();
-    let hit = all.iter().filter(|one| !one.found.is_empty()).count();
+    let findings: usize = all.iter().map(|one| one.open().count()).sum();
+    let hit = all.iter().filter(|one| one.open().next().is_some()).count();
     let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     out.push_str(&match findings {
         0 => format!("nothing found in {}\n", plural(all.len(), "text")),
         _ => format!("{} in {hit} of {}\n", plural(findings, "finding"), plural(all.len(), "text")),
     });
     out
+}
+
+fn line(one: &Scanned<'_>, Found { finding, by }: &Found<'_>, screen: Screen) -> String {
+    let (line, column) = place(&one.text, finding.raw.start);
+    let ink = match finding.confidence {
+        _ if by.is_some() => Ink::Faint,
+        Confidence::High => Ink::Bad,
+        Confidence::Medium => Ink::Strong,
+        Confidence::Low => Ink::Faint,
+    };
+    let by = by.map_or_else(String::new, |by| format!(", suppressed by `{}`", by.id));
+    let rest = format!("{} characters, {}{by}", length(one, finding), String::from_utf8_lossy(&finding.hash));
+    format!(
+        "{}:{line}:{column}  {}  {}  {}\n",
+        harmless(&one.name),
+        screen.ink(ink, &pad(word(finding.confidence), 6)),
+        pad(&finding.detector, 28),
+        screen.ink(Ink::Faint, &rest),
+    )
 }
 
 #[cfg(test)]

@@ -59,8 +59,13 @@ pub(super) fn words(one: &Suppression) -> String {
     [detect, hash, path, tools, servers, direction, until].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
+/// Who answers for it, and how long: `known` of Ada Lovelace, until 2026-12-31T00:00:00Z.
+pub(in crate::commands) fn who(one: &Suppression) -> String {
+    format!("`{}` of {}, until {}", one.id, one.author, moment(one.until))
+}
+
 /// Everything that it says.
-pub(super) fn as_json(one: &Suppression) -> Value {
+pub(in crate::commands) fn as_json(one: &Suppression) -> Value {
     json!({
         "id": one.id, "detect": one.detect, "hash": one.hash.map(|hash| String::from_utf8_lossy(&hash).into_owned()),
         "path": one.path, "servers": one.servers, "tools": one.tools, "direction": direction(one.direction),

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::finding::Confidence;
 use super::super::generic;
-use super::fingerprints::{Fingerprints, Matching, Parts, VALUE_BYTES_MAX, shape_of, tokens_of};
+use super::fingerprints::{Fingerprints, Form, Forms, Matching, Parts, VALUE_BYTES_MAX, shape_of, tokens_of};
 use super::fold::fold;
 
 /// A shorter value alone is found by chance.
@@ -97,22 +97,29 @@ impl Fingerprints {
         // A row that stands there twice is one row.
         folded.sort_unstable();
         folded.dedup();
-        let (values, entries) = match matching {
+        let (values, forms, entries) = match matching {
             Matching::Rows => pairs(&folded, &key, &mut report)?,
             Matching::Alone => alone(&folded, &key, &mut report)?,
         };
         if entries.is_empty() {
             return Err(FingerprintsRefused::Empty);
         }
-        let parts =
-            Parts { matching, rows: u32::try_from(rows.len()).unwrap_or(u32::MAX), values, tokens, entries };
+        let parts = Parts {
+            matching,
+            rows: u32::try_from(rows.len()).unwrap_or(u32::MAX),
+            values,
+            forms,
+            tokens,
+            entries,
+        };
         let table = Self::of(key, parts);
         report.entries = table.entry_count();
         Ok((table, report))
     }
 }
 
-type Made = (Vec<Vec<u8>>, Vec<u64>);
+/// Values that may be looked for, forms of two of one row, and hashes.
+type Made = (Vec<Vec<u8>>, Forms, Vec<u64>);
 
 fn pairs(
     rows: &[Vec<Vec<u8>>],
@@ -138,6 +145,7 @@ fn pairs(
     let most = SHARED_ROWS_MAX.max(rows.len() / 1000);
     report.shared = shared_by.values().filter(|count| **count > most).count();
     let (mut values, mut entries) = (HashSet::new(), Vec::with_capacity(shared_by.len()));
+    let mut forms = Forms::default();
     for row in rows {
         let mut seen = false;
         for (one, other) in pairs_of(row) {
@@ -148,11 +156,12 @@ fn pairs(
             let sure = if telling[one] || telling[other] { Confidence::High } else { Confidence::Medium };
             entries.push(made | sure as u64);
             values.extend([&row[one], &row[other]]);
+            forms.add_both(Form::of(&row[one]), Form::of(&row[other]));
             seen = true;
         }
         report.unseen_rows += usize::from(!seen);
     }
-    Ok((values.into_iter().cloned().collect(), entries))
+    Ok((values.into_iter().cloned().collect(), forms, entries))
 }
 
 /// Two columns each whose values count together.
@@ -194,7 +203,7 @@ fn alone(
         None => Confidence::High,
     };
     let entries = values.iter().map(|value| entry((value, None), sure(value))).collect();
-    Ok((values.into_iter().cloned().collect(), entries))
+    Ok((values.into_iter().cloned().collect(), Forms::default(), entries))
 }
 
 /// How many of all numbers of this length are in the table: any number could be one of them.

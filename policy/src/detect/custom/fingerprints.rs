@@ -3,31 +3,34 @@
 //! Two columns of one row must match, so what is kept is a hash of each *two* values of a row: whoever has the file, key
 //! and all, has to guess both together. Of single values there is only a filter, by which one guess in [`CHANCE`] passes.
 
+mod forms;
+mod runs;
+
 use std::fmt;
-use std::ops::Range;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::super::finding::Confidence;
 use super::fold;
+pub(super) use forms::{Form, Forms};
+pub(super) use runs::Run;
+use runs::TOKENS_MAX;
 
 /// First line of a file of fingerprints, with its version.
-const MAGIC: &[u8] = b"stockade fingerprints 1\n";
+const MAGIC: &[u8] = b"stockade fingerprints 2\n";
+/// That of files which do not say what forms their values have.
+const MAGIC_WITHOUT_FORMS: &[u8] = b"stockade fingerprints 1\n";
 /// Longest normal form of a value, in bytes.
 pub(super) const VALUE_BYTES_MAX: usize = 128;
 /// One value in so many passes the filter though it is in no row.
 pub(super) const CHANCE: usize = 64;
-/// Most tokens of a value as it stands in a text: an IBAN in groups of four has nine.
-const TOKENS_MAX: usize = 9;
-/// Bytes between two tokens of one value,
-const GAP_MAX: usize = 4;
-/// and of a number.
-const NUMBER_GAP_MAX: usize = 2;
 /// A value of so many digits may be written in groups.
 const GROUPED_DIGITS_MIN: usize = 6;
 /// Bits of an entry that tell how sure it is.
 const SURE_BITS: u64 = 3;
+/// Entries that share an index of the search for them: a line of the processor's cache.
+const ENTRIES_PER_BUCKET: usize = 8;
 const FIXED_BYTES: usize = MAGIC.len() + 32 + 1 + 4 + 3 + 3 * 8 + 4 + 4 + TAG_BYTES;
 const TAG_BYTES: usize = 32;
 
@@ -64,9 +67,13 @@ pub struct Fingerprints {
     tokens: [u8; 3],
     /// Lengths of values (63 and above are one) of digits, of letters, of both.
     lengths: [u64; 3],
+    /// Which forms values have; all, where the file does not say.
+    forms: Option<Box<Forms>>,
     filter: Box<[u64]>,
     /// Hashes in ascending order; the lowest bits say how sure a match is.
     entries: Box<[u64]>,
+    /// Where the entries with each of the highest bits begin: a binary search would fetch a line of memory for each step.
+    buckets: Box<[u32]>,
     tag: [u8; TAG_BYTES],
     hashing: Hashing,
 }
@@ -89,26 +96,17 @@ pub(super) struct Parts {
     pub(super) rows: u32,
     /// Normal forms of values that may be looked for.
     pub(super) values: Vec<Vec<u8>>,
+    /// Those of two of one row.
+    pub(super) forms: Forms,
     /// See [`Fingerprints`].
     pub(super) tokens: [u8; 3],
     pub(super) entries: Vec<u64>,
 }
 
-/// A run of tokens up to the one at hand.
-#[derive(Clone, Copy, Default)]
-struct Run {
-    start: usize,
-    hash: u64,
-    len: usize,
-    shape: usize,
-    gap: usize,
-    tokens: u8,
-}
-
 impl Fingerprints {
     /// A table under this key; `entries` are made by [`Fingerprints::entries_of`] under the same one.
     pub(super) fn of(key: [u8; 32], parts: Parts) -> Self {
-        let Parts { matching, rows, values, tokens, mut entries } = parts;
+        let Parts { matching, rows, values, mut forms, tokens, mut entries } = parts;
         entries.sort_unstable();
         // The same hash twice: the surest counts.
         entries.dedup_by(|later, kept| {
@@ -123,6 +121,7 @@ impl Fingerprints {
         let (mut lengths, mut filter) = ([0; 3], vec![0_u64; words]);
         for value in &values {
             lengths[shape_of(value)] |= length_bit(value.len());
+            forms.add(Form::of(value));
             let bit = place(hashing.rolled(value), words, hashing.seed);
             filter[bit / 64] |= 1 << (bit % 64);
         }
@@ -132,7 +131,9 @@ impl Fingerprints {
             rows,
             tokens,
             lengths,
+            forms: Some(forms.into()),
             filter: filter.into(),
+            buckets: buckets_of(&entries),
             entries: entries.into(),
             tag: [0; TAG_BYTES],
             hashing,
@@ -154,7 +155,9 @@ impl Fingerprints {
     /// # Errors
     /// When it is no such file, or damaged.
     pub fn of_bytes(bytes: &[u8]) -> Result<Self, FingerprintError> {
-        let rest = bytes.strip_prefix(MAGIC).ok_or(FingerprintError::Foreign)?;
+        let with_forms = bytes.strip_prefix(MAGIC);
+        let rest = with_forms.or_else(|| bytes.strip_prefix(MAGIC_WITHOUT_FORMS));
+        let rest = rest.ok_or(FingerprintError::Foreign)?;
         let (content, tag) =
             bytes.split_last_chunk::<TAG_BYTES>().ok_or(FingerprintError::Length).and_then(|(c, t)| {
                 if bytes.len() < FIXED_BYTES { Err(FingerprintError::Length) } else { Ok((c, t)) }
@@ -165,6 +168,8 @@ impl Fingerprints {
         let rows = u32::from_le_bytes(fields.take()?);
         let tokens = fields.take::<3>()?;
         let lengths = [fields.long()?, fields.long()?, fields.long()?];
+        let forms =
+            with_forms.map(|_| Forms::of_words(&fields.longs(Forms::WORDS)?).map(Box::new)).transpose()?;
         let (filter, entries) = (fields.count()?, fields.count()?);
         if fields.0.len() != 8 * (filter + entries) {
             return Err(FingerprintError::Length);
@@ -182,7 +187,8 @@ impl Fingerprints {
         if filter.is_empty() || !entries.is_sorted_by(|a, b| a & !SURE_BITS < b & !SURE_BITS) {
             return Err(FingerprintError::Damaged);
         }
-        Ok(Self { key, matching, rows, tokens, lengths, filter, entries, tag: *tag, hashing })
+        let buckets = buckets_of(&entries);
+        Ok(Self { key, matching, rows, tokens, lengths, forms, filter, entries, buckets, tag: *tag, hashing })
     }
 
     /// Rows of the table.
@@ -208,11 +214,18 @@ impl Fingerprints {
         move |values, sure| hashing.entry(values) | sure as u64
     }
 
+    /// Whether two values that look so may be of one row.
+    pub(super) fn may_be_row(&self, one: Form, other: Form) -> bool {
+        self.forms.as_ref().is_none_or(|forms| forms.has_both(one, other))
+    }
+
     /// How sure it is that this value, or these two of one row, are in the table; `None` if they are not.
     pub(super) fn find(&self, one: &[u8], other: Option<&[u8]>) -> Option<Confidence> {
         let wanted = self.hashing.entry((one, other));
-        let at = self.entries.partition_point(|entry| *entry < wanted);
-        let entry = self.entries.get(at).filter(|entry| *entry & !SURE_BITS == wanted)?;
+        let bucket = bucket_of(wanted, self.buckets.len() - 1);
+        let near = &self.entries[self.buckets[bucket] as usize..self.buckets[bucket + 1] as usize];
+        let entry = near.get(near.partition_point(|entry| *entry < wanted));
+        let entry = entry.filter(|entry| *entry & !SURE_BITS == wanted)?;
         Some(match entry & SURE_BITS {
             0 => Confidence::Low,
             1 => Confidence::Medium,
@@ -220,83 +233,16 @@ impl Fingerprints {
         })
     }
 
-    /// Calls `each` with every run of tokens that may be a value of the table, and a hash that equal values share.
-    pub(super) fn each_candidate<E>(
-        &self,
-        text: &[u8],
-        mut each: impl FnMut(Range<usize>, u64) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let (mut runs, mut count, mut end) = ([Run::default(); TOKENS_MAX], 0, 0);
-        let (base, powers) = (self.hashing.powers[1], &self.hashing.powers);
-        let tokens_max = usize::from(self.tokens.into_iter().max().unwrap_or(0)).clamp(1, TOKENS_MAX);
-        while let Some(start) = fold::token_start(text, end) {
-            let gap = start - end;
-            let (mut hash, mut len, mut shape) = (0_u64, 0, 0);
-            end = fold::token(text, start, |byte| {
-                hash = hash.wrapping_mul(base).wrapping_add(u64::from(byte));
-                len += 1;
-                shape |= shape_bit(byte);
-            });
-            if gap > GAP_MAX {
-                count = 0;
-            }
-            let Some(power) = powers.get(len) else {
-                count = 0;
-                continue;
-            };
-            if count == tokens_max {
-                runs.copy_within(1.., 0);
-                count -= 1;
-            }
-            runs[count] = Run { start, ..Run::default() };
-            count += 1;
-            let mut first = 0;
-            for at in (0..count).rev() {
-                let run = &mut runs[at];
-                run.hash = run.hash.wrapping_mul(*power).wrapping_add(hash);
-                run.len += len;
-                run.shape |= shape;
-                run.tokens += 1;
-                if run.start < start {
-                    run.gap = run.gap.max(gap);
-                }
-                if run.len > VALUE_BYTES_MAX {
-                    // Those that began before it are longer still.
-                    first = at + 1;
-                    break;
-                }
-                if self.may_hold(run) {
-                    each(run.start..end, run.hash)?;
-                }
-            }
-            runs.copy_within(first..count, 0);
-            count -= first;
-        }
-        Ok(())
-    }
-
-    fn may_hold(&self, run: &Run) -> bool {
-        let joined = run.shape == 1 && run.gap > NUMBER_GAP_MAX;
-        if run.shape == 0
-            || joined
-            || run.tokens > self.tokens[run.shape - 1]
-            || self.lengths[run.shape - 1] & length_bit(run.len) == 0
-        {
-            return false;
-        }
-        let bit = place(run.hash, self.filter.len(), self.hashing.seed);
-        self.filter[bit / 64] >> (bit % 64) & 1 == 1
-    }
-
     /// All but the hash at the end.
     fn content(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(FIXED_BYTES + 8 * (self.filter.len() + self.entries.len()));
-        bytes.extend(MAGIC);
+        bytes.extend(if self.forms.is_some() { MAGIC } else { MAGIC_WITHOUT_FORMS });
         bytes.extend(self.key);
         bytes.push(u8::from(self.matching == Matching::Alone));
         bytes.extend(self.rows.to_le_bytes());
         bytes.extend(self.tokens);
-        bytes.extend(self.lengths.iter().flat_map(|word| word.to_le_bytes()));
+        let forms = self.forms.iter().flat_map(|forms| forms.words());
+        bytes.extend(self.lengths.iter().chain(forms).flat_map(|word| word.to_le_bytes()));
         bytes.extend((self.filter.len() as u32).to_le_bytes());
         bytes.extend((self.entries.len() as u32).to_le_bytes());
         bytes.extend(self.filter.iter().chain(&self.entries).flat_map(|word| word.to_le_bytes()));
@@ -373,9 +319,23 @@ fn place(hash: u64, words: usize, seed: u64) -> usize {
     ((u128::from(mixed) * (words as u128 * 64)) >> 64) as usize
 }
 
-/// 1 for a digit, 2 for anything else.
-fn shape_bit(byte: u8) -> usize {
-    if byte.is_ascii_digit() { 1 } else { 2 }
+/// Which bucket of so many an entry falls into: hashes are spread evenly.
+fn bucket_of(entry: u64, buckets: usize) -> usize {
+    ((u128::from(entry) * buckets as u128) >> 64) as usize
+}
+
+/// For entries in ascending order, where each bucket begins, and where the last one ends.
+fn buckets_of(entries: &[u64]) -> Box<[u32]> {
+    let buckets = entries.len().div_ceil(ENTRIES_PER_BUCKET).max(1);
+    let mut begins = Vec::with_capacity(buckets + 1);
+    for (at, entry) in entries.iter().enumerate() {
+        let bucket = bucket_of(*entry, buckets);
+        if begins.len() <= bucket {
+            begins.resize(bucket + 1, at as u32);
+        }
+    }
+    begins.resize(buckets + 1, entries.len() as u32);
+    begins.into()
 }
 
 /// How many tokens a value may have in a text: as many as it was written with and one more; what has digits enough may be
@@ -393,7 +353,7 @@ pub(super) fn tokens_of(text: &[u8], folded: &[u8]) -> u8 {
 
 /// Index into `lengths`; a value is not empty.
 pub(super) fn shape_of(value: &[u8]) -> usize {
-    value.iter().fold(0, |shape, byte| shape | shape_bit(*byte)).max(1) - 1
+    Form::of(value).shape().unwrap_or(0)
 }
 
 fn length_bit(len: usize) -> u64 {

@@ -10,6 +10,7 @@ const SEPARATOR: u8 = 0;
 const BEYOND: u8 = 0xff;
 
 /// Where the next token begins: a run of letters and digits.
+#[inline]
 pub(super) fn token_start(text: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     while at < text.len() {
@@ -49,6 +50,20 @@ pub(super) fn token(text: &[u8], start: usize, mut each: impl FnMut(u8)) -> usiz
         }
     }
     at
+}
+
+/// As [`token`], for one of ASCII alone; `None` if there is more in it, and what `each` got is of no use then. Most tokens are
+/// so, and what `each` holds stays in registers where nothing else can call it.
+#[inline]
+pub(super) fn ascii_token(text: &[u8], start: usize, mut each: impl FnMut(u8)) -> Option<usize> {
+    for (at, byte) in text.iter().enumerate().skip(start) {
+        match FOLD[usize::from(*byte)] {
+            SEPARATOR => return Some(at),
+            BEYOND => return None,
+            folded => each(folded),
+        }
+    }
+    Some(text.len())
 }
 
 /// The normal form of a whole text.

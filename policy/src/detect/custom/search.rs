@@ -1,5 +1,6 @@
 //! The search for custom data in one text.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -7,7 +8,7 @@ use super::super::Wanted;
 use super::super::budget::{Budget, FINDING_STEPS, HIT_STEPS, Spent};
 use super::super::finding::Confidence;
 use super::super::stages::{Hit, Source};
-use super::fingerprints::{Fingerprints, Matching};
+use super::fingerprints::{Fingerprints, Form, Matching, Run};
 use super::fold::fold;
 use super::{Custom, wants};
 
@@ -99,6 +100,8 @@ impl Custom {
     ) -> Result<Option<Confidence>, Spent> {
         budget.spend(PAIR_STEPS)?;
         let table = self.exact.get(one.table).filter(|_| one.table == other.table);
+        let forms = [one, other].map(|one| Form::of(&one.folded));
+        let table = table.filter(|(_, table)| table.may_be_row(forms[0], forms[1]));
         Ok(table.and_then(|(_, table)| table.find(&one.folded, Some(&other.folded))))
     }
 
@@ -115,7 +118,7 @@ fn alone(
     budget: &mut Budget,
     mut found: impl FnMut(Range<usize>, Confidence),
 ) -> Result<(), Spent> {
-    table.each_candidate(text, |span, _| {
+    table.each_candidate(text, |Run { span, .. }| {
         budget.spend(PAIR_STEPS)?;
         if let Some(sure) = table.find(&fold(&text[span.clone()]), None) {
             budget.spend(FINDING_STEPS)?;
@@ -136,11 +139,11 @@ fn rows(
     let edge = |one: &Candidate| Sighting {
         table: index,
         span: one.span.clone(),
-        folded: fold(&text[one.span.clone()]),
+        folded: one.folded(text).to_vec(),
         reported: one.reported,
     };
-    table.each_candidate(text, |span, hash| {
-        let mut seen = Candidate { span, hash, reported: None };
+    table.each_candidate(text, |Run { span, hash, form }| {
+        let mut seen = Candidate { span, hash, form, folded: OnceCell::new(), reported: None };
         let start = seen.span.start;
         while near.front().is_some_and(|front| front.span.end + NEAR_BYTES < start) {
             near.pop_front();
@@ -148,7 +151,10 @@ fn rows(
         // One value may be a part of another: "Smith" and "Anna Smith".
         for other in near.iter_mut().filter(|other| other.span.end <= start && other.hash != hash) {
             budget.spend(HIT_STEPS)?;
-            let values = || [&*other, &seen].map(|one| fold(&text[one.span.clone()]));
+            if !table.may_be_row(other.form, form) {
+                continue;
+            }
+            let values = || [&*other, &seen].map(|one| one.folded(text));
             let Some(sure) = known.row((table, budget), (other.hash, hash), values)? else { continue };
             for one in [&mut *other, &mut seen] {
                 if one.reported < Some(sure) {
@@ -173,7 +179,16 @@ fn rows(
 struct Candidate {
     span: Range<usize>,
     hash: u64,
+    form: Form,
+    /// Its normal form, once it was looked up.
+    folded: OnceCell<Vec<u8>>,
     reported: Option<Confidence>,
+}
+
+impl Candidate {
+    fn folded(&self, text: &[u8]) -> &[u8] {
+        self.folded.get_or_init(|| fold(&text[self.span.clone()]))
+    }
 }
 
 /// Pairs that were looked up lately: a text repeats its words, and a lookup is dear. A newer pair takes the place of one
@@ -182,11 +197,11 @@ struct Candidate {
 struct Known(Vec<((u64, u64), Option<Confidence>)>);
 
 impl Known {
-    fn row(
+    fn row<'v>(
         &mut self,
         (table, budget): (&Fingerprints, &mut Budget),
         hashes: (u64, u64),
-        values: impl FnOnce() -> [Vec<u8>; 2],
+        values: impl FnOnce() -> [&'v [u8]; 2],
     ) -> Result<Option<Confidence>, Spent> {
         if self.0.is_empty() {
             // No pair is of equal hashes.
@@ -200,7 +215,7 @@ impl Known {
         }
         budget.spend(PAIR_STEPS)?;
         let [one, other] = values();
-        *slot = (hashes, table.find(&one, Some(&other)));
+        *slot = (hashes, table.find(one, Some(other)));
         Ok(slot.1)
     }
 }

@@ -217,3 +217,24 @@ fn what_made_the_difference_is_named_and_a_layer_that_watches_is_silenced_too() 
     let watching = format!("mode = \"monitor\"\n{BLOCK}{user}");
     assert_eq!(weigh(&[(Origin::Organisation, &watching)], &OwnCredentials::default(), |_| ()), by("known"));
 }
+
+#[test]
+fn a_value_in_no_message_is_answered_for_by_its_hash_or_its_detector_alone() {
+    let narrow =
+        ["servers = [\"pkg:npm/a\"]", "tools = [\"t\"]", "path = \"/params\"", "direction = \"to-client\""];
+    let ids = |layers: &[(Origin, &str)]| -> Vec<u64> {
+        let until = |one: &policy::Suppression| one.until.0;
+        policy(layers).suppressions_of(&finding("secret/github-pat")).map(until).collect()
+    };
+    let speaks = |more: &str| ids(&[(Origin::User, &suppress(more))]).len() == 1;
+    assert!(speaks("") && speaks("hash = \"3fa9c1d2\""));
+    assert!(!speaks("hash = \"00000000\"") && !speaks("detect = [\"secret/gitlab-*\"]"));
+    for place in narrow {
+        assert!(!speaks(place), "{place}");
+        assert!(speaks(&format!("hash = \"3fa9c1d2\"\n{place}")), "{place}");
+    }
+    // The nearest file's first, whatever their time; a project's never.
+    let (old, new) = (suppress_until("2020-12-31", ""), suppress(""));
+    let both = ids(&[(Origin::Organisation, &old), (Origin::User, &new), (Origin::Project, &new)]);
+    assert!(both.len() == 2 && both[0] > both[1], "{both:?}");
+}
