@@ -36,9 +36,12 @@ pub(crate) fn rust(detectors: &[Detector]) -> (String, Vec<u8>) {
     for ((keyword, word), rules) in &tables.keywords {
         let all = |at| rules.iter().all(|rule| tables.starts[usize::from(*rule)] == at);
         let (is_exact, starts_word) = (all(At::Exact), all(At::WordStart));
+        let head = keyword.len().min(HEAD_BYTES);
+        // The automaton folds letters, and other characters may share a class.
+        let seen = if is_exact || !keyword.as_bytes()[..head].is_ascii() { 0 } else { head };
         let _ = writeln!(
             out,
-            "    Keyword {{ text: {keyword:?}, word: {word}, is_exact: {is_exact}, starts_word: {starts_word}, rules: &{rules:?} }},"
+            "    Keyword {{ text: {keyword:?}, word: {word}, seen: {seen}, is_exact: {is_exact}, starts_word: {starts_word}, rules: &{rules:?} }},"
         );
     }
     // One slot more: a name of the generic detectors, which is no assignment's.

@@ -23,17 +23,21 @@ const BLOCK: usize = 32;
 pub(super) fn scan(text: &[u8], mut found: impl FnMut(Confidence, Range<usize>)) {
     let Some(second) = text.get(1 + TIME_BYTES..) else { return };
     let is_dot = |pair: (&u8, &u8)| (*pair.0 == b'.') & (*pair.1 == b'.');
-    for (block, (first, second)) in text.chunks(BLOCK).zip(second.chunks(BLOCK)).enumerate() {
-        // Nearly all dots have no other one there; without a way out the compiler looks at the block in a few steps.
-        if !first.iter().zip(second).fold(false, |any, pair| any | is_dot(pair)) {
-            continue;
-        }
-        for at in (0..second.len()).filter(|at| is_dot((&first[*at], &second[*at]))) {
-            if let Some((confidence, span)) = around(text, block * BLOCK + at) {
+    let (blocks, rest) = second.as_chunks::<BLOCK>();
+    let mut look = |from: usize, len: usize| {
+        for at in (from..from + len).filter(|at| is_dot((&text[*at], &second[*at]))) {
+            if let Some((confidence, span)) = around(text, at) {
                 found(confidence, span);
             }
         }
+    };
+    for (block, (first, second)) in text.as_chunks::<BLOCK>().0.iter().zip(blocks).enumerate() {
+        // Nearly all dots have no other one there; without a way out the compiler looks at the block in a few steps.
+        if first.iter().zip(second).fold(false, |any, pair| any | is_dot(pair)) {
+            look(block * BLOCK, BLOCK);
+        }
     }
+    look(blocks.len() * BLOCK, rest.len());
 }
 
 /// The token around the time behind `dot`.

@@ -7,9 +7,11 @@
 //! write over a part of a real token before they paste it. So what has a vendor's exact form and only counts or repeats
 //! is a finding of low confidence; what says that it stands for something else is none.
 
+use super::any_of::AnyOf;
+
 /// Words of values that stand for another one. They count in lower or in upper case, not mixed, as they would stand in a
 /// random token.
-const STAND_INS: &[&str] = &[
+static STAND_INS: AnyOf = AnyOf::of(&[
     "changeme",
     "example",
     "insert",
@@ -24,11 +26,9 @@ const STAND_INS: &[&str] = &[
     "your-",
     "_here",
     "-here",
-];
+]);
 /// Words of values that were made up.
-const INVENTED: &[&str] = &["deadbeef", "dummy", "fake", "foobar", "mytoken", "notreal", "sample"];
-/// With what the words of both lists begin, in either case.
-const FIRST_LETTERS: [bool; 128] = first_letters(INVENTED, first_letters(STAND_INS, [false; 128]));
+static INVENTED: AnyOf = AnyOf::of(&["deadbeef", "dummy", "fake", "foobar", "mytoken", "notreal", "sample"]);
 /// Fewest distinct characters of a random value of 16 characters or more.
 pub(super) const DISTINCT_MIN: u32 = 7;
 /// So many equal or consecutive characters in a row are made up.
@@ -61,7 +61,7 @@ pub(super) fn origin(value: &[u8]) -> Origin {
         let is_drawn = last.len() >= LAST_PART_MIN && origin(last) == Origin::Drawn;
         return if is_drawn { Origin::Invented } else { Origin::StandIn };
     }
-    if has_long_run(value) || is_monotonous(value) || holds_word(value, INVENTED) {
+    if has_long_run(value) || is_monotonous(value) || holds_word(value, &INVENTED) {
         return Origin::Invented;
     }
     Origin::Drawn
@@ -79,12 +79,12 @@ fn stands_for_another(value: &[u8]) -> bool {
 
 /// Whether one of the words of values that stand for another one stands in it.
 pub(super) fn names_another(value: &[u8]) -> bool {
-    holds_word(value, STAND_INS)
+    holds_word(value, &STAND_INS)
 }
 
 /// Whether one of the words of made-up values stands in it.
 pub(super) fn names_itself(value: &[u8]) -> bool {
-    names_another(value) || holds_word(value, INVENTED)
+    names_another(value) || holds_word(value, &INVENTED)
 }
 
 /// Upper case, lower case, digits, and not only hex digits: what tells a base64 secret from a hash or a path. One in a
@@ -140,32 +140,12 @@ fn is_monotonous(value: &[u8]) -> bool {
     value.len() >= 16 && distinct(value) < DISTINCT_MIN && !value.iter().all(u8::is_ascii_digit)
 }
 
-const fn first_letters(words: &[&str], mut first: [bool; 128]) -> [bool; 128] {
-    let mut at = 0;
-    while at < words.len() {
-        let letter = words[at].as_bytes()[0];
-        first[letter as usize] = true;
-        first[letter.to_ascii_uppercase() as usize] = true;
-        at += 1;
-    }
-    first
-}
-
-fn holds_word(value: &[u8], words: &[&str]) -> bool {
-    (0..value.len()).any(|at| {
-        let rest = &value[at..];
-        FIRST_LETTERS[usize::from(rest[0] & 127)]
-            && words.iter().any(|word| {
-                // The first character decides almost always, so the rest is hardly ever compared.
-                let word = word.as_bytes();
-                rest[0].to_ascii_lowercase() == word[0]
-                    && rest.len() >= word.len()
-                    && (rest.starts_with(word)
-                        || rest
-                            .iter()
-                            .zip(word)
-                            .all(|(b, w)| !b.is_ascii_lowercase() && b.to_ascii_lowercase() == *w))
-            })
+/// In lower or in upper case.
+fn holds_word(value: &[u8], words: &AnyOf) -> bool {
+    words.stands(value, |rest, word| {
+        rest.starts_with(word)
+            || rest.len() >= word.len()
+                && rest.iter().zip(word).all(|(b, w)| !b.is_ascii_lowercase() && b.to_ascii_lowercase() == *w)
     })
 }
 

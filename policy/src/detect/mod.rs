@@ -4,6 +4,7 @@
 //! false-positive stage → finding. Detectors are data (`profiles/detectors/*.toml`), turned into tables at build time.
 
 mod about;
+mod any_of;
 mod armour;
 mod budget;
 mod card;

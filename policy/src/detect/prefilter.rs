@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::tables::{BYTE_CLASSES, FIRST_HIT, HEAD_BYTES, HEADS, KEYWORDS, Keyword, ROWS};
+use super::tables::{BYTE_CLASSES, FIRST_HIT, HEAD_BYTES, HEADS, KEYWORDS, Keyword, ROWS, STRIDE};
 use super::window::follows_escape;
 
 /// The automaton; it has no state of its own.
@@ -14,9 +14,20 @@ pub(super) struct Prefilter;
 /// other take hardly longer than one.
 const LANES: usize = 4;
 /// Bytes of a lane.
-const LANE: usize = 64;
+const LANE: usize = 128;
+/// What is walked at once.
+const PART: usize = LANES * LANE;
 /// A shorter text is walked in one go.
 const SHORT: usize = LANES * 16;
+/// So many states are asked at once whether a head ends there.
+const GROUP: usize = 4;
+/// Added to a state, sets its highest bit if a head ends there.
+const TO_HIT: u64 = LOW * (0x8000 - FIRST_HIT as u64);
+const LOW: u64 = 0x0001_0001_0001_0001;
+const HIGH: u64 = LOW * 0x8000;
+
+// No sum goes over into the next state.
+const _: () = assert!(FIRST_HIT + HEADS.len() <= 0x8000);
 
 /// A search under way.
 #[derive(Debug)]
@@ -26,24 +37,18 @@ struct Hits<'t> {
     from: usize,
     /// and ends here.
     to: usize,
-    /// The state there.
-    state: u16,
-    /// Where heads end in each lane of that part.
-    stops: [Stops; LANES],
-    /// The stop that comes next.
-    next: (usize, usize),
+    /// The state behind each of its bytes; behind the part there are none in which a head ends.
+    states: [u16; PART],
+    /// The group of states that comes next,
+    next: usize,
+    /// and where heads end in the one before it that were not gone to: a high bit each.
+    ends: u64,
     /// Where the heads end that are looked at.
     at: usize,
     /// Their keywords.
     pending: &'static [u16],
-}
-
-/// Where heads end in a lane.
-#[derive(Clone, Copy, Debug)]
-struct Stops {
-    /// Offset in the part, and state.
-    places: [(u16, u16); LANE],
-    count: usize,
+    /// A place, and whether a word may start there: most keywords of a head begin at the same place.
+    asked: (usize, bool),
 }
 
 impl Prefilter {
@@ -53,16 +58,9 @@ impl Prefilter {
         &self,
         text: &'t [u8],
     ) -> impl Iterator<Item = (Range<usize>, &'static Keyword)> + use<'t> {
-        Hits {
-            text,
-            from: 0,
-            to: 0,
-            state: 0,
-            stops: [Stops { places: [(0, 0); LANE], count: 0 }; LANES],
-            next: (0, 0),
-            at: 0,
-            pending: &[],
-        }
+        let states = [0; PART];
+        let asked = (usize::MAX, false);
+        Hits { text, from: 0, to: 0, states, next: PART / GROUP, ends: 0, at: 0, pending: &[], asked }
     }
 
     /// Bytes of the table, which lies in the binary.
@@ -76,88 +74,116 @@ impl Hits<'_> {
     /// Goes on to where the next head ends; `false` at the end of the text.
     fn advance(&mut self) -> bool {
         loop {
-            while let Some(stops) = self.stops.get(self.next.0) {
-                if let Some((offset, state)) = stops.places[..stops.count].get(self.next.1) {
-                    self.next.1 += 1;
-                    self.at = self.from + usize::from(*offset) + 1;
-                    self.pending = HEADS[usize::from(*state) - FIRST_HIT];
-                    return true;
+            if self.ends != 0 {
+                let place = GROUP * (self.next - 1) + self.ends.trailing_zeros() as usize / 16;
+                self.ends &= self.ends - 1;
+                self.at = self.from + place + 1;
+                self.pending = HEADS[usize::from(self.states[place % PART]) - FIRST_HIT];
+                return true;
+            }
+            let groups = (self.to - self.from).div_ceil(GROUP);
+            let (states, _) = self.states.as_chunks::<GROUP>();
+            let (mut next, mut ends) = (self.next, 0);
+            for group in &states[next.min(groups)..groups] {
+                // One load, which `map` does not become.
+                let all = u64::from(group[0])
+                    | u64::from(group[1]) << 16
+                    | u64::from(group[2]) << 32
+                    | u64::from(group[3]) << 48;
+                ends = all.wrapping_add(TO_HIT) & HIGH;
+                next += 1;
+                if ends != 0 {
+                    break;
                 }
-                self.next = (self.next.0 + 1, 0);
             }
-            if self.to == self.text.len() {
-                return false;
+            (self.next, self.ends) = (next, ends);
+            if self.ends == 0 {
+                if self.to == self.text.len() {
+                    return false;
+                }
+                self.walk();
             }
-            self.walk();
         }
+    }
+
+    /// Whether a keyword counts that starts a word. Most are the first words of something longer, which end within ordinary
+    /// words everywhere: `no`, `ic`, `us`. So where they stand is looked at first.
+    fn may_start_word(&mut self, start: usize) -> bool {
+        if self.asked.0 != start {
+            self.asked = (start, may_start_word(self.text, start));
+        }
+        self.asked.1
     }
 
     /// Walks the next part.
     fn walk(&mut self) {
+        let state = self.to.checked_sub(self.from + 1).map_or(0, |last| self.states[last % PART]);
         self.from = self.to;
+        self.next = 0;
         let rest = &self.text[self.from..];
-        self.next = (0, 0);
-        if rest.len() < SHORT {
-            let mut lane = Lane { state: self.state, count: 0 };
-            let stops = &mut self.stops[0].places;
-            (0..).zip(rest).for_each(|(at, byte)| lane.step(*byte, at, stops));
-            self.close(0, lane);
-            self.stops[1..].iter_mut().for_each(|stops| stops.count = 0);
-            self.to = self.text.len();
-            return;
-        }
-        let len = (rest.len() / LANES).min(LANE);
-        let lanes: [&[u8]; LANES] = std::array::from_fn(|n| &rest[n * len..(n + 1) * len]);
-        let starts: [u16; LANES] = std::array::from_fn(|n| (n * len) as u16);
-        // A state knows as many bytes as the longest head has.
-        let begin = |n: usize| {
-            let before = &rest[n * len - HEAD_BYTES..n * len];
-            Lane { state: before.iter().fold(0, |state, byte| next(state, *byte)), count: 0 }
+        let walked = if let Some(part) = rest.first_chunk() {
+            whole_part(part, state, &mut self.states);
+            PART
+        } else if rest.len() < SHORT {
+            run(rest, state, &mut self.states);
+            rest.len()
+        } else {
+            let len = rest.len() / LANES;
+            in_lanes(rest, len, state, &mut self.states);
+            LANES * len
         };
-        let [mut one, mut two] = [Lane { state: self.state, count: 0 }, begin(1)];
-        let [mut three, mut four] = [begin(2), begin(3)];
-        let [first, second, third, fourth] = &mut self.stops;
-        let bytes = lanes[0].iter().zip(lanes[1]).zip(lanes[2]).zip(lanes[3]);
-        for (at, (((a, b), c), d)) in (0_u16..).zip(bytes) {
-            one.step(*a, at, &mut first.places);
-            two.step(*b, starts[1] + at, &mut second.places);
-            three.step(*c, starts[2] + at, &mut third.places);
-            four.step(*d, starts[3] + at, &mut fourth.places);
-        }
-        for (n, lane) in [one, two, three, four].into_iter().enumerate() {
-            self.close(n, lane);
-        }
-        self.to += LANES * len;
-    }
-
-    /// The lane was walked to its end.
-    fn close(&mut self, n: usize, lane: Lane) {
-        self.stops[n].count = lane.count;
-        self.state = lane.state;
+        self.to += walked;
+        // What is left of the last group.
+        self.states[walked..].iter_mut().take(GROUP).for_each(|state| *state = 0);
     }
 }
 
-/// A lane that is walked.
-#[derive(Clone, Copy)]
-struct Lane {
-    state: u16,
-    count: usize,
+/// Walks a part whose lanes have their full length, of which the compiler makes the best.
+fn whole_part(part: &[u8; PART], state: u16, states: &mut [u16; PART]) {
+    let mut at_lanes = begin(part, LANE, state);
+    for at in 0..LANE {
+        for (n, state) in at_lanes.iter_mut().enumerate() {
+            *state = next(*state, part[n * LANE + at]);
+            states[n * LANE + at] = *state;
+        }
+    }
 }
 
-impl Lane {
-    /// The next state, noted if a head ends there, without a branch: whether one does is hard to foresee.
-    #[inline(always)]
-    fn step(&mut self, byte: u8, offset: u16, stops: &mut [(u16, u16); LANE]) {
-        self.state = next(self.state, byte);
-        stops[self.count % LANE] = (offset, self.state);
-        self.count += usize::from(usize::from(self.state) >= FIRST_HIT);
+/// Walks four lanes of `len` bytes.
+fn in_lanes(rest: &[u8], len: usize, state: u16, states: &mut [u16; PART]) {
+    let [mut one, mut two, mut three, mut four] = begin(rest, len, state);
+    let lanes: [&[u8]; LANES] = std::array::from_fn(|n| &rest[n * len..(n + 1) * len]);
+    let (first, states) = states.split_at_mut(len);
+    let (second, states) = states.split_at_mut(len);
+    let (third, fourth) = states.split_at_mut(len);
+    let bytes = lanes[0].iter().zip(lanes[1]).zip(lanes[2]).zip(lanes[3]);
+    let states = first.iter_mut().zip(second).zip(third).zip(fourth);
+    for ((((a, b), c), d), (((e, f), g), h)) in bytes.zip(states) {
+        (one, two) = (next(one, *a), next(two, *b));
+        (three, four) = (next(three, *c), next(four, *d));
+        (*e, *f, *g, *h) = (one, two, three, four);
+    }
+}
+
+/// The states in which the lanes of `len` bytes begin: a state knows as many bytes as the longest head has.
+fn begin(rest: &[u8], len: usize, state: u16) -> [u16; LANES] {
+    std::array::from_fn(|n| {
+        let before = if n == 0 { &[] } else { &rest[n * len - HEAD_BYTES..n * len] };
+        before.iter().fold(if n == 0 { state } else { 0 }, |state, byte| next(state, *byte))
+    })
+}
+
+/// Walks a short text.
+fn run(rest: &[u8], mut state: u16, states: &mut [u16; PART]) {
+    for (byte, noted) in rest.iter().zip(states) {
+        state = next(state, *byte);
+        *noted = state;
     }
 }
 
 #[inline(always)]
 fn next(state: u16, byte: u8) -> u16 {
-    let class = usize::from(BYTE_CLASSES[usize::from(byte)]);
-    u16::from_le_bytes(ROWS[usize::from(state)][class % 64])
+    u16::from_le_bytes(ROWS[usize::from(state) * STRIDE + usize::from(BYTE_CLASSES[usize::from(byte)])])
 }
 
 impl Iterator for Hits<'_> {
@@ -169,7 +195,10 @@ impl Iterator for Hits<'_> {
                 self.pending = rest;
                 let keyword = &KEYWORDS[usize::from(*keyword)];
                 let start = self.at - keyword.text.len().min(HEAD_BYTES);
-                if counts(keyword, self.text, start) {
+                if keyword.starts_word && !self.may_start_word(start) {
+                    continue;
+                }
+                if stands(keyword, self.text, start) {
                     return Some((start..start + keyword.word, keyword));
                 }
             }
@@ -180,14 +209,11 @@ impl Iterator for Hits<'_> {
     }
 }
 
-/// Whether the keyword stands there and counts. Most are the first words of something longer, which end within ordinary
-/// words everywhere: `no`, `ic`, `us`. So where it stands is looked at first.
-fn counts(keyword: &Keyword, text: &[u8], start: usize) -> bool {
-    if keyword.starts_word && !may_start_word(text, start) {
-        return false;
-    }
-    let Some(there) = text.get(start..start + keyword.text.len()) else { return false };
+/// Whether the keyword stands there: its head does.
+fn stands(keyword: &Keyword, text: &[u8], start: usize) -> bool {
     let word = keyword.text.as_bytes();
+    let Some(there) = text.get(start + keyword.seen..start + word.len()) else { return false };
+    let word = &word[keyword.seen..];
     if keyword.is_exact { there == word } else { there.eq_ignore_ascii_case(word) }
 }
 

@@ -214,6 +214,8 @@ pub(super) struct Keyword {
     pub(super) text: &'static str,
     /// So many bytes of it are what the rules start at: all, or its first word.
     pub(super) word: usize,
+    /// So many bytes of it surely stand where its head was found, in any case.
+    pub(super) seen: usize,
     /// It counts in this spelling only.
     pub(super) is_exact: bool,
     /// It counts only where a word may begin.
@@ -230,6 +232,8 @@ static PREFILTER: Aligned<{ include_bytes!(concat!(env!("OUT_DIR"), "/prefilter.
     Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/prefilter.bin")));
 
 /// The prefilter's table: 64 next states for each state, little-endian.
-pub(super) static ROWS: &[[[u8; 2]; 64]] = PREFILTER.0.as_chunks().0.as_chunks().0;
+pub(super) static ROWS: &[[u8; 2]] = PREFILTER.0.as_chunks().0;
+/// Entries of a state in [`ROWS`].
+pub(super) const STRIDE: usize = 64;
 
 include!(concat!(env!("OUT_DIR"), "/detectors.rs"));

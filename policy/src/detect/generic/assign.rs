@@ -267,10 +267,9 @@ impl Cursor<'_> {
 
     /// The type between a colon and the value: `: &str = "…"`.
     fn skip_type(&mut self) {
-        let kind = |b: &&u8| IN_TYPE[usize::from(**b)];
-        let len = self.rest().iter().take(TYPE_MAX).take_while(kind).count();
-        let mut ahead = Self { text: self.text, at: self.at + len };
-        if len > 0 && ahead.take(b"=") && !ahead.take(b"=") {
+        let Some(len) = self.all_before(b'=', &IN_TYPE) else { return };
+        let mut ahead = Self { text: self.text, at: self.at + len + 1 };
+        if len > 0 && !ahead.take(b"=") {
             ahead.spaces();
             if ahead.opening().is_some() || ahead.wrapped() {
                 *self = Self { at: self.at + len + 1, ..*self };
@@ -281,8 +280,15 @@ impl Cursor<'_> {
 
     /// Whether a call follows.
     fn wrapped(&self) -> bool {
-        let path = self.rest().iter().take(TYPE_MAX).take_while(|b| is_path(**b)).count();
-        path > 0 && self.rest().get(path) == Some(&b'(')
+        self.all_before(b'(', &IN_PATH).is_some_and(|path| path > 0)
+    }
+
+    /// How many bytes stand before the next `sign`, if it is near and all of them are of the set, which does not hold the
+    /// sign: mostly there is none.
+    fn all_before(&self, sign: u8, set: &[bool; 256]) -> Option<usize> {
+        let rest = self.rest();
+        let len = memchr::memchr(sign, &rest[..rest.len().min(TYPE_MAX + 1)])?;
+        rest[..len].iter().all(|b| set[usize::from(*b)]).then_some(len)
     }
 
     fn either(&mut self, bare: Style) -> Option<Value> {
@@ -344,11 +350,8 @@ impl Cursor<'_> {
 
     /// A call around the literal, or a call that names a default.
     fn called(&mut self) -> Option<Value> {
-        let path = self.rest().iter().take(TYPE_MAX).take_while(|b| is_path(**b)).count();
-        let mut ahead = Self { at: self.at + path, ..*self };
-        if !ahead.take(b"(") {
-            return None;
-        }
+        let path = self.all_before(b'(', &IN_PATH)?;
+        let mut ahead = Self { at: self.at + path + 1, ..*self };
         let name = self.rest()[..path].rsplit(|b| matches!(b, b'.' | b':' | b' ')).next()?;
         let is = |list: &[&str]| list.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name));
         ahead.spaces();
@@ -422,10 +425,6 @@ fn is_argument_of_a_test(before: &[u8]) -> bool {
     ["hash", "check", "verify", "compare", "equal", "assert", "match", "expect", "valid", "encrypt"]
         .iter()
         .any(|part| callee.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part.as_bytes())))
-}
-
-fn is_path(byte: u8) -> bool {
-    IN_PATH[usize::from(byte)]
 }
 
 fn is_end(byte: u8) -> bool {

@@ -1,12 +1,12 @@
 //! Values that are no secrets wherever they stand: placeholders, references to where the value is, ids, times, versions,
 //! paths, hashes with their names, public keys and media.
 
+use super::super::any_of::AnyOf;
 use super::super::false_positive::{DISTINCT_MIN, distinct, names_another, names_itself};
-use super::assign::table;
 use super::model::{HASH_START, hash_on, is_words, text_likelihood};
 
 /// What refers to a value instead of being one, anywhere in it.
-const REFERENCES: &[&str] = &[
+static REFERENCES: AnyOf = AnyOf::of(&[
     "${",
     "{{",
     "<%",
@@ -34,7 +34,7 @@ const REFERENCES: &[&str] = &[
     "keyref",
     "xxx",
     "<<",
-];
+]);
 /// What refers to a value where it begins so.
 const REFERENCE_STARTS: &[&str] = &[
     "env:",
@@ -74,7 +74,9 @@ const REFERENCE_STARTS: &[&str] = &[
     "c:\\",
 ];
 /// With what these begin.
-const STARTS_REFERENCE: [bool; 256] = table(b"efsctvldaormu-!/.~");
+const STARTS_REFERENCE: [bool; 256] = first_bytes(REFERENCE_STARTS);
+/// Rows of keys, and digits, that are typed for want of a value.
+static ROWS_OF_KEYS: AnyOf = AnyOf::of(&["qwerty", "asdfgh", "zxcvbn", "987654"]);
 /// Longest of [`PLACEHOLDERS`].
 const PLACEHOLDER_MAX: usize = 12;
 /// So many letters, or digits, in their order are counted, not drawn.
@@ -180,16 +182,25 @@ pub(super) fn stands_for_another(value: &[u8]) -> bool {
     let lower = lower.bytes();
     let begins = lower.first().is_some_and(|b| STARTS_REFERENCE[usize::from(*b)]);
     let starts = |list: &[&str]| list.iter().any(|start| lower.starts_with(start.as_bytes()));
-    let holds = |needle: &&str| memchr::memmem::find(lower, needle.as_bytes()).is_some();
     // Most values have no sign that a reference could be made of.
     let plain = lower.iter().all(|b| b.is_ascii_alphanumeric() || b"-_+/=".contains(b));
-    (if plain { holds_plain_reference(lower) } else { REFERENCES.iter().any(holds) })
+    (if plain { holds_plain_reference(lower) } else { REFERENCES.stands_in(lower) })
         || (begins && starts(REFERENCE_STARTS))
         || is_bracketed(value)
         || is_variable(value)
         || names_another(value)
         || (value.len() >= 16 && distinct(value) < DISTINCT_MIN)
         || is_placeholder_words(lower)
+}
+
+/// The bytes with which the texts begin.
+const fn first_bytes(texts: &[&str]) -> [bool; 256] {
+    let (mut table, mut at) = ([false; 256], 0);
+    while at < texts.len() {
+        table[texts[at].as_bytes()[0] as usize] = true;
+        at += 1;
+    }
+    table
 }
 
 /// Those of [`REFERENCES`] that are letters.
@@ -230,13 +241,13 @@ pub(super) fn is_walk(value: &[u8]) -> bool {
 
 /// Ids, times, versions, addresses, names of files, public keys, media.
 pub(super) fn is_thing(value: &[u8]) -> bool {
-    let ends = |end: &&str| {
-        value.len() >= end.len() && value[value.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes())
-    };
+    // Each begins with the only dot in it.
+    let ending = memchr::memrchr(b'.', value).map_or(&[][..], |dot| &value[dot..]);
+    let ends = |end: &&str| ending.eq_ignore_ascii_case(end.as_bytes());
     is_uuid(value)
         || is_number_like(value)
         || is_address(value)
-        || FILE_ENDS.iter().any(ends)
+        || (!ending.is_empty() && FILE_ENDS.iter().any(ends))
         || MEDIA_STARTS.iter().any(|start| value.starts_with(start.as_bytes()) && value.len() >= 24)
 }
 
@@ -268,12 +279,28 @@ fn splits_into_placeholders(run: &[u8]) -> bool {
             hash = hash_on(hash, run[end - 1]);
             // In the midst of letters, one or two are no word.
             let edge = end - start > 2 || start == 0 || end == run.len();
-            if edge && PLACEHOLDERS.contains(&hash) {
+            if edge && may_be_placeholder(hash) && PLACEHOLDERS.contains(&hash) {
                 reach |= 1 << end;
             }
         }
     }
     reach >> run.len() & 1 == 1
+}
+
+/// A bit for each of the highest bits of the hashes of [`PLACEHOLDERS`].
+static MAY_BE_PLACEHOLDER: [u64; 32] = {
+    let (mut table, mut at) = ([0; 32], 0);
+    while at < PLACEHOLDERS.len() {
+        let high = PLACEHOLDERS[at] >> 21;
+        table[(high / 64) as usize] |= 1 << (high % 64);
+        at += 1;
+    }
+    table
+};
+
+fn may_be_placeholder(hash: u32) -> bool {
+    let high = hash >> 21;
+    MAY_BE_PLACEHOLDER[(high / 64) as usize] >> (high % 64) & 1 == 1
 }
 
 /// `<token>`, `{token}`, `[token]`, `%TOKEN%`, `__TOKEN__`, `@token@`.
@@ -287,7 +314,7 @@ fn is_bracketed(value: &[u8]) -> bool {
             | [b'_', b'_', .., b'_', b'_']
             | [b'@', .., b'@']
     ) || matches!(value, [b'%', rest @ ..] if rest.len() <= 2)
-        || memchr::memmem::find(value, b"%s").is_some()
+        || value.windows(2).any(|pair| pair == b"%s")
 }
 
 /// `$token`, `$env:TOKEN`, `:token`, `&token`, `TOKEN_OF_APP`.
@@ -330,9 +357,7 @@ pub(super) fn is_patterned(lower: &[u8]) -> bool {
     if in_runs * 2 >= lower.len() {
         return true;
     }
-    [&b"qwerty"[..], b"asdfgh", b"zxcvbn", b"987654"]
-        .iter()
-        .any(|walk| memchr::memmem::find(lower, walk).is_some())
+    ROWS_OF_KEYS.stands_in(lower)
 }
 
 /// `a1b2c3d4e5f6g7h8`: its letters, or its digits, are a walk. It looks random, and may be one of an example.

@@ -142,7 +142,7 @@ impl Generic {
         }
         // Most names in a text are given no value.
         let value = assign::assigned(text, &name)?;
-        let named = name::judge(in_two_words(text, &name)).or_else(|| name::judge(&text[name.clone()]))?;
+        let named = in_two_words(text, &name).or_else(|| name::judge(&text[name.clone()]))?;
         let found = judged(named, text, value)?;
         self.judged_to = found.span.end;
         Some(found)
@@ -180,15 +180,14 @@ fn joined(text: &[u8], name: &Range<usize>, word_end: usize) -> Option<Found> {
     is_one.then(|| Found { role, confidence: Confidence::Low, span: word_end + 1..name.end })
 }
 
-/// The name with the word before it where both together are one: "api key". Else nothing.
-fn in_two_words<'t>(text: &'t [u8], name: &Range<usize>) -> &'t [u8] {
+/// What the name says with the word before it, where both together are one: "api key".
+fn in_two_words(text: &[u8], name: &Range<usize>) -> Option<(Topic, Clarity)> {
     if !text[name.clone()].eq_ignore_ascii_case(b"key") || !text[..name.start].ends_with(b" ") {
-        return &[];
+        return None;
     }
     let before = &text[name.start.saturating_sub(NAME_MAX / 2)..name.start - 1];
     let word = before.iter().rev().take_while(|b| b.is_ascii_alphabetic()).count();
-    let both = &text[name.start - 1 - word..name.end];
-    if matches!(name::judge(both), Some((Topic::ApiKey, _))) { both } else { &[] }
+    name::judge(&text[name.start - 1 - word..name.end]).filter(|(topic, _)| *topic == Topic::ApiKey)
 }
 
 /// The name of which the hit is a part. One that is longer than names are is cut, and then no name.

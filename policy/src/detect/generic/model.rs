@@ -51,10 +51,49 @@ pub(super) fn is_words(value: &[u8]) -> bool {
 
 /// Whether `word` stands in the list, in any case.
 pub(super) fn is_word(word: &[u8]) -> bool {
-    if word.len() < 3 {
-        return SHORT_WORDS.iter().any(|short| short.eq_ignore_ascii_case(word));
+    if word.len() < 3 { is_short_word(word) } else { is_hash_of_word(word_hash(word)) }
+}
+
+/// Whether a word of one letter or two is one.
+fn is_short_word(word: &[u8]) -> bool {
+    let place = |byte: u8| byte.to_ascii_lowercase().wrapping_sub(b'a');
+    match *word {
+        [one] => place(one) < 26 && SHORT[26] >> place(one) & 1 == 1,
+        [one, two] => {
+            place(one) < 26 && place(two) < 26 && SHORT[usize::from(place(one))] >> place(two) & 1 == 1
+        }
+        _ => false,
     }
-    WORD_HASHES.binary_search(&word_hash(word)).is_ok()
+}
+
+/// For each first letter the second ones of [`SHORT_WORDS`], a bit each; behind them the words of one letter.
+static SHORT: [u32; 27] = {
+    let (mut table, mut at) = ([0; 27], 0);
+    while at < SHORT_WORDS.len() {
+        match *SHORT_WORDS[at] {
+            [one] => table[26] |= 1 << (one - b'a'),
+            [one, two] => table[(one - b'a') as usize] |= 1 << (two - b'a'),
+            _ => panic!("a word of one letter or two"),
+        }
+        at += 1;
+    }
+    table
+};
+
+/// A bit for each of the highest bits of a hash that a word of the list has: nine in ten that are no word show here.
+static MAY_BE_WORD: [u64; 1024] = {
+    let (mut table, mut at) = ([0; 1024], 0);
+    while at < WORD_HASHES.len() {
+        let high = WORD_HASHES[at] >> 16;
+        table[(high / 64) as usize] |= 1 << (high % 64);
+        at += 1;
+    }
+    table
+};
+
+fn is_hash_of_word(hash: u32) -> bool {
+    let high = hash >> 16;
+    MAY_BE_WORD[(high / 64) as usize] >> (high % 64) & 1 == 1 && WORD_HASHES.binary_search(&hash).is_ok()
 }
 
 /// What FNV-1a starts with.
@@ -114,21 +153,32 @@ fn splits(letters: &[u8]) -> bool {
     }
     // `reach` has a bit for each place that words lead to.
     let mut reach = 1_u64;
-    for end in 2..=letters.len() {
-        let from = end.saturating_sub(WORD_MAX);
-        let whole = |start: usize| {
-            let part = &letters[start..end];
-            (part.len() >= 3 || start == 0) && reach >> start & 1 == 1 && (is_word(part) || is_plural(part))
-        };
-        if (from..end - 1).any(whole) {
-            reach |= 1 << end;
+    for start in 0..letters.len() {
+        if reach >> start == 0 {
+            return false;
+        }
+        if reach >> start & 1 == 1 {
+            reach |= words_at(&letters[start..], start == 0) << start;
         }
     }
     reach >> letters.len() & 1 == 1
 }
 
-fn is_plural(word: &[u8]) -> bool {
-    word.len() > 4 && word.ends_with(b"s") && is_word(&word[..word.len() - 1])
+/// Where the words and plurals end with which the letters begin, a bit each.
+fn words_at(letters: &[u8], is_first: bool) -> u64 {
+    let (mut ends, mut hash, mut before) = (0, HASH_START, false);
+    for (len, byte) in (1_usize..).zip(letters.iter().take(WORD_MAX)) {
+        hash = hash_on(hash, *byte);
+        let is_one = match len {
+            0 | 1 => continue,
+            2 => is_first && is_short_word(&letters[..2]),
+            _ => is_hash_of_word(hash),
+        };
+        let is_plural = len > 4 && *byte == b's' && before;
+        ends |= u64::from(is_one || is_plural) << len;
+        before = is_one;
+    }
+    ends
 }
 
 fn pair(before: u8, byte: u8) -> i32 {

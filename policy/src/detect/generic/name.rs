@@ -1,6 +1,7 @@
 //! What the name of a value says about it: `dbPassword` is a password, `password_hash_algorithm` and `max_tokens` are
 //! not. A name is split into words; the last word that means a secret decides, what stands around it may deny it.
 
+use super::assign::table;
 use super::model::{humps, word_hash};
 
 /// Longest name that is looked at.
@@ -36,31 +37,34 @@ pub(super) enum Clarity {
     Vague,
 }
 
-const PASSWORD_WORDS: &[u32] = hashes! {
+const PASSWORD_WORDS_HASHES: &[u32] = hashes! {
     pass pwd pw pswd psw passw passcode dbpass userpass adminpass rootpass mypass requirepass keypass
     storepass sshpass authpass loginpass mysqlpass pgpass dbpwd userpwd kennwort senha motdepasse
     contrasena passwords passphrases masterauth
 };
 const PASSWORD_ENDS: &[&str] = &["password", "passwd", "passphrase", "passwort"];
+/// Shortest end of a word that tells what it is (`token`), and the last letters of these.
+const ENDS_MIN: usize = 5;
+const ENDS_WITH: [bool; 256] = table(b"detny");
 /// Words before `key` that make it a credential.
-const KEY_HEADS: &[u32] = hashes! {
+const KEY_HEADS_HASHES: &[u32] = hashes! {
     api secret access private encryption encrypt auth signing master license licence account app
     application service client consumer hmac jwt session shared admin integration write ingest deploy
     subscription function bot webhook crypto cipher aes symmetric security oauth developer signature
     decryption storage root sas server
 };
-const KEY_WORDS: &[u32] = hashes! {
+const KEY_WORDS_HASHES: &[u32] = hashes! {
     apikey appkey secretkey accesskey authkey privatekey masterkey apikeys accountkey licensekey
     sharedkey clientkey encryptionkey signingkey functionkey
 };
 /// Words that deny a secret wherever they stand in the name.
-const NEVER: &[u32] = hashes! {
+const NEVER_HASHES: &[u32] = hashes! {
     hash hashed sha md checksum digest integrity fingerprint thumbprint etag commit csrf xsrf crumb
     captcha recaptcha nonce dummy fake mock placeholder invalid wrong public pub publishable css i18n
     uuid guid non not
 };
 /// Words before a secret's word that deny it.
-const NOT_BEFORE: &[u32] = hashes! {
+const NOT_BEFORE_HASHES: &[u32] = hashes! {
     request page next prev previous max min num number total prompt completion cancel cancellation continuation
     continue cursor sync resume foreign primary partition sort cache object row index idempotency dedup
     registry map dict lookup group join search cert certificate site translation locale lang label hot
@@ -69,11 +73,11 @@ const NOT_BEFORE: &[u32] = hashes! {
     progress blank pagination change title bypass require required
 };
 /// Words before any secret's word that deny it.
-const DENIALS: &[u32] = hashes! {
+const DENIALS_HASHES: &[u32] = hashes! {
     is has no show hide toggle forgot missing require
 };
 /// Words behind a secret's word that deny it.
-const NOT_AFTER: &[u32] = hashes! {
+const NOT_AFTER_HASHES: &[u32] = hashes! {
     algorithm alg algo type types kind field fields name names id ids length len size count counts
     counter limit max min url uri urls endpoint path paths file files filename dir directory variable
     header headers param params parameter prefix suffix regex regexp pattern format policy rule rules
@@ -88,11 +92,66 @@ const NOT_AFTER: &[u32] = hashes! {
     email host port placeholder example tree trees kid review
 };
 /// Words behind a secret's word that change nothing.
-const NEUTRAL: &[u32] = hashes! {
+const NEUTRAL_HASHES: &[u32] = hashes! {
     value val string str text plain raw base b hex prod dev test staging production live sandbox primary
     secondary old new current default v one two cleartext plaintext clear bytes data decrypted decoded
     override env s
 };
+
+/// Bits of the lists, each for the words of one.
+const PASSWORD_WORDS: u8 = 1;
+const KEY_HEADS: u8 = 1 << 1;
+const KEY_WORDS: u8 = 1 << 2;
+const NEVER: u8 = 1 << 3;
+const NOT_BEFORE: u8 = 1 << 4;
+const DENIALS: u8 = 1 << 5;
+const NOT_AFTER: u8 = 1 << 6;
+const NEUTRAL: u8 = 1 << 7;
+
+/// All lists in one: a hash and its bits, at the place that [`place`] gives or the next one that is free. One look tells
+/// which lists a word is in.
+static LISTS: [(u32, u8); PLACES] = {
+    let mut table = [(0, 0); PLACES];
+    table = listed(table, PASSWORD_WORDS_HASHES, PASSWORD_WORDS);
+    table = listed(table, KEY_HEADS_HASHES, KEY_HEADS);
+    table = listed(table, KEY_WORDS_HASHES, KEY_WORDS);
+    table = listed(table, NEVER_HASHES, NEVER);
+    table = listed(table, NOT_BEFORE_HASHES, NOT_BEFORE);
+    table = listed(table, DENIALS_HASHES, DENIALS);
+    table = listed(table, NOT_AFTER_HASHES, NOT_AFTER);
+    listed(table, NEUTRAL_HASHES, NEUTRAL)
+};
+/// More than twice as many as there are words, so that a search ends soon.
+const PLACES: usize = 1024;
+
+const fn listed(mut table: [(u32, u8); PLACES], list: &[u32], bit: u8) -> [(u32, u8); PLACES] {
+    let mut at = 0;
+    while at < list.len() {
+        let mut place = place(list[at]);
+        while table[place].1 != 0 && table[place].0 != list[at] {
+            place = (place + 1) % PLACES;
+        }
+        table[place] = (list[at], table[place].1 | bit);
+        at += 1;
+    }
+    table
+}
+
+const fn place(hash: u32) -> usize {
+    (hash.wrapping_mul(0x9e37_79b1) >> 22) as usize
+}
+
+/// The lists that the hash is in.
+fn lists_of(hash: u32) -> u8 {
+    let mut place = place(hash);
+    loop {
+        let (known, bits) = LISTS[place];
+        if known == hash || bits == 0 {
+            return bits;
+        }
+        place = (place + 1) % PLACES;
+    }
+}
 
 /// What the name says, if it names a secret.
 pub(super) fn judge(name: &[u8]) -> Option<(Topic, Clarity)> {
@@ -127,7 +186,9 @@ pub(super) fn judge(name: &[u8]) -> Option<(Topic, Clarity)> {
 fn topic(words: &[Word<'_>], at: usize) -> Option<Topic> {
     let word = words[at];
     let before = at.checked_sub(1).map_or(Word::default(), |before| words[before]);
-    let ends = |list: &[&str]| list.iter().any(|end| word.text.ends_with(end.as_bytes()));
+    let last = word.text.last();
+    let long = word.text.len() >= ENDS_MIN && last.is_some_and(|b| ENDS_WITH[usize::from(*b)]);
+    let ends = |list: &[&str]| long && list.iter().any(|end| word.text.ends_with(end.as_bytes()));
     match word.text {
         b"string" if before.text == b"secure" => Some(Topic::Password),
         _ if word.is(PASSWORD_WORDS) || ends(PASSWORD_ENDS) => Some(Topic::Password),
@@ -153,16 +214,16 @@ fn topic(words: &[Word<'_>], at: usize) -> Option<Topic> {
     }
 }
 
-/// A word of a name, in lower case, with its hash.
+/// A word of a name, in lower case, with the lists that it is in.
 #[derive(Clone, Copy, Debug, Default)]
 struct Word<'n> {
     text: &'n [u8],
-    hash: u32,
+    lists: u8,
 }
 
 impl Word<'_> {
-    fn is(&self, list: &[u32]) -> bool {
-        list.contains(&self.hash)
+    fn is(&self, list: u8) -> bool {
+        self.lists & list != 0
     }
 }
 
@@ -196,7 +257,7 @@ impl<'n> Words<'n> {
             self.list.rotate_left(1);
             self.count -= 1;
         }
-        self.list[self.count] = Word { text: word, hash: word_hash(word) };
+        self.list[self.count] = Word { text: word, lists: lists_of(word_hash(word)) };
         self.count += 1;
     }
 
