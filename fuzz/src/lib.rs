@@ -1,17 +1,20 @@
 //! What holds for every input, whoever wrote it. Each function takes the bytes of one input and panics where something does
 //! not hold. libFuzzer drives them (`fuzz_targets`), and so does a test of `policy` with a mutator of its own.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 use stockade_policy::detect::{Confidence, Engine, Finding, HashKey, KeywordList, Place};
 use stockade_policy::document::policy::PolicyDocument;
-use stockade_policy::mediator::{Action, Mediator, Now, PENDING_MAX, Peer, SessionFacts};
-use stockade_policy::redact::redact;
+use stockade_policy::mediator::{Action, Mediator, Now, PENDING_MAX, Peer, ServerEnd, SessionFacts};
+use stockade_policy::redact::{Redaction, Replaced, redact};
 use stockade_policy::rules::{Arguments, Circumstances, Item, Layer, Origin, Policy, UnixTime};
 use stockade_policy::uri::{Uri, origin};
 use stockade_policy::verdict::Access;
-use stockade_policy::wire::{Direction, Frame, Limits, NodeKind, Outcome, Parser, Shape, TokenKind};
+use stockade_policy::wire::{
+    Direction, Frame, Limits, NodeKind, Outcome, Parser, Refusal, Refused, Shape, TokenKind,
+};
 
 /// What ends a line for some reader.
 const LINE_ENDS: [char; 5] = ['\n', '\u{2028}', '\u{2029}', '\u{85}', '\r'];
@@ -19,7 +22,10 @@ const LINE_ENDS: [char; 5] = ['\n', '\u{2028}', '\u{2029}', '\u{85}', '\r'];
 /// A line, in both directions: what is let through reads the same to `serde_json`, and needs no second repair.
 pub fn wire(data: &[u8]) {
     for direction in [Direction::ToServer, Direction::ToClient] {
+        // What the parser remembers of the line before is of no account.
         let mut parser = Parser::default();
+        let cut = data.len() / 2;
+        let _ = parser.parse(&data[..cut], direction, &Limits::of(direction));
         match parser.parse(data, direction, &Limits::of(direction)) {
             Ok(frame) => {
                 agrees(&frame);
@@ -72,7 +78,11 @@ fn agrees(frame: &Frame<'_>) {
             let decoded: String = serde_json::from_str(raw).expect("a string is JSON");
             assert_eq!(frame.token_text(token), decoded);
         }
-        let _ = frame.pointer(token.start as usize);
+        let pointed = read.pointer(&frame.pointer(token.start as usize)).expect("a pointer leads to a value");
+        match token.kind {
+            TokenKind::Key => assert!(pointed.is_object(), "{message}"),
+            _ => assert_eq!(Some(pointed), serde_json::from_str(raw).ok().as_ref(), "{message}"),
+        }
     }
 }
 
@@ -111,6 +121,12 @@ action = "block"
 [[dlp]]
 id = "hide-customers"
 detect = ["keyword/customers"]
+action = "redact"
+
+[[dlp]]
+id = "hide-secrets"
+detect = ["secret/*", "pii/payment-card"]
+confidence = "medium"
 action = "redact"
 
 [[dlp]]
@@ -165,7 +181,10 @@ pub fn detect(data: &[u8]) {
         let text = String::from_utf8_lossy(data);
         let mut findings = Vec::new();
         let _ = engine.scan_text(&text, &mut findings);
-        placed(&findings, text.as_bytes());
+        placed(&findings, &text);
+        let mut again = Vec::new();
+        let _ = engine.scan_text(&text, &mut again);
+        assert_eq!(findings, again, "a second look finds the same");
         let _ = engine.mask(&text);
         let quoted = serde_json::to_string(&text).expect("a string is JSON");
         let body = format!(r#"{{"password":{quoted},"t":[{quoted}]}}"#);
@@ -179,15 +198,17 @@ pub fn detect(data: &[u8]) {
     });
 }
 
-/// What was found lies within its token, the tokens come in order and lie within the text.
-fn placed(findings: &[Finding], bytes: &[u8]) {
+/// What was found lies within its token and cuts no character, the tokens come in order and lie within the text.
+fn placed(findings: &[Finding], text: &str) {
     assert!(findings.is_sorted_by_key(|finding| finding.token.start));
     for Finding { raw, token, detector, .. } in findings {
         assert!(
             token.start <= raw.start
                 && raw.start < raw.end
                 && raw.end <= token.end
-                && token.end <= bytes.len(),
+                && token.end <= text.len()
+                && text.is_char_boundary(raw.start)
+                && text.is_char_boundary(raw.end),
             "{detector}: {raw:?} in {token:?}"
         );
     }
@@ -197,12 +218,15 @@ fn placed(findings: &[Finding], bytes: &[u8]) {
 fn searched(engine: &Engine, frame: &Frame<'_>) {
     let mut findings = Vec::new();
     let _ = engine.scan(frame, &mut findings);
-    placed(&findings, frame.bytes);
+    let text = std::str::from_utf8(frame.bytes).expect("what is forwarded is UTF-8");
+    placed(&findings, text);
+    asked_alone(engine, frame, &findings);
     let sure: Vec<_> = findings
         .iter()
         .filter(|finding| finding.confidence >= Confidence::Medium && finding.place != Place::Key)
         .collect();
-    let Ok(redacted) = redact(frame, &sure, engine, |_| false).map(|it| it.bytes) else { return };
+    let Ok(Redaction { bytes: redacted, replaced }) = redact(frame, &sure, engine, |_| false) else { return };
+    given_back(text, &sure, (&redacted, &replaced));
     let mut parser = Parser::default();
     let limits = Limits { frame_bytes_max: usize::MAX, ..Limits::of(Direction::ToClient) };
     let again =
@@ -220,41 +244,148 @@ fn searched(engine: &Engine, frame: &Frame<'_>) {
     }
 }
 
+/// Who asks about one detector alone is told what who asks about all is told of it.
+fn asked_alone(engine: &Engine, frame: &Frame<'_>, findings: &[Finding]) {
+    let Some(one) = findings.iter().find(|finding| finding.confidence >= Confidence::Medium) else { return };
+    let mut alone = Vec::new();
+    let _ = engine.scan_for(&engine.wanted(|detector| detector == one.detector), frame, &mut alone);
+    let found = alone
+        .iter()
+        .any(|it| it.detector == one.detector && it.raw.start <= one.raw.start && it.raw.end >= one.raw.end);
+    assert!(found, "{} is found only beside others: {:?}", one.detector, one.raw);
+}
+
+/// What is redacted is the message with its values cut out and nothing else, and what is kept of a value is what its reader
+/// reads there: so whoever puts the values back has the message.
+fn given_back(text: &str, sure: &[&Finding], (redacted, replaced): (&[u8], &[Replaced])) {
+    let mut cuts: Vec<(usize, usize)> = Vec::new();
+    let mut raws: Vec<_> = sure.iter().map(|finding| (finding.raw.start, finding.raw.end)).collect();
+    raws.sort_unstable();
+    for (start, end) in raws {
+        match cuts.last_mut() {
+            Some(last) if start < last.1 => last.1 = last.1.max(end),
+            _ => cuts.push((start, end)),
+        }
+    }
+    assert_eq!(cuts.len(), replaced.len());
+    let (mut expected, mut done) = (String::new(), 0);
+    for ((start, end), one) in cuts.into_iter().zip(replaced) {
+        let read: String =
+            serde_json::from_str(&format!("\"{}\"", &text[start..end])).expect("a part of a string");
+        assert_eq!(one.text, read);
+        expected.push_str(&text[done..start]);
+        expected.push_str(&one.placeholder);
+        done = end;
+    }
+    // The quotes of what was a number of JSON in a string are written as that JSON needs them.
+    if replaced.iter().all(|one| one.quote.is_empty()) {
+        expected.push_str(&text[done..]);
+        assert_eq!(redacted, expected.as_bytes());
+    }
+}
+
 /// A session: lines that begin with `>` come from the client, the others from the server (a leading `<` is taken off).
 pub fn mediate(data: &[u8]) {
     let (policy, engine) = JUDGES.with(Clone::clone);
     let facts = SessionFacts { identities: vec!["pkg:npm/a@1".to_owned()], ..SessionFacts::default() };
     let mut mediator = Mediator::new(policy, engine, facts, *b"sixteen bytes ok");
-    let mut actions = Vec::new();
-    for (at, line) in (0..).zip(data.split(|byte| *byte == b'\n')) {
+    let (mut actions, mut open, mut at) = (Vec::new(), Open::default(), 0);
+    for line in data.split(|byte| *byte == b'\n') {
         let (from, line) = match line.split_first() {
             Some((b'>', line)) => (Peer::Client, line),
             Some((b'<', line)) => (Peer::Server, line),
             _ => (Peer::Server, line),
         };
+        at += 1;
+        open.asks(from, line);
         mediator.line(from, line, Now(at), &mut actions);
-        let mut forwarded = 0;
-        for action in &actions {
-            match action {
-                Action::Forward => {
-                    forwarded += 1;
-                    passed(from, line);
-                }
-                Action::ForwardRewritten(bytes) => {
-                    forwarded += 1;
-                    passed(from, bytes);
-                }
-                Action::Send(_, bytes) => {
-                    assert_eq!(message(bytes)["jsonrpc"], "2.0");
-                }
-                Action::Record(_) => {}
-            }
-        }
-        assert!(forwarded <= 1, "a line goes on once");
+        acted(from, line, &actions, &mut open);
         assert!(
             mediator.pending(Peer::Client) <= PENDING_MAX && mediator.pending(Peer::Server) <= PENDING_MAX
         );
     }
+    let end = ServerEnd { how: "exit status 1".to_owned(), stderr_tail: String::new() };
+    mediator.server_ended(&end, Now(at), &mut actions);
+    acted(Peer::Server, b"", &actions, &mut open);
+    mediator.client_ended("it is over", Now(at), &mut actions);
+    acted(Peer::Client, b"", &actions, &mut open);
+    assert_eq!((mediator.pending(Peer::Client), mediator.pending(Peer::Server)), (0, 0));
+}
+
+/// What may be done about a line, and what may be said, shown and written on record of it.
+fn acted(from: Peer, line: &[u8], actions: &[Action], open: &mut Open) {
+    let mut forwarded = 0;
+    for action in actions {
+        match action {
+            Action::Forward | Action::ForwardRewritten(_) => {
+                let bytes = if let Action::ForwardRewritten(bytes) = action { bytes } else { line };
+                forwarded += 1;
+                passed(from, bytes);
+                open.is_told(from.other(), bytes);
+            }
+            Action::Send(to, bytes) => {
+                said(*to, bytes);
+                open.is_told(*to, bytes);
+            }
+            Action::Record(record) => {
+                let shown = format!("{record:?}");
+                assert!(!shown.split(' ').any(is_word), "{shown}");
+            }
+        }
+    }
+    assert!(forwarded <= 1, "a line goes on once");
+}
+
+/// How often each id stood in a line of a peer, and was not answered yet.
+#[derive(Default)]
+struct Open(HashMap<(Peer, String), usize>);
+
+impl Open {
+    fn asks(&mut self, from: Peer, line: &[u8]) {
+        let mut parser = Parser::default();
+        let id = match parser.parse(line, from.direction(), &Limits::of(from.direction())) {
+            Ok(Frame { shape: Shape::Request { id, .. }, .. }) => id.raw.to_vec(),
+            Ok(_) => return,
+            Err(Refused { id: Some(id), .. }) => id,
+            Err(_) => return,
+        };
+        *self.0.entry((from, normal(&id))).or_default() += 1;
+    }
+
+    /// Who is answered asked, and was not answered before.
+    fn is_told(&mut self, to: Peer, bytes: &[u8]) {
+        let message = message(bytes);
+        if message.get("method").is_none() {
+            let id = (to, message["id"].to_string());
+            let left = self.0.get(&id).and_then(|asked| asked.checked_sub(1));
+            self.0.insert(id, left.unwrap_or_else(|| panic!("nobody asked: {message}")));
+        }
+    }
+}
+
+/// An id as `serde_json` writes it.
+fn normal(id: &[u8]) -> String {
+    serde_json::from_slice::<Value>(id).expect("an id is JSON").to_string()
+}
+
+/// What we say ourselves is a message that the grammar lets pass, and repeats none of the policy's words, but for the id:
+/// that is the asker's own, and goes back as it came even where the grammar refuses the line for it.
+fn said(to: Peer, bytes: &[u8]) {
+    let mut message = message(bytes);
+    message["id"].take();
+    assert_eq!(message["jsonrpc"], "2.0");
+    assert!(!holds_word(&message), "{message}");
+    let fault = in_the_grammar(to.other().direction(), bytes).err();
+    assert!(fault.is_none_or(|fault| fault == Refusal::IdForm), "{fault:?}: {message}");
+}
+
+/// Whether the grammar lets it pass as it is.
+fn in_the_grammar(direction: Direction, bytes: &[u8]) -> Result<(), Refusal> {
+    let mut parser = Parser::default();
+    let limits = Limits { frame_bytes_max: usize::MAX, ..Limits::of(direction) };
+    let frame = parser.parse(bytes, direction, &limits).map_err(|refused| refused.reason)?;
+    assert_eq!(frame.repairs.total(), 0);
+    Ok(())
 }
 
 fn message(bytes: &[u8]) -> Value {
@@ -268,6 +399,7 @@ fn message(bytes: &[u8]) -> Value {
 fn passed(from: Peer, bytes: &[u8]) {
     let message = message(bytes);
     assert!(!holds_word(&message), "{message}");
+    in_the_grammar(from.direction(), bytes).expect("what goes on is in the grammar");
     if from == Peer::Client {
         let name = message["params"]["name"].as_str().unwrap_or_default();
         match message["method"].as_str() {
@@ -285,13 +417,17 @@ fn passed(from: Peer, bytes: &[u8]) {
 /// Whether one of the policy's words stands in a string or key, as it is written in the policy and between spaces. (The
 /// engine finds more than that; less would be a hole.)
 fn holds_word(value: &Value) -> bool {
-    let holds = |text: &str| text.split(' ').any(|word| matches!(word, "Nightfall" | "Umbrella"));
+    let holds = |text: &str| text.split(' ').any(is_word);
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
         Value::String(text) => holds(text),
         Value::Array(items) => items.iter().any(holds_word),
         Value::Object(members) => members.iter().any(|(key, value)| holds(key) || holds_word(value)),
     }
+}
+
+fn is_word(word: &str) -> bool {
+    matches!(word, "Nightfall" | "Umbrella")
 }
 
 /// A URI: one that was read reads the same when it is read again, and so does each of its readings.
@@ -327,11 +463,11 @@ pub fn document(data: &[u8]) {
         Err(mistakes) => {
             assert!(!mistakes.mistakes.is_empty());
             assert!(!mistakes.to_string().is_empty());
-            let lines = text.split('\n').count();
-            assert!(
-                mistakes.mistakes.iter().all(|one| (1..=lines.max(1)).contains(&one.line) && one.column >= 1),
-                "{mistakes}"
-            );
+            let lines: Vec<_> = text.split('\n').collect();
+            for one in &mistakes.mistakes {
+                let line = lines.get(one.line.wrapping_sub(1)).unwrap_or_else(|| panic!("{mistakes}"));
+                assert!((1..=line.chars().count() + 1).contains(&one.column), "{mistakes}");
+            }
         }
     }
 }
@@ -352,6 +488,10 @@ pub fn condition(data: &[u8]) {
 
 fn judge(document: PolicyDocument) {
     let policy = composed(document);
+    if !policy.keywords().is_empty() {
+        // Too large it may be, and says so.
+        let _ = Engine::new(&policy.keywords(), HashKey([7; 32]));
+    }
     let identities = ["pkg:npm/a@1.0.0".to_owned(), "file:sha256:00".to_owned()];
     let arguments = [
         Arguments::None,

@@ -77,7 +77,8 @@ impl<'a> Uri<'a> {
         let parts = Parts::read(uri)?;
         let path = decode(parts.path)?;
         let tail = decode(parts.tail)?;
-        if path.full.split('/').any(|segment| segment == "..") {
+        // To a reader that decodes first, an escaped mark ends the path, and `/..%3Fx` climbs.
+        if path.full.split(['/', '?', '#']).any(|segment| segment == "..") {
             return Err(UriFault::Climbs);
         }
         let authority = match parts.authority {
@@ -233,7 +234,6 @@ fn decode(text: &str) -> Result<Decoded, UriFault> {
         rest = after;
         match byte {
             b'\\' => return Err(UriFault::Backslash),
-            b'%' if escape(after).is_some() => return Err(UriFault::Twice),
             b'/' | b'?' | b'#' | b'%' => written.extend_from_slice(format!("%{byte:02X}").as_bytes()),
             _ => written.push(byte),
         }
@@ -241,6 +241,10 @@ fn decode(text: &str) -> Result<Decoded, UriFault> {
     }
     let written = String::from_utf8(written).map_err(|_| UriFault::Escape)?;
     let full = String::from_utf8(full).map_err(|_| UriFault::Escape)?;
+    // Every `%` that is left was written as `%25`. Digits behind it may have been escaped themselves: `%25%32%65`.
+    if full.match_indices('%').any(|(at, _)| escape(&full.as_bytes()[at + 1..]).is_some()) {
+        return Err(UriFault::Twice);
+    }
     if full.contains(char::is_control) { Err(UriFault::Control) } else { Ok(Decoded { written, full }) }
 }
 
@@ -360,10 +364,14 @@ mod tests {
             ("file:///a%ff", UriFault::Escape),
             ("file:///a%c0%ae", UriFault::Escape),
             ("file:///a%252e%252e/b", UriFault::Twice),
+            ("notes://public/%25%32%65%25%32%65/private", UriFault::Twice),
+            ("notes://public/%252%65", UriFault::Twice),
             ("file:///srv/../etc/passwd", UriFault::Climbs),
             ("file:///srv/%2e%2E/etc", UriFault::Climbs),
             ("notes://public/..%2Fprivate", UriFault::Climbs),
             ("notes://public/x%2f..%2fy", UriFault::Climbs),
+            ("notes://public/..%3Fprivate", UriFault::Climbs),
+            ("notes://public/x/..%23y/z", UriFault::Climbs),
             ("notes:../private", UriFault::Climbs),
             ("notes://..", UriFault::Host),
             ("file://server/share", UriFault::File),

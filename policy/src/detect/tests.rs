@@ -170,6 +170,31 @@ fn masking_hides_secrets_and_words_but_not_addresses() {
 }
 
 #[test]
+fn a_finding_ends_behind_a_character_however_far_its_rule_looks() {
+    // These rules look 256, 512 and 2,048 bytes far, and what they find may end there, within a character of three bytes.
+    let letters = |n: u32| char::from_u32(0x1100 + (n * n * 7 + n * 3) % 97).expect("a letter of Hangul");
+    let long: String = (0..1000).map(letters).collect();
+    for before in
+        ["curl -u bob:Kx9q7LzT4w", "db.acme.io:5432:shop:bob:Kx9q7LzT4w", "Cookie: session=Kx9q7LzT4w"]
+    {
+        let mut looked_far = 0;
+        for shift in 0..3 {
+            let text = format!("{before}{}{long}", "w".repeat(shift));
+            let mut findings = Vec::new();
+            assert_eq!(engine().scan_text(&text, &mut findings), ScanEnd::Complete);
+            let is_whole = |at| text.is_char_boundary(at);
+            assert!(
+                findings.iter().all(|f| is_whole(f.raw.start) && is_whole(f.raw.end)),
+                "{before}: {findings:?}"
+            );
+            looked_far += findings.iter().filter(|finding| finding.raw.len() > 200).count();
+            let _ = engine().mask(&text);
+        }
+        assert!(looked_far >= 3, "{before}");
+    }
+}
+
+#[test]
 fn masking_hides_what_is_surely_personal_but_not_where_a_message_went() {
     let masked = engine()
         .mask("e-mail ana@acme.io from 81.23.189.44, DE89370400440532013000, Mr. Baumgarten")

@@ -285,7 +285,8 @@ impl<'e, 'o> Walk<'e, 'o> {
             return;
         }
         let from = self.found.len();
-        for hit in &self.stages.hits {
+        for hit in &mut self.stages.hits {
+            hit.span = whole_characters(text, &hit.span);
             if placeholder::covers(text, &hit.span, |name| self.engine.is_placeholder_name(name)) {
                 continue;
             }
@@ -334,6 +335,15 @@ impl<'e, 'o> Walk<'e, 'o> {
             });
         }
     }
+}
+
+/// The span, widened to whole characters: a rule that looks so many bytes far may end within one, and what is put in the
+/// stead of half a character is no text.
+fn whole_characters(text: &[u8], span: &Range<usize>) -> Range<usize> {
+    let goes_on = |at: &usize| text.get(*at).is_some_and(|byte| byte & 0xc0 == 0x80);
+    let before = (1..=span.start).take(3).take_while(|back| goes_on(&(span.start + 1 - back))).count();
+    let behind = (span.end..).take(3).take_while(goes_on).count();
+    span.start - before..span.end + behind
 }
 
 /// A value of a row whose other value stands in another string.
