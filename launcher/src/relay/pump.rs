@@ -1,5 +1,7 @@
 //! One direction after the other: read a line, ask the mediator, carry its actions out.
 
+mod news;
+
 use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::fs::File;
 use std::io;
@@ -8,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
-use stockade_policy::mediator::{Action, Mediator, Now, Peer, Record, Repinned, ServerEnd, Waiting};
+use stockade_policy::mediator::{Action, Mediator, Now, Peer, Record, ServerEnd, Waiting};
 use stockade_policy::wire::LineEnds;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc::Sender;
@@ -18,17 +20,14 @@ use tokio::task::JoinHandle;
 use super::backlog::Backlog;
 use super::ending::Cause;
 use super::ends::{Reader, Writer};
-use super::in_force::{InForce, News};
+use super::in_force::InForce;
 use super::lines::{Line, LineReader};
 use super::recorder::Recorder;
 use super::syncing::Syncing;
-use crate::approvals::{self, ApprovalsDistrusted, Asked};
-use crate::definitions::DefinitionsUnkept;
+use crate::approvals::{self, Asked};
 use crate::egress::CatchUp;
 use crate::policies;
-use crate::telemetry::{
-    CallLine, CallsInFlight, EventLog, NetworkEvent, PolicyBroken, PolicyChanged, layers,
-};
+use crate::telemetry::{CallLine, CallsInFlight, EventLog, NetworkEvent};
 
 /// More calls in flight than this are only counted.
 const CALLS_SHOWN_MAX: usize = 8;
@@ -136,34 +135,62 @@ impl Hub {
             // client asks for something else was not done for that.
             self.catch_up();
             self.look().await;
-            // From here to the last action nothing is awaited but writing: what judges is what the record says.
-            let (now, policy) = (self.now(), self.in_force.borrow().hash());
-            if let Some(now) = policies::unix_now() {
-                self.mediator.borrow_mut().set_unix_time(now);
-            }
-            let mut whole: &[u8] = &[];
             match &line {
                 Line::Whole => {
-                    whole = lines.bytes();
-                    let line = whole.strip_suffix(b"\n").unwrap_or(whole);
-                    self.mediator.borrow_mut().line(from, line, now, &mut actions);
+                    let whole = lines.bytes();
+                    let batch = self.mediator.borrow().batch(without_lf(whole));
+                    match batch {
+                        None => self.line((from, whole), &mut actions).await,
+                        Some(messages) => {
+                            for message in messages {
+                                self.line((from, &[message.as_bytes(), b"\n"].concat()), &mut actions).await;
+                            }
+                        }
+                    }
                 }
                 Line::Oversize { prefix, suffix, bytes } => {
                     let ends = LineEnds { prefix, suffix };
-                    self.mediator.borrow_mut().oversize(from, ends, *bytes, now, &mut actions);
+                    let judge = |mediator: &mut Mediator, now, actions: &mut _| {
+                        mediator.oversize(from, ends, *bytes, now, actions);
+                    };
+                    self.act((from, &[]), &mut actions, judge).await;
                 }
                 Line::Unterminated(rest) => {
-                    self.mediator.borrow_mut().unterminated(from, rest, now, &mut actions);
+                    let judge = |mediator: &mut Mediator, now, actions: &mut _| {
+                        mediator.unterminated(from, rest, now, actions);
+                    };
+                    self.act((from, &[]), &mut actions, judge).await;
                 }
                 Line::End => return,
             }
-            // What is pinned is on the disk before the client sees it.
-            let kept = self.in_force.borrow_mut().keep_definitions(&mut self.mediator.borrow_mut());
-            self.carry_out((from, &policy), whole, &mut actions).await;
-            if let Some(news) = kept {
-                self.tell(news).await;
-            }
             self.progressed.notify_one();
+        }
+    }
+
+    /// One message on a line of its own, with its LF.
+    async fn line(&self, (from, whole): (Peer, &[u8]), actions: &mut Vec<Action>) {
+        let line = without_lf(whole);
+        let judge = |mediator: &mut Mediator, now, actions: &mut _| mediator.line(from, line, now, actions);
+        self.act((from, whole), actions, judge).await;
+    }
+
+    /// Judges and carries out what was judged. Nothing is awaited but writing: what judges is what the record says.
+    async fn act(
+        &self,
+        (from, whole): (Peer, &[u8]),
+        actions: &mut Vec<Action>,
+        judge: impl FnOnce(&mut Mediator, Now, &mut Vec<Action>),
+    ) {
+        let (now, policy) = (self.now(), self.in_force.borrow().hash());
+        if let Some(now) = policies::unix_now() {
+            self.mediator.borrow_mut().set_unix_time(now);
+        }
+        judge(&mut self.mediator.borrow_mut(), now, actions);
+        // What is pinned is on the disk before the client sees it.
+        let kept = self.in_force.borrow_mut().keep_definitions(&mut self.mediator.borrow_mut());
+        self.carry_out((from, &policy), whole, actions).await;
+        if let Some(news) = kept {
+            self.tell(news).await;
         }
     }
 
@@ -406,78 +433,8 @@ impl Hub {
     }
 }
 
-/// What is in force, looked after between two messages.
-impl Hub {
-    /// Where notes for the user go. The first place stays.
-    pub(super) fn tells(&self, notes: Sender<String>) {
-        let _ = self.notes.set(notes);
-    }
-
-    /// While nobody says anything.
-    pub(super) fn look_meanwhile(self: &Rc<Self>) {
-        let hub = Rc::clone(self);
-        tokio::task::spawn_local(async move { hub.look().await });
-    }
-
-    /// Puts into force what has changed. A server that is no longer allowed ends: whoever waits is told first.
-    async fn look(&self) {
-        let news = self.in_force.borrow_mut().look(&mut self.mediator.borrow_mut());
-        for one in news {
-            self.tell(one).await;
-        }
-    }
-
-    async fn tell(&self, news: News) {
-        match news {
-            News::Policy { before, denied } => {
-                let (layers, full_disk) = {
-                    let force = self.in_force.borrow();
-                    (layers(force.policy()), force.policy().full_disk())
-                };
-                self.log.borrow_mut().set_full_disk(full_disk);
-                self.append("policy.changed", &PolicyChanged { before: before.to_string(), layers });
-                match denied {
-                    Some(why) => {
-                        self.breaks(Cause::PolicyStopped(why.clone()));
-                        self.session_ends(&why).await;
-                    }
-                    None => self.announce().await,
-                }
-            }
-            News::Broken(failure) => {
-                let why = failure.to_string();
-                self.note(format!(
-                    "stockade: the changed policy is not used, the last good one stays in force\n{why}\n"
-                ));
-                self.append("policy.broken", &PolicyBroken { why });
-            }
-            News::Distrusted(why) => {
-                self.note(format!("stockade: no approval counts: {why}\n"));
-                self.append("approvals.distrusted", &ApprovalsDistrusted { why });
-            }
-            News::Definitions(pinned, repinned) => {
-                if let Some(pinned) = pinned {
-                    self.append("definitions.pinned", &pinned);
-                }
-                if repinned == Repinned::Different {
-                    self.announce().await;
-                }
-            }
-            News::Unkept(failure) => {
-                let why = failure.to_string();
-                self.note(format!("stockade: what this server says of its tools is not kept: {why}\n"));
-                self.append("definitions.unkept", &DefinitionsUnkept { why });
-            }
-        }
-        self.to_be_synced(true);
-    }
-
-    fn note(&self, line: String) {
-        if let Some(notes) = self.notes.get() {
-            // Nobody waits for a terminal or a pipe that nobody reads; it is on record as well.
-            let _ = notes.try_send(line);
-        }
-    }
+fn without_lf(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\n").unwrap_or(line)
 }
 
 /// A failing sync is not reported: the write itself was, and the next one will be.

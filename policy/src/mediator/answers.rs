@@ -46,6 +46,7 @@ impl Mediator {
         let list = match (turn.from, outcome) {
             (Peer::Server, Outcome::Result(result)) => {
                 self.learn_server(frame, &entry, result);
+                self.learn_batches(frame, &entry, result);
                 if matches!(&*entry.method, "initialize" | "server/discover") {
                     withheld = self.pin_server(frame, result, turn);
                 }

@@ -10,6 +10,7 @@ mod action;
 mod announce;
 mod answers;
 mod asked;
+mod batches;
 mod calls;
 mod catalogue;
 mod clamp;

@@ -51,6 +51,8 @@ pub struct Mediator {
     /// The time on the clock that people read, if somebody says it.
     pub(super) unix_time: Option<UnixTime>,
     pub(super) spoken: Spoken,
+    /// The revision that `initialize` settled has batches.
+    pub(super) batches: bool,
     pub(super) limits: rules::Limits,
     pub(super) rounds: Rounds,
     pub(super) seen: Seen,
@@ -98,6 +100,7 @@ impl Mediator {
             approvals: Approvals::new(String::new(), HashKey([0; 32])),
             unix_time: None,
             spoken: Spoken::default(),
+            batches: false,
             limits: rules::Limits::default(),
             rounds: Rounds::default(),
             seen: Seen::default(),

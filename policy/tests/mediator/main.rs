@@ -4,6 +4,7 @@ mod across;
 mod announce;
 mod answers;
 mod approvals;
+mod batches;
 mod calls;
 mod content;
 mod definitions;

@@ -123,7 +123,7 @@ def do(tool, arguments):
 def result(method, params):
     if method == "initialize":
         return {
-            "protocolVersion": "2025-06-18",
+            "protocolVersion": params.get("protocolVersion", "2025-06-18"),
             "capabilities": {"tools": {}, "prompts": {}},
             "serverInfo": {"name": "scripted", "version": "1"},
         }
