@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{BACKENDS, events, loopback, profile, server, session, shout};
 use crate::support::{World, finish};
@@ -46,6 +46,12 @@ fn python(world: &World, backend: &str, script: &str, words: &[&str]) -> String 
     finished.stdout_text().trim().to_owned()
 }
 
+/// The first few connections of a world that did not just close.
+fn otherwise_ended(world: &World) -> Vec<Value> {
+    let events = events(world).into_iter().filter(|event| event["what"]["ended"] != "closed");
+    events.map(|event| event["what"].clone()).take(6).collect()
+}
+
 #[test]
 fn a_thousand_connections_at_a_time_all_get_their_turn() {
     for backend in BACKENDS {
@@ -60,7 +66,7 @@ fn a_thousand_connections_at_a_time_all_get_their_turn() {
         let lines = format!("[net]\nallow = [{}]\n[limits]\nupload = \"64MiB\"", loopback(to.port(), ""));
         profile(&world, &lines);
         let served = python(&world, backend, CROWD, &[&to.port().to_string(), "1000"]);
-        assert_eq!(served, "1000 0", "{backend}: {:#?}", events(&world).last());
+        assert_eq!(served, "1000 0", "{backend}: {:#?}", otherwise_ended(&world));
         // One that has just answered may still be counted while the next one comes.
         assert!(most.load(Ordering::SeqCst) <= 2 * 384, "{backend}: {most:?} at a time");
         let events = events(&world);

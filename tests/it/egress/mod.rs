@@ -120,6 +120,8 @@ fn outside(world: &World, tool: &str, arguments: &Value) -> String {
 /// A server on loopback that gives every connection to `serve`, each on a thread.
 fn server(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has room");
+    // A busy machine's server is slow to take what comes, and must not be what refuses a crowd.
+    nix::sys::socket::listen(&listener, nix::sys::socket::Backlog::MAXCONN).expect("a longer queue");
     let address = listener.local_addr().expect("an address");
     let serve = Arc::new(serve);
     std::thread::spawn(move || {
