@@ -158,7 +158,7 @@ impl Policy {
         item: Item<'_>,
         known: &Circumstances<'_>,
     ) -> Ruling<Access> {
-        self.judge(identities, &Question { item, stage: Stage::Ahead, circumstances: known })
+        self.judge(identities, &Question::new(item, Stage::Ahead, known))
     }
 
     /// May `item` of the server with these identities be used, by this call and under these circumstances?
@@ -167,7 +167,7 @@ impl Policy {
     /// server is about everything in it. Across layers the strictest answer holds. A condition that cannot be evaluated
     /// refuses: a rule that denies or asks holds then, one that allows does not.
     pub fn decide(&self, identities: &[String], item: Item<'_>, call: &Circumstances<'_>) -> Ruling<Access> {
-        self.judge(identities, &Question { item, stage: Stage::Call, circumstances: call })
+        self.judge(identities, &Question::new(item, Stage::Call, call))
     }
 
     /// Whether any rule tells resources of this server apart. Where none does, it does not matter how a URI is read.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Origin;
-use super::condition::Condition;
+use super::condition::{Condition, Seen};
 use super::identity::{Identities, IdentityPattern};
 use super::item::{Circumstances, Elicited, Item};
 use super::layer::{any, identities, meant, patterns, reason};
@@ -23,11 +23,18 @@ pub(super) enum Stage {
 }
 
 /// A question: what about, when, and what is known.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Question<'q> {
     pub(super) item: Item<'q>,
-    pub(super) stage: Stage,
-    pub(super) circumstances: &'q Circumstances<'q>,
+    stage: Stage,
+    circumstances: &'q Circumstances<'q>,
+    seen: Seen<'q>,
+}
+
+impl<'q> Question<'q> {
+    pub(super) fn new(item: Item<'q>, stage: Stage, circumstances: &'q Circumstances<'q>) -> Self {
+        Self { item, stage, circumstances, seen: Seen::default() }
+    }
 }
 
 /// Whether a rule holds.
@@ -122,7 +129,7 @@ impl AccessRule {
     /// What its condition says; no condition says yes.
     fn holds(&self, question: &Question<'_>) -> Fit {
         let Some(condition) = &self.when else { return Fit::Yes };
-        let Question { item, stage, circumstances } = *question;
+        let Question { item, stage, circumstances, ref seen } = *question;
         let is_open = match stage {
             Stage::Ahead => !condition.is_answerable(item, circumstances),
             Stage::Call => item == Item::Server && condition.waits_for_a_call(),
@@ -130,7 +137,7 @@ impl AccessRule {
         if is_open {
             return Fit::Maybe;
         }
-        match condition.holds(item, circumstances) {
+        match condition.holds(item, circumstances, seen) {
             Ok(true) => Fit::Yes,
             Ok(false) => Fit::No,
             Err(why) => Fit::Broken(why),

@@ -14,6 +14,7 @@ use cel::{Context, Env, ExecutionError, Value, extensions};
 
 use super::item::{Arguments, Circumstances, Item};
 use check::Needs;
+pub(super) use values::Seen;
 
 /// A compiled condition.
 #[derive(Clone)]
@@ -123,14 +124,19 @@ impl Condition {
         })
     }
 
-    /// Does it hold?
+    /// Does it hold? `seen` is what conditions have seen of the same call before.
     ///
     /// # Errors
     /// Why that cannot be said, in words that repeat nothing of the call.
-    pub(super) fn holds(&self, item: Item<'_>, known: &Circumstances<'_>) -> Result<bool, Cow<'static, str>> {
+    pub(super) fn holds<'a>(
+        &self,
+        item: Item<'_>,
+        known: &Circumstances<'a>,
+        seen: &Seen<'a>,
+    ) -> Result<bool, Cow<'static, str>> {
         let mut context = Context::with_env(Arc::clone(&ENV));
         for name in &self.0.needs.names {
-            let value = values::value(*name, &self.0.needs, item, known)?;
+            let value = values::value(*name, &self.0.needs, item, (known, seen))?;
             context.add_variable_from_value(name.word(), value);
         }
         match Value::resolve(&self.0.expression, &context) {

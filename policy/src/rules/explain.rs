@@ -69,7 +69,7 @@ impl Policy {
     #[must_use]
     pub fn explain(&self, identities: &[String], item: Item<'_>, call: &Circumstances<'_>) -> Explanation {
         let ruling = self.decide(identities, item, call);
-        let question = Question { item, stage: Stage::Call, circumstances: call };
+        let question = Question::new(item, Stage::Call, call);
         let known = Identities::new(identities);
         let answers = self.compiled.iter().map(|layer| layer.access(&known, &question)).collect::<Vec<_>>();
         let replaced =

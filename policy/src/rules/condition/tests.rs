@@ -21,7 +21,7 @@ fn circumstances<'a>(args: &'a str, groups: &'a [String]) -> Circumstances<'a> {
 fn eval(source: &str, args: &str) -> Result<bool, String> {
     let condition = Condition::compile(source).unwrap_or_else(|mistakes| panic!("{source}: {mistakes:?}"));
     let groups = ["dev".to_owned(), "ops".to_owned()];
-    condition.holds(TOOL, &circumstances(args, &groups)).map_err(Cow::into_owned)
+    condition.holds(TOOL, &circumstances(args, &groups), &Seen::default()).map_err(Cow::into_owned)
 }
 
 #[track_caller]
@@ -142,14 +142,14 @@ fn what_is_not_known_is_no_answer() {
     ] {
         let condition = Condition::compile(source).expect(source);
         assert!(!condition.is_answerable(TOOL, &nothing), "{source}");
-        assert!(condition.holds(TOOL, &nothing).is_err(), "{source}");
+        assert!(condition.holds(TOOL, &nothing, &Seen::default()).is_err(), "{source}");
     }
     let about_tool = Condition::compile("tool == 'a'").expect("a condition");
     assert!(about_tool.is_answerable(TOOL, &nothing) && !about_tool.is_answerable(Item::Server, &nothing));
     // No arguments is not the same as not known.
     let none = Circumstances { arguments: Arguments::None, ..nothing };
     let condition = Condition::compile("size(args) == 0").expect("a condition");
-    assert_eq!(condition.holds(TOOL, &none), Ok(true));
+    assert_eq!(condition.holds(TOOL, &none, &Seen::default()), Ok(true));
 }
 
 #[test]
@@ -271,7 +271,11 @@ fn hostile_texts_are_refused_and_never_panic() {
         }
         if let Ok(condition) = Condition::compile(&source) {
             let groups = [];
-            let _ = condition.holds(TOOL, &circumstances(r#"{"a": [1, "b", {"a": null}]}"#, &groups));
+            let _ = condition.holds(
+                TOOL,
+                &circumstances(r#"{"a": [1, "b", {"a": null}]}"#, &groups),
+                &Seen::default(),
+            );
         }
     }
 }

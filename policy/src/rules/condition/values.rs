@@ -1,6 +1,7 @@
 //! What is known of a call → values that a condition can look at.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -26,18 +27,20 @@ pub(super) const ANNOTATIONS: [&str; 4] =
 /// Fields of `now`.
 pub(super) const NOW: [&str; 7] = ["unix", "year", "month", "day", "weekday", "hour", "minute"];
 
+const TOO_LARGE: Cow<'static, str> = Cow::Borrowed("the arguments that it looks at are too large");
+
 type Converted<T> = Result<T, Cow<'static, str>>;
 
 /// The value of one name.
-pub(super) fn value(
+pub(super) fn value<'a>(
     name: Name,
     needs: &Needs,
     item: Item<'_>,
-    known: &Circumstances<'_>,
+    (known, seen): (&Circumstances<'a>, &Seen<'a>),
 ) -> Converted<Value> {
     let text = |text: Option<&str>| text.map(Value::from);
     let value = match name {
-        Name::Args => return arguments(known.arguments, &needs.arguments),
+        Name::Args => return arguments(known.arguments, &needs.arguments, seen),
         Name::Tool => match item {
             Item::Tool(tool) => Some(Value::from(tool)),
             _ => None,
@@ -78,65 +81,91 @@ fn map<'k>(members: impl Iterator<Item = (&'k str, Value)>) -> Value {
     Value::Map(Map { map: Arc::new(members.collect::<HashMap<_, _>>()) })
 }
 
-fn arguments(arguments: Arguments<'_>, wanted: &Wanted) -> Converted<Value> {
+/// The arguments of one call as conditions see them: read once and each value made once, however many conditions look.
+#[derive(Debug, Default)]
+pub(in crate::rules) struct Seen<'a>(OnceCell<Converted<Vec<Member<'a>>>>);
+
+#[derive(Debug)]
+struct Member<'a> {
+    key: String,
+    raw: &'a RawValue,
+    /// The value, and how many values are in it with itself.
+    made: OnceCell<(Converted<Value>, usize)>,
+}
+
+impl<'a> Seen<'a> {
+    /// In the order of their keys.
+    fn members(&self, raw: &'a str) -> &Converted<Vec<Member<'a>>> {
+        self.0.get_or_init(|| {
+            let members: BTreeMap<String, &RawValue> = read(raw)?;
+            let members = members.into_iter().map(|(key, raw)| Member { key, raw, made: OnceCell::new() });
+            Ok(members.collect())
+        })
+    }
+}
+
+impl Member<'_> {
+    fn value(&self) -> &(Converted<Value>, usize) {
+        self.made.get_or_init(|| {
+            let mut values = 0;
+            (made(self.raw, &mut values), values)
+        })
+    }
+}
+
+fn arguments<'a>(arguments: Arguments<'a>, wanted: &Wanted, seen: &Seen<'a>) -> Converted<Value> {
     let raw = match arguments {
         Arguments::Unknown => return Err(Cow::Borrowed("the arguments are not known")),
         Arguments::None => return Ok(map(std::iter::empty())),
         Arguments::Json(raw) => raw,
     };
-    let members: BTreeMap<Cow<'_, str>, &RawValue> = read(raw)?;
-    let mut view = View::default();
-    let mut values = Vec::new();
-    for (key, value) in &members {
+    let members = seen.members(raw).as_ref().map_err(Clone::clone)?;
+    let (mut bytes, mut values, mut view) = (0, 0, Vec::new());
+    for member in members {
         let is_wanted = match wanted {
             Wanted::All => true,
-            Wanted::Members(names) => names.contains(key.as_ref()),
+            Wanted::Members(names) => names.contains(&member.key),
         };
         if is_wanted {
-            values.push((key.as_ref(), view.value(key.len(), value)?));
+            bytes += member.key.len() + member.raw.get().len();
+            if bytes > VIEW_BYTES_MAX {
+                return Err(TOO_LARGE);
+            }
+            let (value, within) = member.value();
+            values += within;
+            if values > VIEW_VALUES_MAX {
+                return Err(TOO_LARGE);
+            }
+            view.push((member.key.as_str(), value.clone()?));
         }
     }
-    Ok(map(values.into_iter()))
+    Ok(map(view.into_iter()))
 }
 
-/// What has been converted so far.
-#[derive(Default)]
-struct View {
-    bytes: usize,
-    values: usize,
-}
-
-impl View {
-    fn value(&mut self, key_bytes: usize, raw: &RawValue) -> Converted<Value> {
-        self.bytes += key_bytes + raw.get().len();
-        self.inner(raw)
+/// The value of a text, counted with those in it. The grammar bounds the depth.
+fn made(raw: &RawValue, values: &mut usize) -> Converted<Value> {
+    *values += 1;
+    if *values > VIEW_VALUES_MAX {
+        return Err(TOO_LARGE);
     }
-
-    /// The bytes of a container are those of what is in it. The grammar bounds the depth.
-    fn inner(&mut self, raw: &RawValue) -> Converted<Value> {
-        self.values += 1;
-        if self.bytes > VIEW_BYTES_MAX || self.values > VIEW_VALUES_MAX {
-            return Err(Cow::Borrowed("the arguments that it looks at are too large"));
+    let raw = raw.get();
+    Ok(match raw.as_bytes().first() {
+        Some(b'"') => Value::String(Arc::new(read(raw)?)),
+        Some(b'{') => {
+            let members: BTreeMap<Cow<'_, str>, &RawValue> = read(raw)?;
+            let members = members.iter().map(|(key, value)| Ok((key.as_ref(), made(value, values)?)));
+            map(members.collect::<Converted<Vec<_>>>()?.into_iter())
         }
-        let raw = raw.get();
-        Ok(match raw.as_bytes().first() {
-            Some(b'"') => Value::String(Arc::new(read(raw)?)),
-            Some(b'{') => {
-                let members: BTreeMap<Cow<'_, str>, &RawValue> = read(raw)?;
-                let members = members.iter().map(|(key, value)| Ok((key.as_ref(), self.inner(value)?)));
-                map(members.collect::<Converted<Vec<_>>>()?.into_iter())
-            }
-            Some(b'[') => {
-                let elements: Vec<&RawValue> = read(raw)?;
-                let elements = elements.into_iter().map(|element| self.inner(element));
-                Value::List(Arc::new(elements.collect::<Converted<_>>()?))
-            }
-            Some(b't') => Value::Bool(true),
-            Some(b'f') => Value::Bool(false),
-            Some(b'n') => Value::Null,
-            _ => return number(raw),
-        })
-    }
+        Some(b'[') => {
+            let elements: Vec<&RawValue> = read(raw)?;
+            let elements = elements.into_iter().map(|element| made(element, values));
+            Value::List(Arc::new(elements.collect::<Converted<_>>()?))
+        }
+        Some(b't') => Value::Bool(true),
+        Some(b'f') => Value::Bool(false),
+        Some(b'n') => Value::Null,
+        _ => return number(raw),
+    })
 }
 
 /// A number as every reader understands it, or none. Integers beyond 2^53 are exact in Python and rounded in JavaScript,
