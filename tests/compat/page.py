@@ -86,7 +86,7 @@ def known(cases):
             lines.append(f"- {item['case']} ({where(item)}): {shown}")
         lines.append("")
     lines += ["## What is left out", ""]
-    lines += ["Tests of CPython's that do not end the same way twice without a jail, or need what the machine may not have:", ""]
+    lines += ["Tests of CPython's that do not end the same way twice, or need what the machine may not have:", ""]
     for module, tests in LEFT_OUT.items():
         lines += [f"- {module}: `{test}`: {reason}" for test, reason in tests.items()]
     return "\n".join(lines).rstrip() + "\n"

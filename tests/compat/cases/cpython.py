@@ -25,6 +25,7 @@ BY_HAND = """
 LEFT_OUT = {
     "test_socket": {
         "*VSOCK*": "waits for ever in virtual machines whose host does not answer",
+        "*UDPLITE*": "fails inside: datagrams go by UDP alone there (G2); and where a second thread fails, the suite's runner may end with it",
     },
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use nix::unistd::gethostname;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
@@ -34,6 +35,8 @@ pub trait Resolve {
     async fn texts(&self, name: &str) -> Result<Vec<Vec<u8>>, Failure>;
     /// Whether connections to this name go through a proxy, which resolves it itself.
     fn is_proxied(&self, name: &str) -> bool;
+    /// Whether this machine is called so (gethostname(2)).
+    fn is_own(&self, name: &str) -> bool;
 }
 
 /// Why nothing was found out.
@@ -172,6 +175,10 @@ impl Resolve for Outside {
 
     fn is_proxied(&self, name: &str) -> bool {
         (self.is_proxied)(name)
+    }
+
+    fn is_own(&self, name: &str) -> bool {
+        gethostname().is_ok_and(|own| own.eq_ignore_ascii_case(name))
     }
 }
 

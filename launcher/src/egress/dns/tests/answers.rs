@@ -86,6 +86,22 @@ fn the_machines_own_name_is_never_asked_outside() {
 }
 
 #[test]
+fn a_program_that_looks_up_its_own_machine_finds_itself_unless_a_grant_leads_elsewhere() {
+    let local = (vec![(A, 60, vec![127, 0, 0, 1])], DnsOutcome::Nothing);
+    let nowhere = judge(&[("api.example.org", 443)]);
+    for name in ["workstation", "WorkStation"] {
+        let (v4, outcome) = run(answer(&question(name, A), &nowhere, &Made::default()));
+        assert_eq!((seen(&v4).records, outcome), local);
+    }
+    let (other, _) = run(answer(&question("workstation2", A), &nowhere, &Made::default()));
+    assert_eq!(seen(&other).code, NAME_ERROR);
+    let granted = judge(&[("workstation", 443)]);
+    let outside = Made::default().with("workstation", &["1.1.1.1"]);
+    let (v4, _) = run(answer(&question("workstation", A), &granted, &outside));
+    assert_eq!(seen(&v4).records, [(A, 60, vec![1, 1, 1, 1])]);
+}
+
+#[test]
 fn nothing_but_addresses_is_known_of_a_granted_web_server() {
     let judge = judge(&[("api.example.org", 443)]);
     let outside = Made::default().with("api.example.org", &["93.184.216.34"]);
