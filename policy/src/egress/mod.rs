@@ -12,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use self::class::Classes;
 use self::grants::Grants;
+pub use self::grants::LOCAL;
 use self::memory::{Memory, Recalled, Told};
 use self::pattern::{Pattern, canonical_name};
 use crate::document::profile::{AddressClass, NetGrant};
@@ -110,7 +111,7 @@ impl Judge {
     #[must_use]
     pub fn known(name: &str) -> Option<[IpAddr; 2]> {
         let name = canonical_name(name)?;
-        pattern::is_local(&name).then_some(grants::LOCAL)
+        pattern::is_local(&name).then_some(LOCAL)
     }
 
     /// A question about the services (SRV) or texts (TXT) of a name: the name itself has to be granted, or what stands

@@ -8,10 +8,10 @@ mod search;
 mod upstream;
 mod wire;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Mutex;
 
-use stockade_policy::egress::{Judge, NameRuling, Refusal, Spent};
+use stockade_policy::egress::{Judge, LOCAL, NameRuling, Refusal, Spent};
 
 use outside::{Failure, Resolve};
 use wire::{Kind, Question};
@@ -45,9 +45,6 @@ pub enum DnsOutcome {
 
 type Answered = (Vec<u8>, DnsOutcome);
 
-/// Where the machine's own name leads, unless it is granted and leads elsewhere. What listens there is closed as ever.
-const LOCAL: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-
 /// Answers a question that came in a datagram. An empty answer: nothing is to be sent.
 pub async fn answer(query: &[u8], judge: &Mutex<Judge>, outside: &impl Resolve) -> Answered {
     match wire::parse(query) {
@@ -71,8 +68,9 @@ async fn question_answered(question: &Question, judge: &Mutex<Judge>, outside: &
             Some(local) => (wire::answer_addresses(question, &local), DnsOutcome::Nothing),
             None => match addresses(question, judge, outside).await {
                 told @ (_, DnsOutcome::Resolved { .. }) => told,
-                // Programs look their machine's name up to find themselves, and many end where that fails.
-                _ if outside.is_own(&question.name.to_ascii_lowercase()) => {
+                // Programs look their machine's name up to find themselves, and many end where that fails. What listens there
+                // is closed as ever.
+                _ if outside.is_own(&question.name) => {
                     (wire::answer_addresses(question, &LOCAL), DnsOutcome::Nothing)
                 }
                 other => other,

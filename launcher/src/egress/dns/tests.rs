@@ -60,7 +60,7 @@ impl Resolve for Made {
     }
 
     fn is_own(&self, name: &str) -> bool {
-        name == "workstation"
+        name.eq_ignore_ascii_case("workstation")
     }
 }
 
