@@ -83,8 +83,8 @@ fn everything_that_succeeds_bare_is_stopped_under_strict() {
         let all = report["attempts"].as_array().expect("attempts");
         all.iter().find(|attempt| attempt["id"] == id).expect("the attempt")["stockade"].clone()
     };
-    // The answer is blocked and the tool hidden by rules on record, the line refused by the grammar.
-    assert_eq!(of("dlp")["verdict"], "block", "{report:#}");
+    // The answer is redacted and the tool hidden by rules on record, the line refused by the grammar.
+    assert_eq!(of("dlp")["verdict"], "redact", "{report:#}");
     assert_eq!(of("dlp")["detectors"][0], "secret/github-pat", "{report:#}");
     assert_eq!(of("hidden-text")["verdict"], "block", "{report:#}");
     assert_eq!(of("wire")["rule"], "wire/bare-cr", "{report:#}");

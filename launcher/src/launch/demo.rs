@@ -16,18 +16,7 @@ servers = ["demo:rogue-server"]
 reason = "The demo approves its own rogue server, so that the other protections can be seen"
 "#;
 
-/// What `strict` itself puts on record alone: a rule that an organisation adds where no agent writes files back.
-const DEMO_DLP: &str = r#"
-[[dlp]]
-id = "secrets-to-clients"
-detect = ["secret/*"]
-direction = "to-client"
-action = "block"
-reason = "a credential must not reach the model"
-"#;
-
 /// A starting policy with what the demo adds.
 pub(super) fn of_the_demo(policy: StartingPolicy) -> Result<Policy, Failure> {
-    let dlp = if policy == StartingPolicy::Strict { DEMO_DLP } else { "" };
-    policies::starting(policy, &format!("{DEMO_RULE}{dlp}"))
+    policies::starting(policy, DEMO_RULE)
 }

@@ -92,7 +92,7 @@ impl Ruling {
         }
     }
 
-    /// `block by secrets-to-clients: secret/github-pat`
+    /// `redact by secrets-to-clients: secret/github-pat`
     pub(super) fn words(&self) -> String {
         let mut words = self.verdict.clone();
         if !self.by.is_empty() {

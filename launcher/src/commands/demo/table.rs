@@ -169,8 +169,7 @@ impl Report {
         let sentences = [
             match self.policy {
                 "strict" => format!(
-                    "Policy strict, and two rules of the demo's own: its server may start, and secrets do not reach the \
-                     client. {backend}."
+                    "Policy strict, and a rule of the demo's own, that its server may start. {backend}."
                 ),
                 policy => format!("Policy {policy}. {backend}."),
             },
