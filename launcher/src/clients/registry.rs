@@ -46,6 +46,46 @@ pub(crate) enum Scopes {
     UserAndProjects,
 }
 
+/// Language of a config file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(dead_code, reason = "the next change reads it")]
+pub(crate) enum Format {
+    /// JSON, with or without comments and trailing commas.
+    Json,
+    /// TOML 1.0.
+    Toml,
+    /// YAML 1.2.
+    Yaml,
+}
+
+/// How an entry gives the command line of its server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A program and an array of its arguments.
+    Words,
+    /// One array: the program and its arguments.
+    Line,
+    /// An object of its own, with `path` and `args`.
+    Nested,
+}
+
+/// Where the entries stand in a file, and the names of their members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// Keys from the root. `*` is any key, and what it is called is the project's directory.
+    pub at: &'static [&'static str],
+    /// Are the entries items of an array, each with its `name`?
+    pub list: bool,
+    /// How the command line is given.
+    pub form: Form,
+    /// Name of the member with the program, or with the whole command line.
+    pub command: &'static str,
+    /// Name of the member with the arguments.
+    pub args: &'static str,
+    /// Name of the member with the environment.
+    pub env: &'static str,
+}
+
 /// A client.
 #[derive(Debug)]
 pub(crate) struct Client {
