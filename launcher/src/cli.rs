@@ -15,6 +15,7 @@ mod identify;
 mod learn;
 mod login;
 mod packages;
+mod pause;
 mod policy;
 mod profile;
 mod request;
@@ -28,6 +29,7 @@ pub use identify::IdentifyArgs;
 pub use learn::LearnArgs;
 pub use login::LoginCommand;
 pub use packages::{FetchArgs, FetchCheckArgs, PinKind, PinsCommand};
+pub use pause::PauseArgs;
 pub use policy::{InitArgs, InitChoice, PolicyAbout, PolicyCommand, PolicyExplainArgs, PolicyReplayArgs};
 pub use profile::{ProfileCommand, ProfileTestArgs, ProfileTestPrint, ProfileTrialArgs};
 pub use request::{RequestArgs, RequestsArgs, RequestsCommand};
@@ -81,6 +83,9 @@ pub enum Command {
     /// List what was approved, and take it back
     #[command(after_help = approve::APPROVALS_EXAMPLES)]
     Approvals(ApprovalsArgs),
+    /// Let the policy only record, for one server and a short time
+    #[command(after_help = pause::PAUSE_EXAMPLES)]
+    Pause(PauseArgs),
     /// Keep a refusal with its evidence, for whoever writes the policy
     #[command(after_help = request::REQUEST_EXAMPLES)]
     Request(RequestArgs),

@@ -44,6 +44,8 @@ pub enum Scope {
     Call,
     /// The tool, prompt or resource, whatever the arguments.
     Item,
+    /// Everything on the server: a pause. It answers no question; see [`Approvals::pause`].
+    Server,
 }
 
 /// How long an approval holds; it has an end in any case.
@@ -131,6 +133,7 @@ impl Approval {
         match self.scope {
             Scope::Call if self.mark != asked.call => return Err(Miss::Arguments),
             Scope::Item if self.mark != asked.item => return Err(Miss::Item),
+            Scope::Server => return Err(Miss::Item),
             Scope::Call | Scope::Item => {}
         }
         if self.term != Term::Time && self.session != asker.session {
@@ -209,6 +212,16 @@ impl Approvals {
         // One that ends with its first use is kept for when no other one does.
         covering.sort_by_key(|one| (one.term == Term::Once, one.scope == Scope::Item));
         covering.first().copied()
+    }
+
+    /// The pause of this server that ends last, if one holds.
+    #[must_use]
+    pub fn pause(&self, identities: &[String]) -> Option<&Approval> {
+        let now = self.now.as_ref()?;
+        let pauses = self.all.iter().filter(|one| {
+            one.scope == Scope::Server && same(&one.identities, identities) && one.holds(now).is_ok()
+        });
+        pauses.max_by_key(|one| one.given.boot_ms.saturating_add(one.for_ms))
     }
 
     /// A call went on because of this one.

@@ -258,6 +258,30 @@ impl Policy {
         self.by_default("approvals", text, |defaults| defaults.approvals)
     }
 
+    /// May a person pause the policy for one server (`stockade pause`)? Layers of the organisation have to say so themselves,
+    /// those of the user's own only if not.
+    pub fn pause(&self) -> Ruling<Access> {
+        let text = "this policy is not to be paused";
+        let unless_said = |origin| match origin {
+            Origin::Organisation | Origin::Group => Access::Deny,
+            Origin::User | Origin::Flag | Origin::BuiltIn | Origin::Project => Access::Allow,
+        };
+        // A layer that only monitors has its say too: to be paused is not to be refused something.
+        self.by_default_of("pause", text, |layer| {
+            (Mode::Enforce, layer.document.defaults.pause.unwrap_or_else(|| unless_said(layer.origin)))
+        })
+    }
+
+    /// The same policy with every layer in monitor mode: it stops nothing, and says what it would have stopped.
+    #[must_use]
+    pub fn monitoring(&self) -> Self {
+        let mut layers = self.layers.clone();
+        for layer in &mut layers {
+            layer.document.mode = Mode::Monitor;
+        }
+        Self::compose(layers)
+    }
+
     /// What becomes of a tool that looks like another one of the same server, if no rule names it literally.
     pub fn look_alike(&self, identities: &[String], name: &str) -> Ruling<Access> {
         let identities = Identities::new(identities);
@@ -387,12 +411,21 @@ impl Policy {
         text: &'static str,
         word: impl Fn(&Defaults) -> Access,
     ) -> Ruling<Access> {
+        self.by_default_of(rule, text, |layer| (layer.document.mode, word(&layer.document.defaults)))
+    }
+
+    fn by_default_of(
+        &self,
+        rule: &'static str,
+        text: &'static str,
+        word: impl Fn(&Layer) -> (Mode, Access),
+    ) -> Ruling<Access> {
         let answers = self.layers.iter().map(|layer| {
-            let verdict = word(&layer.document.defaults);
+            let (mode, verdict) = word(layer);
             let (rule, text, layer_word) = (rule.into(), text.into(), layer.origin.word().into());
             let reason = Cow::Owned(Reason { rule, text, layer: layer_word });
             let reason = (verdict != Access::Allow).then_some(reason);
-            Answer { mode: layer.document.mode, verdict, reason, speaker: Speaker::Default }
+            Answer { mode, verdict, reason, speaker: Speaker::Default }
         });
         self.join(Access::Allow, Access::Deny, answers)
     }

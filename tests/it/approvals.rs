@@ -414,3 +414,49 @@ fn the_approval_of_a_start_is_for_this_very_server_and_no_call() {
         finish(command.args(fixture_command("learner.py", &[])).spawn().expect("it starts"), DEADLINE);
     assert!(denied.stderr.contains("the policy in force denies this server"), "{denied:#?}");
 }
+
+#[test]
+fn a_paused_policy_lets_pass_and_records_what_it_would_have_stopped_until_the_pause_ends() {
+    let world = world();
+    let flood = |id| call(id, "flood", json!({ "messages": 1 })).to_vec();
+    let mut steps = flood(10);
+    steps.push(on_a_terminal("y", &["pause", "test/learner", "15m", "--reason", "the rule is wrong"]));
+    steps.extend(call(11, "variables", json!({})));
+    steps.extend(call(12, "names", json!({ "path": "/" })));
+    steps.push(json!({ "run": [stockade_bin(), "pause", "test/learner", "--end"] }));
+    steps.extend(call(13, "variables", json!({})));
+    let outcome = session_of(&world, &fixture_command("learner.py", &[]), &["--id", "test/learner"], steps);
+    assert_eq!(
+        (&outcome["runs"][0]["code"], &outcome["runs"][1]["code"]),
+        (&json!(0), &json!(0)),
+        "{outcome:#}"
+    );
+    let said = outcome["runs"][0]["said"].as_str().expect("text");
+    assert!(said.contains("file:sha256:") && said.contains("the rule is wrong"), "{said}");
+    assert_eq!([11, 12, 13].map(|id| passed(&outcome, id)), [true, true, false], "{outcome:#}");
+    let names = events(&world, "call");
+    let names = names.iter().find(|event| event["what"]["item"] == "names").expect("the call");
+    assert!(names["what"]["would_have"].to_string().contains("ask-names"), "{names:#}");
+    for (kind, times) in
+        [("pause.begun", 1), ("session.paused", 1), ("pause.ended", 1), ("session.resumed", 1)]
+    {
+        assert_eq!(events(&world, kind).len(), times, "{kind}");
+    }
+    assert_eq!(events(&world, "pause.begun")[0]["what"]["reason"], "the rule is wrong");
+}
+
+#[test]
+fn no_policy_is_paused_by_an_agent_without_a_reason_or_against_its_word() {
+    let world = world();
+    let server = fixture_command("learner.py", &[]);
+    session_of(&world, &server, &["--id", "test/learner"], Vec::new());
+    let piped = |words: &[&str]| finish(world.stockade(words).spawn().expect("it starts"), DEADLINE);
+    let nobody = piped(&["pause", "test/learner", "15m", "--reason", "x"]);
+    assert_eq!(nobody.code(), 77, "{nobody:?}");
+    assert_eq!(piped(&["pause", "test/learner", "15m"]).code(), 64);
+    assert_eq!(piped(&["pause", "test/other", "15m", "--reason", "x"]).code(), 64);
+    world.user_policy(&format!("{POLICY}\n[defaults]\npause = \"deny\"\n"));
+    let refused = typed(&world, stockade_bin(), "y", &["pause", "test/learner", "15m", "--reason", "x"]);
+    assert!(format!("{} {:?}", refused.stdout_text(), refused.stderr).contains("not to be paused"));
+    assert!(events(&world, "pause.begun").is_empty());
+}

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// `approval.given`, `approval.revoked`: what a person decided. Whose processes asked stands in `who`.
+/// `approval.given`, `approval.revoked`, `pause.begun`, `pause.ended`: what a person decided. Whose processes asked stands in `who`.
 #[derive(Debug, Serialize)]
 pub(crate) struct ApprovalDecided<'a> {
     /// Its id.
@@ -17,7 +17,7 @@ pub(crate) struct ApprovalDecided<'a> {
     pub(crate) by: &'a str,
     /// The terminal at which that was.
     pub(crate) terminal: &'a str,
-    /// `call` or `item`.
+    /// `call`, `item` or `server`.
     pub(crate) scope: &'a str,
     /// `once`, `session` or `time`.
     pub(crate) term: &'a str,
@@ -38,4 +38,13 @@ pub(crate) struct ApprovalDecided<'a> {
 pub(crate) struct ApprovalsDistrusted {
     /// What is wrong with it.
     pub(crate) why: String,
+}
+
+/// `session.paused`, `session.resumed`: from the next message on the policy only records, or enforces again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Paused {
+    /// Id of the pause.
+    pub(crate) id: String,
+    /// Whose decision it was.
+    pub(crate) by: String,
 }

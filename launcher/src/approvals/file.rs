@@ -80,6 +80,8 @@ pub(crate) enum StoredScope {
     Call,
     /// This tool.
     Item,
+    /// Everything on the server: a pause.
+    Server,
 }
 
 /// [`Term`] in the file.
@@ -100,6 +102,7 @@ impl StoredScope {
         match self {
             Self::Call => "call",
             Self::Item => "item",
+            Self::Server => "server",
         }
     }
 }
@@ -125,6 +128,7 @@ impl Stored {
             scope: match self.scope {
                 StoredScope::Call => Scope::Call,
                 StoredScope::Item => Scope::Item,
+                StoredScope::Server => Scope::Server,
             },
             mark: self.mark.clone(),
             term: match self.term {

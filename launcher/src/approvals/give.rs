@@ -5,8 +5,8 @@ use stockade_policy::approvals::Switch;
 use stockade_policy::rules::Policy;
 use stockade_policy::verdict::Access;
 
-use super::events::ApprovalDecided;
 use super::file::{Stored, StoredScope, StoredTerm};
+use super::pause::decided;
 use super::{arguments, clock, file};
 use crate::error::{Failure, Kind};
 use crate::host::{self, Facts};
@@ -14,7 +14,7 @@ use crate::telemetry::{About, StoredEvent, write_alone};
 use crate::{policies, state};
 
 /// How people read a time in the file.
-const TIME_FORM: &str = "%Y-%m-%dT%H:%M:%SZ";
+pub(super) const TIME_FORM: &str = "%Y-%m-%dT%H:%M:%SZ";
 
 /// A refusal that a person can answer.
 #[derive(Debug)]
@@ -161,7 +161,7 @@ pub(crate) fn give(question: &Question, gift: Gift, facts: &Facts) -> Result<Sto
         scope: gift.scope,
         mark: match gift.scope {
             StoredScope::Call => question.call.clone(),
-            StoredScope::Item => question.item.clone(),
+            StoredScope::Item | StoredScope::Server => question.item.clone(),
         },
         term: gift.term,
         given: host::now().strftime(TIME_FORM).to_string(),
@@ -212,27 +212,12 @@ pub(crate) fn identities(event: &StoredEvent) -> Vec<String> {
     all.into_iter().flatten().filter_map(|one| one.as_str().map(str::to_owned)).collect()
 }
 
-fn record(one: &Stored, kind: &'static str, at: (&Policy, &Facts)) -> Result<(), Failure> {
+pub(super) fn record(one: &Stored, kind: &'static str, at: (&Policy, &Facts)) -> Result<(), Failure> {
     let about = About {
         client: None,
         server: one.server.clone(),
         identity: one.identity.clone(),
         profile: String::new(),
     };
-    let event = ApprovalDecided {
-        id: &one.id,
-        code: &one.code,
-        event: &one.event,
-        session: &one.session,
-        by: &at.1.user,
-        terminal: &one.terminal,
-        scope: one.scope.word(),
-        term: one.term.word(),
-        ends: &one.ends,
-        reason: &one.reason,
-        method: &one.method,
-        item: &one.item,
-        mark: &one.mark,
-    };
-    write_alone(about, at, (kind, &event))
+    write_alone(about, at, (kind, &decided(one, &at.1.user)))
 }

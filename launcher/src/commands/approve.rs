@@ -25,7 +25,7 @@ const START_MS: u64 = 24 * 3_600_000;
 /// Columns of labels.
 const LABEL_WIDTH: usize = 12;
 /// Longest reason that is recorded, in characters.
-const REASON_CHARS_MAX: usize = 500;
+pub(super) const REASON_CHARS_MAX: usize = 500;
 
 /// Asks the person at the terminal, and writes the approval.
 pub(super) fn approve(args: ApproveArgs) -> Result<Exit, Failure> {
@@ -120,7 +120,7 @@ fn described(question: &Question, gift: &Gift, width: usize) -> String {
     }
     match (gift.scope, &question.arguments) {
         _ if is_start => {}
-        (StoredScope::Item, _) => line("arguments", "any: this is not about one call"),
+        (StoredScope::Item | StoredScope::Server, _) => line("arguments", "any: this is not about one call"),
         (StoredScope::Call, Some(arguments)) => line("arguments", arguments),
         (StoredScope::Call, None) => {
             line("arguments", &format!("not kept; their hash is {}", question.call));
@@ -176,7 +176,7 @@ fn term_words(term: StoredTerm, for_ms: u64) -> String {
     }
 }
 
-fn time_words(ms: u64) -> String {
+pub(super) fn time_words(ms: u64) -> String {
     let minutes = ms.div_ceil(60_000);
     match (minutes / 1440, minutes / 60 % 24, minutes % 60) {
         (0, 0, minutes) => format!("{minutes} min"),
@@ -260,12 +260,13 @@ fn what(one: &Stored) -> String {
     let scope = match one.scope {
         StoredScope::Call => "this very call of",
         StoredScope::Item => "any call of",
+        StoredScope::Server => return format!("a pause of the policy for {}", harmless(&one.server)),
     };
     let item = if one.item.is_empty() { &one.method } else { &one.item };
     format!("{scope} {} on {}", harmless(item), harmless(&one.server))
 }
 
-fn print(text: &str) -> Result<Exit, Failure> {
+pub(super) fn print(text: &str) -> Result<Exit, Failure> {
     io::stdout()
         .write_all(text.as_bytes())
         .map_err(|error| Failure::new(Kind::Software, "cannot write the answer").because(&error))?;

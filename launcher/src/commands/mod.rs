@@ -17,6 +17,7 @@ mod jail;
 mod learn;
 mod log;
 mod login;
+mod pause;
 mod period;
 mod pins;
 mod policy;
@@ -59,6 +60,7 @@ pub fn dispatch(command: Command) -> Exit {
         Command::Log(args) => log::log(args),
         Command::Why(args) => why::why(&args),
         Command::Approve(args) => approve::approve(args),
+        Command::Pause(args) => pause::pause(&args),
         Command::Approvals(args) => approve::approvals(&args),
         Command::Request(args) => request::request(&args),
         Command::Requests(args) => request::requests(&args),

@@ -14,7 +14,7 @@ use stockade_policy::mediator::{Mediator, Repinned};
 use stockade_policy::rules::{Item, Policy};
 use stockade_policy::verdict::Access;
 
-use crate::approvals::{self, Asked, Desktop, Standing};
+use crate::approvals::{self, Asked, Desktop, Paused, Standing};
 use crate::definitions::{Definitions, DefinitionsPinned};
 use crate::error::{Failure, Kind};
 use crate::host::Facts;
@@ -26,6 +26,8 @@ use crate::{policies, state};
 #[derive(Debug)]
 pub(crate) struct InForce {
     policy: Arc<Policy>,
+    /// The pause that holds, if one does.
+    paused: Option<Paused>,
     hash: Rc<str>,
     engine: Arc<Engine>,
     /// `None`: the policy comes from no file.
@@ -79,6 +81,10 @@ pub(super) enum News {
     },
     /// The files were changed and cannot be used.
     Broken(Box<Failure>),
+    /// The policy only records from now on.
+    Paused(Paused),
+    /// It enforces again.
+    Resumed(Paused),
     /// The approvals are not to be trusted, and why.
     Distrusted(String),
     /// Other definitions hold: what was pinned at first sight, and whether a list looks different now.
@@ -114,6 +120,7 @@ impl InForce {
         let desktop = files.as_ref().and_then(|_| Desktop::of(facts));
         Ok(Self {
             policy,
+            paused: None,
             hash,
             engine,
             files,
@@ -164,7 +171,25 @@ impl InForce {
             }
         }
         news.extend(tell_the_time(mediator));
+        news.extend(self.look_at_pause(mediator));
         news
+    }
+
+    /// What messages are judged by.
+    fn judging(&self) -> Arc<Policy> {
+        if self.paused.is_some() { Arc::new(self.policy.monitoring()) } else { Arc::clone(&self.policy) }
+    }
+
+    /// A pause begins and ends between two messages. One that the policy does not let be is none.
+    fn look_at_pause(&mut self, mediator: &mut Mediator) -> Option<News> {
+        let pause = mediator.pause().map(|one| Paused { id: one.id.clone(), by: one.by.clone() });
+        let pause = pause.filter(|_| self.policy.pause().verdict == Access::Allow);
+        if pause == self.paused {
+            return None;
+        }
+        let before = std::mem::replace(&mut self.paused, pause.clone());
+        mediator.set_policy(self.judging(), Arc::clone(&self.engine));
+        pause.map(News::Paused).or(before.map(News::Resumed))
     }
 
     /// Asks the user on the desktop, if there is one and the policy lets anybody approve anything.
@@ -224,7 +249,7 @@ impl InForce {
         let before = std::mem::replace(&mut self.hash, hash);
         self.policy = Arc::new(policy);
         self.engine = engine;
-        mediator.set_policy(Arc::clone(&self.policy), Arc::clone(&self.engine));
+        mediator.set_policy(self.judging(), Arc::clone(&self.engine));
         mediator.approvals().set_switch(approvals::switch(&self.policy));
         Some(News::Policy { before, denied: denied(&self.policy, mediator.identities()) })
     }

@@ -105,6 +105,8 @@ pub struct Defaults {
     pub new_tools: Access,
     /// Whether a person may answer what `ask` rules ask: `Deny` makes each `ask` a refusal.
     pub approvals: Access,
+    /// Whether a person may pause what this layer says about one server; `None` leaves it to where the layer comes from.
+    pub pause: Option<Access>,
     /// What becomes of newer packages; `None` leaves it to the other layers.
     pub packages: Option<Packages>,
 }

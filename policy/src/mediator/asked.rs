@@ -30,6 +30,12 @@ impl Mediator {
         &mut self.approvals
     }
 
+    /// The pause of this server, if one holds.
+    #[must_use]
+    pub fn pause(&self) -> Option<&approvals::Approval> {
+        self.approvals.pause(self.identities())
+    }
+
     /// What the server is known by.
     #[must_use]
     pub fn identities(&self) -> &[String] {

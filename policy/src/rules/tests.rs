@@ -168,3 +168,27 @@ fn plain_tool_names_are_short_and_of_ascii_letters_digits_and_three_signs() {
         assert!(!tool_name_is_plain(name), "{name:?}");
     }
 }
+
+#[test]
+fn what_the_organisation_says_is_paused_only_where_it_says_so_and_what_the_user_says_unless_it_does_not() {
+    let pause = |layers: &[(Origin, &str)]| compose(layers).pause().verdict;
+    const YES: &str = "version = 1\n[defaults]\npause = \"allow\"";
+    const NO: &str = "version = 1\nmode = \"monitor\"\n[defaults]\npause = \"deny\"";
+    const SILENT: &str = "version = 1";
+    assert_eq!(pause(&[(Origin::User, SILENT)]), Access::Allow);
+    assert_eq!(pause(&[(Origin::User, NO)]), Access::Deny, "a layer that only monitors has its say");
+    assert_eq!(pause(&[(Origin::Organisation, SILENT), (Origin::User, YES)]), Access::Deny);
+    assert_eq!(pause(&[(Origin::Organisation, YES), (Origin::User, SILENT)]), Access::Allow);
+    assert_eq!(pause(&[(Origin::Organisation, YES), (Origin::Group, SILENT)]), Access::Deny);
+    assert_eq!(pause(&[(Origin::Organisation, YES), (Origin::Project, NO)]), Access::Deny);
+    assert_eq!(pause(&[]), Access::Deny);
+}
+
+#[test]
+fn a_monitoring_policy_stops_nothing_and_says_what_it_would_stop() {
+    let text = "version = 1\n[[rule]]\nid = \"no\"\neffect = \"deny\"\ntools = [\"t\"]\nreason = \"r\"\n";
+    let monitoring = compose(&[(Origin::User, text)]).monitoring();
+    let ruling = monitoring.access(&["a".to_owned()], Item::Tool("t"));
+    assert_eq!(ruling.verdict, Access::Allow);
+    assert_eq!(ruling.would_have.map(|(verdict, _)| verdict), Some(Access::Deny));
+}

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use stockade_policy::mediator::{Action, Now, Peer, Record, SessionFacts};
 
 use super::*;
+use crate::approvals::{Pausable, Pause};
 use crate::identity::sha256_hex;
 
 /// A world with a policy file of the user and nothing else.
@@ -255,4 +256,56 @@ fn a_server_that_is_no_longer_allowed_is_told_of_with_the_rule() {
     let news = force.look(&mut mediator);
     let [News::Policy { denied: Some(why), .. }] = &news[..] else { panic!("{news:?}") };
     assert!(why.contains("it was found to be bad (rule `out`, user)"), "{why}");
+}
+
+/// A pause of the server that these tests run, as `stockade pause` stores it.
+fn pause(bench: &Bench) -> Pausable {
+    let server = Pausable {
+        server: "a".to_owned(),
+        id: None,
+        identity: vec!["pkg:npm/a@1.0.0".to_owned()],
+        last: String::new(),
+    };
+    let for_a_minute = Pause { for_ms: 60_000, reason: "why".to_owned(), terminal: "none".to_owned() };
+    approvals::pause(&server, for_a_minute, &bench.facts).unwrap();
+    server
+}
+
+#[test]
+fn a_paused_policy_only_records_and_enforces_again_at_the_end() {
+    let bench = Bench::new();
+    bench.write(0, &policy(0));
+    let (mut mediator, mut force) = bench.begin();
+    let mut actions = Vec::new();
+    let mut refuses = |mediator: &mut Mediator, force: &mut InForce, n| {
+        let (record, _) = call((mediator, force), (n, "one"), &mut actions);
+        (record.verdict.refuses(), record.verdict.would_have.is_some())
+    };
+    assert_eq!(refuses(&mut mediator, &mut force, 1), (true, false));
+    let server = pause(&bench);
+    assert!(matches!(&force.look(&mut mediator)[..], [News::Paused(_)]));
+    assert_eq!(refuses(&mut mediator, &mut force, 2), (false, true), "it passes, and that is on record");
+    bench.write(2, &policy(2));
+    assert!(matches!(&force.look(&mut mediator)[..], [News::Policy { .. }]));
+    assert_eq!(refuses(&mut mediator, &mut force, 3), (false, true), "a new policy is paused as well");
+    assert_eq!(approvals::resume(&server, &bench.facts).unwrap(), 1);
+    assert!(matches!(&force.look(&mut mediator)[..], [News::Resumed(_)]));
+    assert_eq!(refuses(&mut mediator, &mut force, 4), (true, false));
+}
+
+#[test]
+fn a_policy_that_is_not_to_be_paused_ends_a_pause() {
+    let bench = Bench::new();
+    bench.write(0, &policy(0));
+    let (mut mediator, mut force) = bench.begin();
+    force.look(&mut mediator);
+    let server = pause(&bench);
+    assert!(matches!(&force.look(&mut mediator)[..], [News::Paused(_)]));
+    bench.write(0, &format!("{}\n[defaults]\npause = \"deny\"\n", policy(0)));
+    assert!(matches!(&force.look(&mut mediator)[..], [News::Policy { .. }, News::Resumed(_)]));
+    let (record, _) = call((&mut mediator, &mut force), (1, "one"), &mut Vec::new());
+    assert!(record.verdict.refuses());
+    let again = Pause { for_ms: 60_000, reason: "why".to_owned(), terminal: "none".to_owned() };
+    let refused = approvals::pause(&server, again, &bench.facts).unwrap_err();
+    assert!(refused.to_string().contains("not to be paused"), "{refused}");
 }

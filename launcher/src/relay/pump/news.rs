@@ -56,6 +56,19 @@ impl Hub {
                 ));
                 self.append("policy.broken", &PolicyBroken { why });
             }
+            News::Paused(pause) => {
+                let by = &pause.by;
+                self.note(format!(
+                    "stockade: paused by {by}: what the policy would stop here passes and is recorded, until the pause ends\n"
+                ));
+                self.append("session.paused", &pause);
+                self.announce().await;
+            }
+            News::Resumed(pause) => {
+                self.note("stockade: the pause is over, the policy is enforced again\n".to_owned());
+                self.append("session.resumed", &pause);
+                self.announce().await;
+            }
             News::Distrusted(why) => {
                 self.note(format!("stockade: no approval counts: {why}\n"));
                 self.append("approvals.distrusted", &ApprovalsDistrusted { why });

@@ -49,8 +49,16 @@ pub(super) const MATCHES: &[(&str, bool)] = &[("word", true), ("substring", fals
 pub(super) const NAME_PATTERN: &str = r"^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}$";
 
 /// Ids under which built-in decisions are recorded: a rule of the same name could not be told from them.
-const BUILT_IN_IDS: [&str; 7] =
-    ["approvals", "changed-tools", "default", "grants-by-flag", "new-tools", "no-policy", "tool-name"];
+const BUILT_IN_IDS: [&str; 8] = [
+    "approvals",
+    "changed-tools",
+    "default",
+    "grants-by-flag",
+    "new-tools",
+    "no-policy",
+    "pause",
+    "tool-name",
+];
 
 // Keys that the design knows and this version does not: each is refused by name, because a condition or a limit that
 // is silently passed over makes a rule wider than its author wrote it.
@@ -163,6 +171,7 @@ fn defaults(r: &mut Reader<'_>, top: &mut Section<'_>) -> Defaults {
         changed_tools: Access::Allow,
         new_tools: Access::Allow,
         approvals: Access::Allow,
+        pause: None,
         packages: None,
     };
     let Some(mut section) = top.table(r, "defaults") else {
@@ -191,6 +200,7 @@ fn defaults(r: &mut Reader<'_>, top: &mut Section<'_>) -> Defaults {
     if let Some(approvals) = section.word(r, "approvals", GRANTS) {
         defaults.approvals = approvals;
     }
+    defaults.pause = section.word(r, "pause", GRANTS);
     section.close(r, DEFAULTS_NOT_YET);
     defaults
 }

@@ -111,6 +111,7 @@ fn defaults() -> Vec<Key> {
             "What is done about a tool that was added after the first look",
         ),
         optional("approvals", words(GRANTS), "Whether a person may answer what `ask` rules ask"),
+        optional("pause", words(GRANTS), "Whether a person may pause this file for one server and a time"),
     ]
 }
 
