@@ -1,5 +1,8 @@
-//! Parses and checks the profiles and starting policies of `profiles/`, folds bases in and writes constant tables, so
+//! Parses and checks the profiles, starting policies and clients of `profiles/`, folds bases in and writes constant tables, so
 //! that the binary parses nothing of its own when it starts. A mistake in any of them ends the build.
+
+#[path = "build/clients.rs"]
+mod clients;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,11 +19,9 @@ use stockade_policy::document::profile::{
 type Fallible<T> = Result<T, Vec<String>>;
 
 fn main() -> ExitCode {
-    let outcome = tables().and_then(|text| {
-        let out =
-            std::env::var_os("OUT_DIR").map(PathBuf::from).ok_or(vec!["OUT_DIR is not set".to_owned()])?;
-        std::fs::write(out.join("profiles.rs"), text)
-            .map_err(|error| vec![format!("cannot write tables: {error}")])
+    let outcome = root().and_then(|root| {
+        write("profiles.rs", &tables(&root.join("../profiles"))?)?;
+        write("clients.rs", &clients::tables(&sources(&root.join("../profiles/clients"))?)?)
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -33,12 +34,17 @@ fn main() -> ExitCode {
     }
 }
 
-/// The tables as Rust source.
-fn tables() -> Fallible<String> {
-    let root = std::env::var_os("CARGO_MANIFEST_DIR")
-        .map(PathBuf::from)
-        .ok_or(vec!["no manifest dir".to_owned()])?;
-    let profiles = root.join("../profiles");
+fn root() -> Fallible<PathBuf> {
+    std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).ok_or(vec!["no manifest dir".to_owned()])
+}
+
+fn write(name: &str, text: &str) -> Fallible<()> {
+    let out = std::env::var_os("OUT_DIR").map(PathBuf::from).ok_or(vec!["OUT_DIR is not set".to_owned()])?;
+    std::fs::write(out.join(name), text).map_err(|error| vec![format!("cannot write tables: {error}")])
+}
+
+/// The tables of profiles and policies as Rust source.
+fn tables(profiles: &Path) -> Fallible<String> {
     let mut sources = sources(&profiles.join("base"))?;
     sources.extend(self::sources(&profiles.join("servers"))?);
     let (parsed, mistakes) = parse_all(&sources, &|_| None);

@@ -66,6 +66,13 @@ fn change_between(
             FileReport { location: location.clone(), rows: Vec::new(), problem: Some(problem), texts: None }
         }
     };
+    if !location.place.is_writable() {
+        let why = match location.place.why {
+            "" => "its format is not written yet",
+            why => why,
+        };
+        return location.path.exists().then(|| report(Err(why.to_owned())));
+    }
     for attempt in 1..=ATTEMPTS_MAX {
         let original = match store::read(location) {
             Ok(Some(original)) => original,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::clients::entry::{self, Entry, Scope, Shape};
-use crate::clients::registry::{CLIENTS, Os};
+use crate::clients::registry::{self, Client, Reach, World};
 use crate::clients::spans::Document;
 use crate::clients::store;
 use crate::host::Facts;
@@ -12,11 +12,19 @@ use crate::host::Facts;
 /// such file or entry, or more than one: then nothing is known, and nothing is passed.
 pub(crate) fn env_names(id: &str, facts: &Facts) -> Option<Vec<String>> {
     let (client, name) = id.split_once('/')?;
-    let client = CLIENTS.into_iter().find(|known| known.id == client)?;
-    let candidates = client.candidates(Os::current(), &facts.home, &facts.env);
-    let original = candidates.iter().find_map(|location| store::read(location).ok().flatten())?;
-    let document = Document::parse(&original.bytes).ok()?;
-    let mut entries = entry::entries(&document, client.scopes).ok()?;
+    let client = registry::named(client)?;
+    let files = client.files(Reach::User, World::of(facts));
+    let mut known = files.iter().filter(|location| location.place.is_writable()).filter_map(|location| {
+        in_file(&store::read(location).ok().flatten()?.bytes, client, (id, name), facts)
+    });
+    let first = known.next()?;
+    known.next().is_none().then_some(first)
+}
+
+/// The same of one file.
+fn in_file(bytes: &[u8], client: &Client, (id, name): (&str, &str), facts: &Facts) -> Option<Vec<String>> {
+    let document = Document::parse(bytes).ok()?;
+    let mut entries = entry::entries(&document, client.scopes()).ok()?;
     let says_so = |entry: &Entry| matches!(&entry.shape, Shape::Wrapped(w) if w.id.as_deref() == Some(id));
     // An entry that was renamed since still carries its id; only where none does is the name asked.
     if entries.iter().any(says_so) {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::clients::entry::{self, Entry, Scope, Shape};
-use crate::clients::registry::{CLIENTS, Os};
+use crate::clients::registry::{CLIENTS, Reach, World};
 use crate::clients::spans::Document;
 use crate::clients::store;
 use crate::error::{Failure, Kind};
@@ -27,22 +27,21 @@ pub(crate) struct Found {
 /// When there is none, or more than one, or it is not started by a command.
 pub(crate) fn find(name: &str, facts: &Facts) -> Result<Found, Failure> {
     let (mut found, mut known, mut unfit) = (Vec::new(), Vec::new(), Vec::new());
-    for client in CLIENTS {
-        let candidates = client.candidates(Os::current(), &facts.home, &facts.env);
-        let Some(original) = candidates.iter().find_map(|location| store::read(location).ok().flatten())
-        else {
-            continue;
-        };
-        let Ok(document) = Document::parse(&original.bytes) else { continue };
-        for entry in entry::entries(&document, client.scopes).unwrap_or_default() {
-            let id = entry::id(client, &entry.place.name);
-            if !reaches(&entry.place.scope, &facts.cwd) || (id != name && entry.place.name != name) {
-                known.push(id);
-                continue;
-            }
-            match words(&entry) {
-                Ok(words) => found.push(Found { id, words, env: env(&document, &entry) }),
-                Err(why) => unfit.push(format!("{id} {why}")),
+    for client in &CLIENTS {
+        let files = client.files(Reach::User, World::of(facts));
+        let writable = files.iter().filter(|location| location.place.is_writable());
+        for original in writable.filter_map(|location| store::read(location).ok().flatten()) {
+            let Ok(document) = Document::parse(&original.bytes) else { continue };
+            for entry in entry::entries(&document, client.scopes()).unwrap_or_default() {
+                let id = entry::id(client, &entry.place.name);
+                if !reaches(&entry.place.scope, &facts.cwd) || (id != name && entry.place.name != name) {
+                    known.push(id);
+                    continue;
+                }
+                match words(&entry) {
+                    Ok(words) => found.push(Found { id, words, env: env(&document, &entry) }),
+                    Err(why) => unfit.push(format!("{id} {why}")),
+                }
             }
         }
     }

@@ -1,9 +1,6 @@
 //! The AI clients whose configs name MCP servers: where those are, and how an entry is put under Stockade and taken out.
 
 mod change;
-mod claude_code;
-mod claude_desktop;
-mod cursor;
 mod edit;
 mod entry;
 mod env_names;
@@ -25,4 +22,4 @@ pub(crate) use journal::Journal;
 pub(crate) use own_path::own_path;
 pub(crate) use processes::client_above;
 pub(crate) use propose::{Outcome, Request, Row, Way};
-pub(crate) use registry::{CLIENTS, Client, Location, Os};
+pub(crate) use registry::{CLIENTS, Client, Location, Reach, World};

@@ -92,7 +92,7 @@ pub(crate) fn propose(
     journal: &dyn Fn(&Place) -> Option<Record>,
 ) -> Result<Proposal, String> {
     let document = Document::parse(bytes).map_err(|malformed| format!("malformed: {malformed}"))?;
-    let entries = entry::entries(&document, client.scopes)?;
+    let entries = entry::entries(&document, client.scopes())?;
     let mut rows = Vec::new();
     let mut splices = Vec::new();
     let mut wanted = BTreeMap::new();
@@ -127,9 +127,9 @@ fn check(
 ) -> Result<Vec<Changed>, String> {
     let stopped = |why: String| format!("the edit was given up, because {why}; please report this");
     let new = Document::parse(text.as_bytes()).map_err(|malformed| stopped(malformed.to_string()))?;
-    edit::verify(old, &new, client.scopes, wanted).map_err(stopped)?;
+    edit::verify(old, &new, client.scopes(), wanted).map_err(stopped)?;
     let texts = |document: &Document<'_>| -> Result<BTreeMap<Place, String>, String> {
-        let entries = entry::entries(document, client.scopes)?.into_iter();
+        let entries = entry::entries(document, client.scopes())?.into_iter();
         Ok(entries.map(|entry| (entry.place, document.raw(&entry.span).to_owned())).collect())
     };
     let (before, after) = (texts(old)?, texts(&new)?);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::clients::{claude_code, claude_desktop, cursor};
+use crate::host::Facts;
 
 /// Operating systems on which the clients keep their configs in different places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,24 +17,50 @@ pub(crate) enum Os {
     Windows,
 }
 
-/// Where a path starts.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Base {
-    /// The user's home directory.
-    Home,
-    /// The directory that this variable names, if it names an absolute one.
-    Variable(&'static str),
+/// Whose file it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// The user's own.
+    User,
+    /// A project's, often under version control.
+    Project,
+    /// The administrator's.
+    Managed,
+    /// Part of a plugin.
+    Plugin,
+    /// Part of an extension, or made by its code.
+    Extension,
 }
 
-/// One place where a client may keep its config.
-#[derive(Clone, Copy, Debug)]
+/// How sure it is that the client reads this file in this way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Confidence {
+    /// Nobody has tried it: reported, never written.
+    Low,
+    /// Several tools agree.
+    Medium,
+    /// The vendor's documentation or source says so.
+    High,
+}
+
+/// A file in which a client keeps servers, at one of several paths; or what is no such file.
+#[derive(Debug)]
 pub(crate) struct Place {
-    /// On this system.
-    pub os: Os,
-    /// Where the path starts.
-    pub base: Base,
-    /// The rest, with `/` between the parts.
-    pub below: &'static str,
+    /// On these systems.
+    pub os: &'static [Os],
+    /// Whose it is.
+    pub reach: Reach,
+    /// How sure that is.
+    pub confidence: Confidence,
+    /// Candidates, best first, with `/` between the parts. `~/` is home, `$VAR` what the variable names if that is absolute,
+    /// `<project>/` a project's directory; `*` in a part stands for anything.
+    pub paths: &'static [&'static str],
+    /// `None`: it is no file with entries (a database, code).
+    pub format: Option<Format>,
+    /// Why nothing of it is wrapped, where that is so; else empty.
+    pub why: &'static str,
+    /// Where the entries stand.
+    pub layouts: &'static [Layout],
 }
 
 /// Which entries of a file are looked at.
@@ -48,7 +74,6 @@ pub(crate) enum Scopes {
 
 /// Language of a config file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(dead_code, reason = "the next change reads it")]
 pub(crate) enum Format {
     /// JSON, with or without comments and trailing commas.
     Json,
@@ -93,12 +118,18 @@ pub(crate) struct Client {
     pub id: &'static str,
     /// Its name for people.
     pub name: &'static str,
-    /// Candidates, best first.
-    pub places: &'static [Place],
-    /// Which entries of its file are looked at.
-    pub scopes: Scopes,
     /// How a change of the file reaches the running client.
     pub reload: &'static str,
+    /// Whether a running client takes it up by itself; `None`: not known.
+    pub hot_reload: Option<bool>,
+    /// Whether the client writes the file, too.
+    pub rewrites: Option<bool>,
+    /// Whether it asks its user again about a changed server.
+    pub asks_again: Option<bool>,
+    /// Openings of references that it expands in commands and arguments; `None`: not known.
+    pub expands: Option<&'static [&'static str]>,
+    /// Where servers may be named.
+    pub places: &'static [Place],
 }
 
 /// A path of a client, and the directory that links on it must not leave.
@@ -106,14 +137,36 @@ pub(crate) struct Client {
 pub(crate) struct Location {
     /// Whose.
     pub client: &'static Client,
+    /// Which of its places.
+    pub place: &'static Place,
     /// The file.
     pub path: PathBuf,
     /// Home, or what the relocating variable names.
     pub root: PathBuf,
 }
 
-/// All clients that this version knows.
-pub(crate) const CLIENTS: [&Client; 3] = [&claude_desktop::CLIENT, &claude_code::CLIENT, &cursor::CLIENT];
+/// What paths are made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct World<'a> {
+    /// The system.
+    pub os: Os,
+    /// The user's home directory.
+    pub home: &'a Path,
+    /// The environment.
+    pub env: &'a BTreeMap<OsString, OsString>,
+}
+
+/// The client of this id.
+pub(crate) fn named(id: &str) -> Option<&'static Client> {
+    CLIENTS.iter().find(|client| client.id == id)
+}
+
+mod table {
+    use super::{Client, Confidence, Form, Format, Layout, Os, Place, Reach};
+
+    include!(concat!(env!("OUT_DIR"), "/clients.rs"));
+}
+pub(crate) use table::CLIENTS;
 
 impl Os {
     /// The system that this binary runs on.
@@ -126,79 +179,128 @@ impl Os {
     }
 }
 
-impl Client {
-    /// Where its config may be, best first.
-    pub(crate) fn candidates(
-        &'static self,
-        os: Os,
-        home: &Path,
-        env: &BTreeMap<OsString, OsString>,
-    ) -> Vec<Location> {
-        let location = |place: &Place| {
-            let root = match place.base {
-                Base::Home => home.to_owned(),
-                Base::Variable(name) => {
-                    env.get(&OsString::from(name)).map(PathBuf::from).filter(|path| path.is_absolute())?
-                }
-            };
-            let path = place.below.split('/').fold(root.clone(), |path, part| path.join(part));
-            Some(Location { client: self, path, root })
+impl<'a> World<'a> {
+    /// Of this process.
+    pub(crate) fn of(facts: &'a Facts) -> Self {
+        Self { os: Os::current(), home: &facts.home, env: &facts.env }
+    }
+
+    /// Where a path of the registry starts and what follows; `None` if that start does not exist here.
+    fn start<'p>(&self, path: &'p str) -> Option<(PathBuf, &'p str)> {
+        if let Some(rest) = path.strip_prefix("~/") {
+            return Some((self.home.to_owned(), rest));
+        }
+        if let Some(named) = path.strip_prefix('$') {
+            let (name, rest) = named.split_once('/').unwrap_or((named, ""));
+            let root = self.env.get(&OsString::from(name)).map(PathBuf::from);
+            return Some((root.filter(|root| root.is_absolute())?, rest));
+        }
+        path.strip_prefix('/').map(|rest| (PathBuf::from("/"), rest))
+    }
+}
+
+impl Place {
+    /// Whether entries of this file can be changed.
+    pub(crate) fn is_writable(&self) -> bool {
+        let usual = |layout: &Layout| {
+            let at = matches!(layout.at, ["mcpServers"] | ["projects", "*", "mcpServers"]);
+            at && !layout.list
+                && layout.form == Form::Words
+                && (layout.command, layout.args) == ("command", "args")
         };
+        self.confidence > Confidence::Low
+            && self.format == Some(Format::Json)
+            && self.layouts.iter().all(usual)
+    }
+}
+
+impl Client {
+    /// Which entries of its file are looked at.
+    pub(crate) fn scopes(&self) -> Scopes {
+        let mut layouts = self.places.iter().flat_map(|place| place.layouts);
+        let projects = layouts.any(|layout| layout.at.contains(&"*"));
+        if projects { Scopes::UserAndProjects } else { Scopes::User }
+    }
+
+    /// Where its files of this kind may be, best first; `*` is not looked up.
+    pub(crate) fn candidates(&'static self, reach: Reach, world: World<'_>) -> Vec<Location> {
         let mut found: Vec<Location> = Vec::new();
-        for location in self.places.iter().filter(|place| place.os == os).filter_map(location) {
-            if found.iter().all(|known| known.path != location.path) {
-                found.push(location);
+        for place in self.places_of(reach, world.os) {
+            for path in place.paths {
+                let Some((root, rest)) = world.start(path) else { continue };
+                let location = Location { client: self, place, path: below(&root, rest), root };
+                if found.iter().all(|known| known.path != location.path) {
+                    found.push(location);
+                }
             }
         }
         found
     }
+
+    /// Its files of this kind that exist: of each place the first of its paths, all of them where the path has a `*`.
+    pub(crate) fn files(&'static self, reach: Reach, world: World<'_>) -> Vec<Location> {
+        let mut found: Vec<Location> = Vec::new();
+        for place in self.places_of(reach, world.os) {
+            for path in place.paths {
+                let Some((root, rest)) = world.start(path) else { continue };
+                let paths = if rest.contains('*') { matches(&root, rest) } else { vec![below(&root, rest)] };
+                let mut exist = paths.into_iter().filter(|path| path.symlink_metadata().is_ok()).peekable();
+                let exists = exist.peek().is_some();
+                let new: Vec<PathBuf> =
+                    exist.filter(|path| found.iter().all(|known| known.path != *path)).collect();
+                let root = &root;
+                found.extend(new.into_iter().map(|path| Location {
+                    client: self,
+                    place,
+                    path,
+                    root: root.clone(),
+                }));
+                if exists {
+                    break;
+                }
+            }
+        }
+        found
+    }
+
+    fn places_of(&'static self, reach: Reach, os: Os) -> impl Iterator<Item = &'static Place> {
+        self.places
+            .iter()
+            .filter(move |place| place.reach == reach && place.os.contains(&os) && place.format.is_some())
+    }
+}
+
+fn below(root: &Path, rest: &str) -> PathBuf {
+    rest.split('/').filter(|part| !part.is_empty()).fold(root.to_owned(), |path, part| path.join(part))
+}
+
+/// What exists below `root` under a path with `*` in some of its parts, in the order of names. Hidden names only where the part
+/// says so.
+fn matches(root: &Path, rest: &str) -> Vec<PathBuf> {
+    let mut found = vec![root.to_owned()];
+    for part in rest.split('/').filter(|part| !part.is_empty()) {
+        found = match part.split_once('*') {
+            None => found.into_iter().map(|path| path.join(part)).collect(),
+            Some((before, after)) => found.iter().flat_map(|path| names(path, (before, after))).collect(),
+        };
+    }
+    found
+}
+
+fn names(directory: &Path, (before, after): (&str, &str)) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let fits = |name: &str| {
+        let rest = name.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+        rest.is_some_and(|rest| !rest.is_empty()) && (!name.starts_with('.') || before.starts_with('.'))
+    };
+    let mut names: Vec<PathBuf> = entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_name().to_str().is_some_and(fits))
+        .map(|entry| entry.path())
+        .collect();
+    names.sort();
+    names
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn paths(client: &'static Client, os: Os, env: &[(&str, &str)]) -> Vec<String> {
-        let env = env.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect();
-        let found = client.candidates(os, Path::new("/h"), &env);
-        found.into_iter().map(|location| location.path.display().to_string()).collect()
-    }
-
-    #[test]
-    fn every_client_has_a_place_on_every_system() {
-        let env = [("APPDATA", "/h/AppData/Roaming")];
-        for (client, linux, macos, windows) in [
-            (
-                &claude_desktop::CLIENT,
-                "/h/.config/Claude/claude_desktop_config.json",
-                "/h/Library/Application Support/Claude/claude_desktop_config.json",
-                "/h/AppData/Roaming/Claude/claude_desktop_config.json",
-            ),
-            (&claude_code::CLIENT, "/h/.claude.json", "/h/.claude.json", "/h/.claude.json"),
-            (&cursor::CLIENT, "/h/.cursor/mcp.json", "/h/.cursor/mcp.json", "/h/.cursor/mcp.json"),
-        ] {
-            assert_eq!(paths(client, Os::Linux, &env), [linux]);
-            assert_eq!(paths(client, Os::Mac, &env), [macos]);
-            assert_eq!(paths(client, Os::Windows, &env)[0], windows);
-        }
-    }
-
-    #[test]
-    fn a_relocating_variable_comes_first_if_it_is_absolute() {
-        let moved = [("CLAUDE_CONFIG_DIR", "/x")];
-        assert_eq!(paths(&claude_code::CLIENT, Os::Linux, &moved), ["/x/.claude.json", "/h/.claude.json"]);
-        assert_eq!(
-            paths(&claude_code::CLIENT, Os::Linux, &[("CLAUDE_CONFIG_DIR", "x")]),
-            ["/h/.claude.json"]
-        );
-        let same = [("XDG_CONFIG_HOME", "/h/.config")];
-        assert_eq!(paths(&claude_desktop::CLIENT, Os::Linux, &same).len(), 1);
-    }
-
-    #[test]
-    fn ids_are_one_path_part() {
-        for client in CLIENTS {
-            assert!(client.id.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{}", client.id);
-        }
-    }
-}
+mod tests;

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use super::screen::{columns, harmless, pad};
 use crate::cli::WrapArgs;
 use crate::clients::{
-    self, CLIENTS, Client, FileReport, Journal, Location, Mode, Os, Outcome, Request, Row, Scope, Way,
+    self, CLIENTS, Client, FileReport, Journal, Location, Mode, Outcome, Reach, Request, Row, Scope, Way,
+    World,
 };
 use crate::error::{Failure, Kind};
 use crate::exit::Exit;
@@ -28,17 +29,12 @@ pub(crate) fn unwrap(args: WrapArgs) -> Result<Exit, Failure> {
 }
 
 fn carry_out(args: &WrapArgs, facts: &Facts, way: Way) -> Result<Exit, Failure> {
-    let candidates: Vec<Vec<Location>> = chosen(args.client.as_deref())?
-        .into_iter()
-        .map(|client| client.candidates(Os::current(), &facts.home, &facts.env))
-        .collect();
-    let present: Vec<&Location> = candidates
-        .iter()
-        .filter_map(|places| places.iter().find(|place| place.path.symlink_metadata().is_ok()))
-        .collect();
+    let chosen = chosen(args.client.as_deref())?;
+    let world = World::of(facts);
+    let present = files(&chosen, world);
     if present.is_empty() {
         say("No client config was found. Looked for:");
-        for location in candidates.iter().flatten() {
+        for location in chosen.iter().flat_map(|client| client.candidates(Reach::User, world)) {
             say(&format!("  {}: {}", location.client.name, location.path.display()));
         }
         return Ok(Exit::Ok);
@@ -47,7 +43,7 @@ fn carry_out(args: &WrapArgs, facts: &Facts, way: Way) -> Result<Exit, Failure> 
     let request = Request { way, server: args.server.clone() };
     let journal = journal(facts, &request, mode)?;
     let reports: Vec<FileReport> = present
-        .into_iter()
+        .iter()
         .filter_map(|location| clients::change(location, &request, mode, journal.as_ref()))
         .collect();
     print(&reports, &request, mode).map_err(|error| {
@@ -58,9 +54,20 @@ fn carry_out(args: &WrapArgs, facts: &Facts, way: Way) -> Result<Exit, Failure> 
     Ok(conclude(&reports, &request, mode, facts))
 }
 
+/// Their files. One that two clients read is the first one's.
+fn files(chosen: &[&'static Client], world: World<'_>) -> Vec<Location> {
+    let mut files: Vec<Location> = Vec::new();
+    for location in chosen.iter().flat_map(|client| client.files(Reach::User, world)) {
+        if files.iter().all(|known| known.path != location.path) {
+            files.push(location);
+        }
+    }
+    files
+}
+
 /// The clients asked for.
 fn chosen(id: Option<&str>) -> Result<Vec<&'static Client>, Failure> {
-    let chosen: Vec<_> = CLIENTS.into_iter().filter(|client| id.is_none_or(|id| client.id == id)).collect();
+    let chosen: Vec<_> = CLIENTS.iter().filter(|client| id.is_none_or(|id| client.id == id)).collect();
     match (chosen.is_empty(), id) {
         (true, Some(id)) => {
             let known: Vec<&str> = CLIENTS.iter().map(|client| client.id).collect();

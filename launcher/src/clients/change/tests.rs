@@ -1,5 +1,5 @@
 use super::*;
-use crate::clients::cursor;
+use crate::clients::registry::named;
 
 struct Case {
     home: tempfile::TempDir,
@@ -11,7 +11,15 @@ impl Case {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("mcp.json");
         std::fs::write(&path, text).unwrap();
-        Self { location: Location { client: &cursor::CLIENT, path, root: home.path().to_owned() }, home }
+        Self {
+            location: Location {
+                client: named("cursor").unwrap(),
+                place: &named("cursor").unwrap().places[0],
+                path,
+                root: home.path().to_owned(),
+            },
+            home,
+        }
     }
 
     fn journal(&self) -> Journal {

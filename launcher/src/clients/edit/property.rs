@@ -226,7 +226,7 @@ fn way(way: Way) -> Request {
 /// The journal after wrapping `text`, by place, and the new text.
 fn wrap_with_journal(text: &str) -> (String, BTreeMap<Place, Record>) {
     let request = way(Way::Wrap { launcher: "/usr/bin/stockade".to_owned() });
-    let client = &crate::clients::claude_code::CLIENT;
+    let client = crate::clients::registry::named("claude-code").unwrap();
     let proposal = propose(client, text.as_bytes(), &request, &|_| None).unwrap();
     let records = proposal.changed.iter().map(|changed| {
         let texts = (changed.before.as_str(), changed.after.as_str());
@@ -237,7 +237,7 @@ fn wrap_with_journal(text: &str) -> (String, BTreeMap<Place, Record>) {
 }
 
 fn unwrap_with_journal(text: &str, journal: &BTreeMap<Place, Record>) -> String {
-    let client = &crate::clients::claude_code::CLIENT;
+    let client = crate::clients::registry::named("claude-code").unwrap();
     propose(client, text.as_bytes(), &way(Way::Unwrap), &|place| journal.get(place).cloned()).unwrap().text
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::clients::cursor;
+use crate::clients::registry::named;
 
 const LAUNCHER: &str = "/usr/bin/stockade";
 
@@ -10,7 +10,7 @@ pub(super) fn wrapped(text: &str) -> String {
     let mut wanted = BTreeMap::new();
     for entry in entry::entries(&document, Scopes::UserAndProjects).unwrap() {
         let Shape::Bare(launch) = &entry.shape else { continue };
-        let id = entry::id(&cursor::CLIENT, &entry.place.name);
+        let id = entry::id(named("cursor").unwrap(), &entry.place.name);
         splices.extend(wrap(&document, launch, LAUNCHER, &id));
         let words = [LAUNCHER, "run", "--id", &id, "--"].into_iter().chain(launch.words());
         wanted.insert(entry.place, words.map(str::to_owned).collect());

@@ -127,5 +127,5 @@ fn another_program_is_not_mistaken_for_stockade() {
 
 #[test]
 fn an_id_is_the_client_and_the_name() {
-    assert_eq!(id(CLIENTS[1], "a/b c"), "claude-code/a/b c");
+    assert_eq!(id(crate::clients::registry::named("claude-code").unwrap(), "a/b c"), "claude-code/a/b c");
 }

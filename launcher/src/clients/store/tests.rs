@@ -1,7 +1,7 @@
 use std::os::unix::fs::symlink;
 
 use super::*;
-use crate::clients::cursor;
+use crate::clients::registry::named;
 
 struct Home(tempfile::TempDir);
 
@@ -15,7 +15,12 @@ impl Home {
     }
 
     fn location(&self, name: &str) -> Location {
-        Location { client: &cursor::CLIENT, path: self.path(name), root: self.0.path().to_owned() }
+        Location {
+            client: named("cursor").unwrap(),
+            place: &named("cursor").unwrap().places[0],
+            path: self.path(name),
+            root: self.0.path().to_owned(),
+        }
     }
 
     fn file(&self, name: &str, mode: u32) -> Location {
@@ -114,7 +119,12 @@ fn a_home_that_is_itself_a_link_is_a_home() {
     real.file("a.json", 0o600);
     symlink(real.0.path(), links.path("home")).unwrap();
     let root = links.path("home");
-    let location = Location { client: &cursor::CLIENT, path: root.join("a.json"), root };
+    let location = Location {
+        client: named("cursor").unwrap(),
+        place: &named("cursor").unwrap().places[0],
+        path: root.join("a.json"),
+        root,
+    };
     assert!(read(&location).unwrap().is_some());
 }
 
