@@ -213,6 +213,53 @@ pub fn above() -> Vec<Process> {
     found
 }
 
+/// Every process of this user that we may know of, with those above it, nearest first.
+pub fn lineages() -> Vec<(Process, Vec<Process>)> {
+    use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
+    const DEPTH_MAX: usize = 64;
+    let Ok(mut system) = System::new() else { return Vec::new() };
+    let what = ProcessRefreshKind::nothing().with_exe(UpdateKind::Always).with_cmd(UpdateKind::Always);
+    system.refresh_processes_specifics(ProcessesToUpdate::All, false, what.without_tasks());
+    let process = |one: &sysinfo::Process| Process {
+        pid: one.pid().as_u32(),
+        name: one.name().to_string_lossy().into_owned(),
+        program: one.exe().map(|path| path.display().to_string()),
+        words: one.cmd().iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+    };
+    let above = |one: &sysinfo::Process| {
+        let chain = std::iter::successors(one.parent(), |pid| system.process(*pid)?.parent());
+        chain.take(DEPTH_MAX).filter_map(|pid| system.process(pid)).map(process).collect()
+    };
+    system.processes().values().map(|one| (process(one), above(one))).collect()
+}
+
+/// The environments of the process that started us (of its start, proc_pid_environ(5)), and of what else it started; as far as we may
+/// read them.
+pub fn environments_around() -> Option<(Environment, Vec<Environment>)> {
+    let parent = u32::try_from(nix::unistd::getppid().as_raw()).ok()?;
+    let own = std::process::id();
+    let all = lineages();
+    let siblings = all.iter().filter(|(process, above)| {
+        process.pid != own && above.first().is_some_and(|above| above.pid == parent)
+    });
+    let siblings = siblings.filter_map(|(process, _)| environment(process.pid)).collect();
+    Some((environment(parent)?, siblings))
+}
+
+/// Variables with their values.
+pub type Environment = BTreeMap<OsString, OsString>;
+
+fn environment(pid: u32) -> Option<Environment> {
+    use std::os::unix::ffi::OsStringExt;
+    let bytes = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let variable = |entry: &[u8]| {
+        let at = entry.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = (entry.get(..at)?.to_vec(), entry.get(at + 1..)?.to_vec());
+        Some((OsString::from_vec(name), OsString::from_vec(value)))
+    };
+    Some(bytes.split(|byte| *byte == 0).filter_map(variable).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -237,7 +237,11 @@ fn prepare_with(request: Request, facts: &Facts, when: When) -> Result<Prepared,
 
 /// Variables that the entry of the client's config sets, and those that a package's runner would.
 fn entry_env(request: &Request, stand_in: Option<&packages::StandIn>, facts: &Facts) -> Vec<String> {
-    let entry = request.id.as_deref().and_then(|id| clients::env_names(id, facts));
+    let named = |id| {
+        clients::env_names(id, facts)
+            .or_else(|| Some(clients::env_names_by_parent(&facts.env, &host::environments_around()?)))
+    };
+    let entry = request.id.as_deref().and_then(named);
     let runner = stand_in.into_iter().flat_map(|stand_in| stand_in.set.iter().cloned());
     entry.unwrap_or_default().into_iter().chain(runner).collect()
 }

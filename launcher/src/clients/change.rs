@@ -33,6 +33,8 @@ pub(crate) struct FileReport {
     pub rows: Vec<Row>,
     /// Why nothing was changed.
     pub problem: Option<String>,
+    /// The command lines of the servers that were wrapped, without us.
+    pub wrapped: Vec<(entry::Place, Vec<String>)>,
     /// The file before and after.
     pub texts: Option<(String, String)>,
 }
@@ -60,10 +62,12 @@ fn change_between(
             location: location.clone(),
             texts: Some((before, proposal.text)),
             rows: proposal.rows,
+            wrapped: proposal.wrapped,
             problem: None,
         },
         Err(problem) => {
-            FileReport { location: location.clone(), rows: Vec::new(), problem: Some(problem), texts: None }
+            let (rows, wrapped) = (Vec::new(), Vec::new());
+            FileReport { location: location.clone(), rows, wrapped, problem: Some(problem), texts: None }
         }
     };
     if !location.place.is_writable() {

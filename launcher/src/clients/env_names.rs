@@ -1,12 +1,13 @@
 //! The `env` block of a wrapped entry, read afresh at every start: a token that was added later must arrive.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use crate::clients::entry::{self, Entry, Scope, Shape};
 use crate::clients::registry::{self, Client, Reach, World};
 use crate::clients::spans::Document;
 use crate::clients::store;
-use crate::host::Facts;
+use crate::host::{Environment, Facts};
 
 /// Names of the variables in the `env` block of the entry that `id` (`CLIENT/NAME`) points to. `None` when there is no
 /// such file or entry, or more than one: then nothing is known, and nothing is passed.
@@ -33,6 +34,26 @@ fn in_file(bytes: &[u8], client: &Client, (id, name): (&str, &str), facts: &Fact
         entries.retain(|entry| entry.place.name == name);
     }
     entry::env_names(&document, nearest(&entries, &facts.cwd)?)
+}
+
+/// Where no file is to be read (a config given on the command line, a client that this version does not know): the variables that our
+/// parent added to its own environment for us alone. What it changed for all that it starts (some clients load the whole
+/// environment of the user's shell) is not the entry's, and may hold the tokens of everything else.
+pub(crate) fn env_names_by_parent(
+    own: &Environment,
+    (parent, siblings): &(Environment, Vec<Environment>),
+) -> Vec<String> {
+    const OF_EVERY_PROGRAM: [&str; 8] =
+        ["PATH", "PWD", "OLDPWD", "SHLVL", "_", "HOME", "STOCKADE_SHIM", "INIT_CWD"];
+    if parent.is_empty() {
+        return Vec::new();
+    }
+    let has = |env: &Environment, name: &OsString, value: &OsString| env.get(name) == Some(value);
+    let ours = own.iter().filter(|(name, value)| {
+        !has(parent, name, value) && !siblings.iter().any(|sibling| has(sibling, name, value))
+    });
+    let names = ours.filter_map(|(name, _)| name.to_str().map(str::to_owned));
+    names.filter(|name| !OF_EVERY_PROGRAM.contains(&name.as_str())).collect()
 }
 
 /// Claude Code starts servers in the project's directory, and there a project's entry goes before the user's.

@@ -127,12 +127,13 @@ impl Journal {
         Err(JournalError::Busy)
     }
 
-    /// What is known of an entry. A record that cannot be read, is damaged, or of another version is no record.
+    /// What is known of an entry. A record that cannot be read, is damaged, or more than one version ahead is no record.
     pub(crate) fn find(&self, file: &Path, place: &Place) -> Option<Record> {
         let text = std::fs::read(self.record_path(file, place)).ok()?;
         let record: Record = serde_json::from_slice(&text).ok()?;
-        let intact =
-            record.version == VERSION && sha256_hex(record.original.as_bytes()) == record.original_sha256;
+        // One version ahead: after a downgrade, what this one knows of it is still true.
+        let is_known = record.version >= 1 && record.version <= VERSION + 1;
+        let intact = is_known && sha256_hex(record.original.as_bytes()) == record.original_sha256;
         intact.then_some(record)
     }
 
@@ -261,6 +262,22 @@ mod tests {
         assert_eq!(journal.find(file, &place("a")), None);
         std::fs::write(journal.record_path(file, &place("a")), b"{").unwrap();
         assert_eq!(journal.find(file, &place("a")), None);
+    }
+
+    #[test]
+    fn a_record_of_the_next_version_is_read_and_one_of_the_version_after_is_not() {
+        let state = tempfile::tempdir().unwrap();
+        let journal = Journal::open(state.path()).unwrap();
+        let file = Path::new("/h/mcp.json");
+        let record = Record::new("now".to_owned(), "cursor/a".to_owned(), file, &place("a"), ("{}", "{ }"));
+        let path = journal.record_path(file, &place("a"));
+        for (version, is_read) in [(VERSION, true), (VERSION + 1, true), (VERSION + 2, false), (0, false)] {
+            let mut newer = serde_json::to_value(&record).unwrap();
+            newer["version"] = version.into();
+            newer["what_this_version_does_not_know"] = true.into();
+            std::fs::write(&path, newer.to_string()).unwrap();
+            assert_eq!(journal.find(file, &place("a")).is_some(), is_read, "{version}");
+        }
     }
 
     #[test]

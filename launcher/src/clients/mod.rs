@@ -11,15 +11,17 @@ mod own_path;
 mod processes;
 mod propose;
 mod registry;
+mod running;
 mod spans;
 mod store;
 
 pub(crate) use change::{FileReport, Mode, change};
 pub(crate) use entry::Scope;
-pub(crate) use env_names::env_names;
+pub(crate) use env_names::{env_names, env_names_by_parent};
 pub(crate) use found::find;
 pub(crate) use journal::Journal;
 pub(crate) use own_path::own_path;
 pub(crate) use processes::client_above;
 pub(crate) use propose::{Outcome, Request, Row, Way};
 pub(crate) use registry::{CLIENTS, Client, Location, Reach, World};
+pub(crate) use running::{Lineage, bare};

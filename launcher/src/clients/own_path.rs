@@ -20,6 +20,9 @@ pub(crate) fn own_path(facts: &Facts) -> Result<String, Failure> {
     let exe = std::env::current_exe().map_err(|error| {
         Failure::new(Kind::Software, "cannot tell the path of this program").because(&error)
     })?;
+    if let Some(shim) = shim(facts) {
+        return Ok(shim);
+    }
     let called = std::env::args_os().next().map(PathBuf::from);
     let path = called.and_then(|called| called_by(&called, facts, &exe)).unwrap_or(exe);
     if !path.is_file() {
@@ -34,6 +37,16 @@ pub(crate) fn own_path(facts: &Facts) -> Result<String, Failure> {
         Some("stockade") => Ok(path),
         _ => Err(failure("its file is not named `stockade`, by which its entries are recognised")),
     }
+}
+
+/// The script of `packaging/shim`, if it started us: it stays where it is and says a sentence when we are gone. Whatever else the variable
+/// names is none.
+fn shim(facts: &Facts) -> Option<String> {
+    const SHIM: &[u8] = include_bytes!("../../../packaging/shim/stockade");
+    let path =
+        facts.var("STOCKADE_SHIM").and_then(|path| path.to_str()).filter(|path| path.starts_with('/'))?;
+    let is_ours = path.ends_with("/stockade") && !path.contains("${") && std::fs::read(path).ok()? == SHIM;
+    is_ours.then(|| path.to_owned())
 }
 
 fn called_by(called: &Path, facts: &Facts, exe: &Path) -> Option<PathBuf> {

@@ -8,6 +8,9 @@ use std::ffi::OsString;
 
 use crate::host::Process;
 
+/// What a process of our own is called.
+pub(super) const OURSELVES: &str = "a session of Stockade";
+
 /// Names of programs, with the client that they are.
 const PROGRAMS: &[(&str, &str)] = &[
     ("claude", "Claude Code"),
@@ -33,7 +36,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("kiro", "Kiro"),
     ("copilot", "Copilot CLI"),
     // What a server runs below us is no person either.
-    ("stockade", "a session of Stockade"),
+    ("stockade", OURSELVES),
 ];
 
 /// Directories of packages whose programs are run by an interpreter.
@@ -56,7 +59,7 @@ const VARIABLES: &[(&str, Option<&str>, &str)] = &[
 ];
 
 /// The client that a process is.
-fn of_process(process: &Process) -> Option<&'static str> {
+pub(super) fn of_process(process: &Process) -> Option<&'static str> {
     let program = |name: &str| {
         let name = name.to_ascii_lowercase();
         let stem = name.split_once(".appimage").map_or(name.as_str(), |(stem, _)| stem);

@@ -74,6 +74,8 @@ pub(crate) struct Proposal {
     pub text: String,
     /// The entries that change.
     pub changed: Vec<Changed>,
+    /// The command lines of those that are wrapped now, without us.
+    pub wrapped: Vec<(Place, Vec<String>)>,
     /// Is any entry of the file wrapped before the change?
     pub was_wrapped: bool,
 }
@@ -115,7 +117,15 @@ pub(crate) fn propose(
     let text = edit::apply(document.text(), splices);
     let changed = check(client, &document, &text, &wanted)?;
     let was_wrapped = entries.iter().any(|entry| matches!(&entry.shape, Shape::Wrapped(_)));
-    Ok(Proposal { rows, text, changed, was_wrapped })
+    let own_words = |entry: &Entry| match &entry.shape {
+        Shape::Bare(launch) if wanted.contains_key(&entry.place) => {
+            let words = launch.words().into_iter().map(str::to_owned).collect();
+            Some((entry.place.clone(), words))
+        }
+        _ => None,
+    };
+    let wrapped = entries.iter().filter_map(own_words).collect();
+    Ok(Proposal { rows, text, changed, wrapped, was_wrapped })
 }
 
 /// Parses the new text and compares it with the old one; what changes, as it stands in both.

@@ -1,16 +1,17 @@
 //! `stockade wrap` and `stockade unwrap`.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::screen::{columns, harmless, pad};
 use crate::cli::WrapArgs;
 use crate::clients::{
-    self, CLIENTS, Client, FileReport, Journal, Location, Mode, Outcome, Reach, Request, Row, Scope, Way,
-    World,
+    self, CLIENTS, Client, FileReport, Journal, Lineage, Location, Mode, Outcome, Reach, Request, Row, Scope,
+    Way, World,
 };
 use crate::error::{Failure, Kind};
 use crate::exit::Exit;
-use crate::host::Facts;
+use crate::host::{self, Facts};
 
 /// Names are padded up to this width.
 const NAME_WIDTH_MAX: usize = 40;
@@ -197,14 +198,13 @@ fn conclude(reports: &[FileReport], request: &Request, mode: Mode, facts: &Facts
 fn forecast(reports: &[FileReport], request: &Request, facts: &Facts) {
     let changed: Vec<&FileReport> = reports.iter().filter(|report| report.changed() > 0).collect();
     for report in &changed {
-        let client = report.location.client;
-        say(&format!("{}: {}.", client.name, client.reload));
+        say(&told(report.location.client, report.changed(), &request.way));
     }
     match (&request.way, changed.is_empty()) {
         (_, true) => {}
         (Way::Unwrap, false) => say("Running servers stay under Stockade until their client restarts them."),
         (Way::Wrap { .. }, false) => {
-            say("Running servers stay bare until their client restarts them.");
+            say_what_stays_bare(&changed);
             say(
                 "If a server stops working: `stockade bisect CLIENT/NAME` says which part of the jail it is and what \
                  mends it; `stockade unwrap --server NAME` puts it back.",
@@ -212,6 +212,44 @@ fn forecast(reports: &[FileReport], request: &Request, facts: &Facts) {
             say(&format!("The files as they were: {}", facts.state_dir.join("journal/*.backup").display()));
         }
     }
+}
+
+/// What this client will do about so many changed entries.
+fn told(client: &Client, changed: usize, way: &Way) -> String {
+    let servers = if changed == 1 { "1 server".to_owned() } else { format!("{changed} servers") };
+    let mut told = format!("{}: {}.", client.name, client.reload);
+    if client.asks_again == Some(true) && *way != Way::Unwrap {
+        told.push_str(&format!(" It may ask about {servers}, once."));
+    }
+    if client.hot_reload == Some(true) {
+        told.push_str(&format!(" If it runs, it takes up {servers} by itself."));
+    }
+    told
+}
+
+/// Servers that run already, by client: those stay as they are until that client starts them anew.
+fn say_what_stays_bare(changed: &[&FileReport]) {
+    let all: Vec<Lineage> =
+        host::lineages().into_iter().map(|(process, above)| Lineage { process, above }).collect();
+    let mut by_client: BTreeMap<(String, u32), Vec<String>> = BTreeMap::new();
+    for report in changed {
+        for (place, words) in &report.wrapped {
+            for one in clients::bare(words, &all) {
+                let server = format!("{} (pid {})", harmless(&place.name), one.pid);
+                by_client.entry((one.client, one.client_pid)).or_default().push(server);
+            }
+        }
+    }
+    for ((client, pid), mut servers) in by_client {
+        servers.sort();
+        servers.dedup();
+        say(&format!(
+            "Running servers stay bare until {} restarts (pid {pid}): {}.",
+            harmless(&client),
+            servers.join(", ")
+        ));
+    }
+    say("Servers that a client has started already stay bare until it starts them anew.");
 }
 
 /// A closed stderr is no reason to fail.

@@ -2,6 +2,7 @@
 
 mod awkward;
 mod meanwhile;
+mod moved;
 mod roundtrip;
 mod started;
 

@@ -42,7 +42,7 @@ fn the_table_is_on_stdout_and_the_forecast_on_stderr() {
         "Cursor: restart it, or toggle the server",
         "Claude Code: new sessions use the change",
         "Claude Desktop: quit it and start it again",
-        "Running servers stay bare until their client restarts them.",
+        "Servers that a client has started already stay bare until it starts them anew.",
         "`stockade bisect CLIENT/NAME`",
     ] {
         assert!(stderr.contains(line), "{line:?} is not in\n{stderr}");
@@ -197,4 +197,23 @@ fn a_moved_config_directory_is_honoured() {
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert_eq!(home.read("elsewhere/.claude.json"), FIXTURES[1].after(STOCKADE));
     assert_eq!(home.read(".claude.json").as_bytes(), FIXTURES[1].before);
+}
+
+#[test]
+fn a_server_that_runs_already_is_named_with_the_client_that_keeps_it_bare() {
+    let line = "sleep 30 & wait";
+    let config = format!(r#"{{"mcpServers":{{"slow":{{"command":"/bin/sh","args":["-c","{line}"]}}}}}}"#);
+    let home = Home::with_cursor(&config);
+    // A program of a client's name, which starts the entry as it stands.
+    std::fs::copy(std::fs::canonicalize("/bin/sh").unwrap(), home.path("claude")).unwrap();
+    let mut client =
+        home.command(&home.path("claude"), &["-c", "/bin/sh -c 'sleep 30 & wait' & wait"]).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let said = home.stockade(&["wrap"]);
+    let server = nix::sys::signal::Signal::SIGKILL;
+    let pid = client.id();
+    let told = format!("stay bare until Claude Code restarts (pid {pid}): slow (pid ");
+    let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap()), server);
+    client.wait().unwrap();
+    assert!(said.stderr.contains(&told), "{told}\n{}", said.stderr);
 }

@@ -86,3 +86,22 @@ fn in_a_projects_directory_its_own_entry_goes_first() {
         assert_eq!(names(".claude.json", text, id, cwd), expected, "{id} in {cwd}");
     }
 }
+
+#[test]
+fn without_a_file_only_what_the_parent_set_for_us_alone_is_passed() {
+    let env = |pairs: &[(&str, &str)]| -> Environment {
+        pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+    };
+    let parent = env(&[("USER", "ada"), ("PATH", "/bin")]);
+    let own = env(&[
+        ("USER", "ada"),
+        ("PATH", "/x:/bin"),
+        ("CLOUD_TOKEN", "of the shell"),
+        ("TOKEN", "mine"),
+        ("_", "x"),
+    ]);
+    let sibling = env(&[("USER", "ada"), ("CLOUD_TOKEN", "of the shell"), ("TOKEN", "another one's")]);
+    assert_eq!(env_names_by_parent(&own, &(parent.clone(), vec![sibling])), ["TOKEN"]);
+    assert_eq!(env_names_by_parent(&own, &(parent, Vec::new())), ["CLOUD_TOKEN", "TOKEN"]);
+    assert!(env_names_by_parent(&own, &(env(&[]), Vec::new())).is_empty(), "nothing is known of it");
+}
