@@ -15,6 +15,8 @@ struct Client {
     hot_reload: Option<bool>,
     rewrites: Option<bool>,
     asks_again: Option<bool>,
+    #[serde(default)]
+    locks: bool,
     expands: Option<Vec<String>>,
     sources: Vec<String>,
     place: Vec<Place>,
@@ -188,9 +190,10 @@ fn starts_somewhere(path: &str) -> bool {
 }
 
 fn write_client(out: &mut String, client: &Client) -> std::fmt::Result {
-    let Client { id, name, reload, hot_reload, rewrites, asks_again, expands, .. } = client;
+    let Client { id, name, reload, hot_reload, rewrites, asks_again, locks, expands, .. } = client;
     writeln!(out, "    Client {{ id: {id:?}, name: {name:?}, reload: {reload:?},")?;
     writeln!(out, "        hot_reload: {hot_reload:?}, rewrites: {rewrites:?}, asks_again: {asks_again:?},")?;
+    writeln!(out, "        locks: {locks},")?;
     match expands {
         Some(openings) => writeln!(out, "        expands: Some(&{openings:?}), places: &[")?,
         None => writeln!(out, "        expands: None, places: &[")?,

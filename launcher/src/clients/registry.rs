@@ -126,6 +126,8 @@ pub(crate) struct Client {
     pub rewrites: Option<bool>,
     /// Whether it asks its user again about a changed server.
     pub asks_again: Option<bool>,
+    /// Whether it takes a lock beside the file before it writes it (`FILE.lock`, a directory).
+    pub locks: bool,
     /// Openings of references that it expands in commands and arguments; `None`: not known.
     pub expands: Option<&'static [&'static str]>,
     /// Where servers may be named.

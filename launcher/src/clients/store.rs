@@ -1,5 +1,7 @@
 //! Files that belong to somebody else: read with care, replaced only if they are still what was read.
 
+mod lock;
+
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -61,6 +63,12 @@ pub(crate) enum FileProblem {
     /// It is not what was read any more.
     #[error("another program keeps changing it; close the client and try again")]
     Changed,
+    /// The client keeps its own lock on it.
+    #[error("its client holds its lock ({lock}) for longer than a write takes; close the client and try again", lock = lock.display())]
+    Locked {
+        /// The lock.
+        lock: PathBuf,
+    },
     /// The new version could not be put in place.
     #[error("it was not changed: cannot {step}: {source}")]
     Write {
@@ -95,6 +103,7 @@ pub(crate) fn read(location: &Location) -> Result<Option<Original>, FileProblem>
 pub(crate) fn replace(location: &Location, original: &Original, bytes: &[u8]) -> Result<(), FileProblem> {
     let failed = |step: &'static str| move |source: io::Error| FileProblem::Write { step, source };
     may_be_replaced(&original.metadata)?;
+    let _held = if location.client.locks { Some(locked(&location.path)?) } else { None };
     let directory = original.path.parent().unwrap_or(Path::new("/"));
     let mut prefix = std::ffi::OsString::from(".");
     prefix.push(original.path.file_name().unwrap_or_default());
@@ -108,6 +117,10 @@ pub(crate) fn replace(location: &Location, original: &Original, bytes: &[u8]) ->
     keep_owner(temporary.as_file(), &original.metadata).map_err(failed("keep its owner and group"))?;
     let mode = Permissions::from_mode(original.metadata.mode() & 0o7777);
     temporary.as_file().set_permissions(mode).map_err(failed("keep its mode"))?;
+    keep_attributes(&original.path, temporary.path()).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => FileProblem::Changed,
+        _ => FileProblem::Write { step: "keep its attributes and access list", source },
+    })?;
     temporary.as_file().sync_all().map_err(failed("flush a file beside it"))?;
     if !is_unchanged(location, original) {
         return Err(FileProblem::Changed);
@@ -179,6 +192,36 @@ fn keep_owner(file: &File, wanted: &Metadata) -> io::Result<()> {
         std::os::unix::fs::fchown(file, Some(wanted.uid()), Some(wanted.gid()))?;
     }
     Ok(())
+}
+
+/// All extended attributes, POSIX access lists among them (acl(5)). Those of the system's own security modules are not for every user to
+/// set, and are given anew by them.
+fn keep_attributes(from: &Path, to: &Path) -> io::Result<()> {
+    let unsupported = |error: &io::Error| error.raw_os_error() == Some(nix::libc::ENOTSUP);
+    let names = match xattr::list(from) {
+        Ok(names) => names,
+        Err(error) if unsupported(&error) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for name in names {
+        let Some(value) = xattr::get(from, &name)? else { continue };
+        match xattr::set(to, &name, &value) {
+            Err(_) if name.as_encoded_bytes().starts_with(b"security.") => {}
+            set => set?,
+        }
+    }
+    Ok(())
+}
+
+fn locked(path: &Path) -> Result<lock::Held, FileProblem> {
+    lock::take(path).map_err(|error| {
+        let mut lock = path.as_os_str().to_owned();
+        lock.push(".lock");
+        match error.kind() {
+            io::ErrorKind::WouldBlock => FileProblem::Locked { lock: lock.into() },
+            _ => FileProblem::Write { step: "take its client's lock", source: error },
+        }
+    })
 }
 
 /// Does the same path still lead to the same file with the same content?

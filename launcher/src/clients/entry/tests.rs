@@ -1,5 +1,4 @@
 use super::*;
-use crate::clients::registry::CLIENTS;
 
 fn read(text: &str) -> Result<Vec<Entry>, String> {
     let document = Document::parse(text.as_bytes()).unwrap();

@@ -171,3 +171,50 @@ fn a_file_that_changed_since_it_was_read_is_not_replaced() {
         assert!(home.names().len() <= 1);
     }
 }
+
+/// An access list that lets user 1234 read: version 2, then tag, permissions and id of each entry (acl(5), as in linux/posix_acl_xattr.h).
+fn access_list() -> Vec<u8> {
+    let nobody = u32::MAX;
+    let entries =
+        [(0x01u16, 6u16, nobody), (0x02, 4, 1234), (0x04, 0, nobody), (0x10, 4, nobody), (0x20, 0, nobody)];
+    let mut list = 2u32.to_le_bytes().to_vec();
+    for (tag, permissions, id) in entries {
+        list.extend(tag.to_le_bytes());
+        list.extend(permissions.to_le_bytes());
+        list.extend(id.to_le_bytes());
+    }
+    list
+}
+
+#[test]
+fn the_new_version_keeps_attributes_and_the_access_list() {
+    // In the working tree: not every file system for temporary files has attributes.
+    let home = Home(tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap());
+    let location = home.file("a.json", 0o600);
+    xattr::set(&location.path, "user.note", b"kept").unwrap();
+    xattr::set(&location.path, "system.posix_acl_access", &access_list()).unwrap();
+    let original = read(&location).unwrap().unwrap();
+    replace(&location, &original, b"{ }").unwrap();
+    assert_eq!(std::fs::read(&location.path).unwrap(), b"{ }");
+    assert_eq!(xattr::get(&location.path, "user.note").unwrap().as_deref(), Some(&b"kept"[..]));
+    assert_eq!(xattr::get(&location.path, "system.posix_acl_access").unwrap(), Some(access_list()));
+}
+
+#[test]
+fn a_client_that_locks_its_file_is_waited_for() {
+    let home = Home::new();
+    let file = home.file(".claude.json", 0o600);
+    let location = Location { client: named("claude-code").unwrap(), ..file };
+    let original = read(&location).unwrap().unwrap();
+    let lock = home.path(".claude.json.lock");
+    std::fs::create_dir(&lock).unwrap();
+    let writer = std::thread::spawn({
+        let location = location.clone();
+        move || replace(&location, &original, b"{ }").map_err(|problem| problem.to_string())
+    });
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    assert_eq!(std::fs::read(&location.path).unwrap(), b"{}", "not under somebody else's lock");
+    std::fs::remove_dir(&lock).unwrap();
+    writer.join().unwrap().unwrap();
+    assert_eq!(home.names(), [".claude.json"]);
+}
