@@ -19,6 +19,7 @@ mod pause;
 mod policy;
 mod profile;
 mod request;
+mod status;
 mod why;
 
 pub use approve::{ApprovalsArgs, ApprovalsCommand, ApproveArgs, TermArg};
@@ -33,6 +34,7 @@ pub use pause::PauseArgs;
 pub use policy::{InitArgs, InitChoice, PolicyAbout, PolicyCommand, PolicyExplainArgs, PolicyReplayArgs};
 pub use profile::{ProfileCommand, ProfileTestArgs, ProfileTestPrint, ProfileTrialArgs};
 pub use request::{RequestArgs, RequestsArgs, RequestsCommand};
+pub use status::StatusArgs;
 pub use why::WhyArgs;
 
 /// Start MCP servers in a jail, mediate every message, record every decision.
@@ -92,6 +94,9 @@ pub enum Command {
     /// List what was requested, with the lines of a policy that would grant it
     #[command(after_help = request::REQUESTS_EXAMPLES)]
     Requests(RequestsArgs),
+    /// List every client and server found here, and whether it is under Stockade
+    #[command(after_help = status::STATUS_EXAMPLES)]
+    Status(StatusArgs),
     /// Put Stockade in front of the servers in the clients' configs
     #[command(after_help = WRAP_EXAMPLES)]
     Wrap(WrapArgs),

@@ -1,6 +1,7 @@
 //! The AI clients whose configs name MCP servers: where those are, and how an entry is put under Stockade and taken out.
 
 mod change;
+mod coverage;
 mod edit;
 mod entry;
 mod env_names;
@@ -16,6 +17,7 @@ mod spans;
 mod store;
 
 pub(crate) use change::{FileReport, Mode, change};
+pub(crate) use coverage::{Ledger, Server, Standing, ledgers};
 pub(crate) use entry::Scope;
 pub(crate) use env_names::{env_names, env_names_by_parent};
 pub(crate) use found::find;

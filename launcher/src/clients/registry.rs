@@ -156,6 +156,8 @@ pub(crate) struct World<'a> {
     pub home: &'a Path,
     /// The environment.
     pub env: &'a BTreeMap<OsString, OsString>,
+    /// The project whose files are looked at, if any.
+    pub project: Option<&'a Path>,
 }
 
 /// The client of this id.
@@ -184,7 +186,12 @@ impl Os {
 impl<'a> World<'a> {
     /// Of this process.
     pub(crate) fn of(facts: &'a Facts) -> Self {
-        Self { os: Os::current(), home: &facts.home, env: &facts.env }
+        Self { os: Os::current(), home: &facts.home, env: &facts.env, project: None }
+    }
+
+    /// The same, with the files of this project.
+    pub(crate) fn with_project(self, project: &'a Path) -> Self {
+        Self { project: Some(project), ..self }
     }
 
     /// Where a path of the registry starts and what follows; `None` if that start does not exist here.
@@ -197,6 +204,9 @@ impl<'a> World<'a> {
             let root = self.env.get(&OsString::from(name)).map(PathBuf::from);
             return Some((root.filter(|root| root.is_absolute())?, rest));
         }
+        if let Some(rest) = path.strip_prefix("<project>/") {
+            return Some((self.project?.to_owned(), rest));
+        }
         path.strip_prefix('/').map(|rest| (PathBuf::from("/"), rest))
     }
 }
@@ -204,15 +214,18 @@ impl<'a> World<'a> {
 impl Place {
     /// Whether entries of this file can be changed.
     pub(crate) fn is_writable(&self) -> bool {
+        self.confidence > Confidence::Low && self.is_readable()
+    }
+
+    /// Whether entries of this file can be told.
+    pub(crate) fn is_readable(&self) -> bool {
         let usual = |layout: &Layout| {
             let at = matches!(layout.at, ["mcpServers"] | ["projects", "*", "mcpServers"]);
             at && !layout.list
                 && layout.form == Form::Words
                 && (layout.command, layout.args) == ("command", "args")
         };
-        self.confidence > Confidence::Low
-            && self.format == Some(Format::Json)
-            && self.layouts.iter().all(usual)
+        self.format == Some(Format::Json) && self.layouts.iter().all(usual)
     }
 }
 

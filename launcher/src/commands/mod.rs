@@ -25,6 +25,7 @@ mod profile;
 mod request;
 mod run;
 pub(crate) mod screen;
+mod status;
 mod terminal;
 mod why;
 mod wrap;
@@ -60,6 +61,7 @@ pub fn dispatch(command: Command) -> Exit {
         Command::Log(args) => log::log(args),
         Command::Why(args) => why::why(&args),
         Command::Approve(args) => approve::approve(args),
+        Command::Status(args) => status::status(&args),
         Command::Pause(args) => pause::pause(&args),
         Command::Approvals(args) => approve::approvals(&args),
         Command::Request(args) => request::request(&args),

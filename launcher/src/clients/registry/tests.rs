@@ -10,7 +10,8 @@ fn variables(env: &[(&str, &str)]) -> BTreeMap<OsString, OsString> {
 
 fn paths(id: &str, os: Os, env: &[(&str, &str)]) -> Vec<String> {
     let env = variables(env);
-    let found = client(id).candidates(Reach::User, World { os, home: Path::new("/h"), env: &env });
+    let found =
+        client(id).candidates(Reach::User, World { os, home: Path::new("/h"), env: &env, project: None });
     found.into_iter().map(|location| location.path.display().to_string()).collect()
 }
 
@@ -60,7 +61,7 @@ fn of_each_place_the_first_path_that_exists_is_the_file() {
         std::fs::write(path, "{}").unwrap();
     }
     let files = |env: &BTreeMap<OsString, OsString>| -> Vec<PathBuf> {
-        let world = World { os: Os::Linux, home: home.path(), env };
+        let world = World { os: Os::Linux, home: home.path(), env, project: None };
         client("claude-code").files(Reach::User, world).into_iter().map(|location| location.path).collect()
     };
     assert_eq!(files(&variables(&[])), [home.path().join(".claude.json")]);

@@ -1,0 +1,176 @@
+//! `stockade status`: every client found, every server that it names, and how each of them stands.
+
+use serde_json::{Value, json};
+
+use super::approve::print;
+use super::screen::{Ink, Screen, columns, harmless, pad};
+use crate::approvals::{self, Stored, StoredScope};
+use crate::cli::StatusArgs;
+use crate::clients::{self, Journal, Ledger, Lineage, Scope, Standing, World};
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::host::{self, Facts};
+
+/// Names are padded up to this width.
+const NAME_WIDTH_MAX: usize = 40;
+
+/// A server that runs now, below a client and with no session of Stockade in between.
+struct Running {
+    server: String,
+    client: String,
+    pid: u32,
+    client_pid: u32,
+}
+
+/// Prints it; the exit code says whether anything is uncovered.
+pub(super) fn status(args: &StatusArgs) -> Result<Exit, Failure> {
+    let facts = Facts::gather()?;
+    let world = World::of(&facts).with_project(&facts.cwd);
+    let ledgers = clients::ledgers(world, &Journal::peek(&facts.state_dir));
+    let running = if args.live { running(&ledgers) } else { Vec::new() };
+    let paused = paused(&facts);
+    let text = match args.json {
+        true => format!("{:#}\n", as_json(&ledgers, args.live.then_some(&running), &paused)),
+        false => as_text(&ledgers, args.live.then_some(&running), &paused),
+    };
+    print(&text)?;
+    let uncovered = ledgers.iter().any(Ledger::is_uncovered) || !running.is_empty();
+    Ok(if uncovered { Exit::NotInOrder } else { Exit::Ok })
+}
+
+fn running(ledgers: &[Ledger]) -> Vec<Running> {
+    let all: Vec<Lineage> =
+        host::lineages().into_iter().map(|(process, above)| Lineage { process, above }).collect();
+    let mut found: Vec<Running> = Vec::new();
+    for server in ledgers.iter().flat_map(|ledger| &ledger.servers).filter(|server| !server.words.is_empty())
+    {
+        for one in clients::bare(&server.words, &all) {
+            if found.iter().all(|known| known.pid != one.pid) {
+                let server = server.name.clone();
+                found.push(Running { server, client: one.client, pid: one.pid, client_pid: one.client_pid });
+            }
+        }
+    }
+    found
+}
+
+/// Pauses that hold now. What cannot be read holds nothing.
+fn paused(facts: &Facts) -> Vec<Stored> {
+    let now = approvals::moment().ok();
+    let holds = |one: &Stored| now.as_ref().is_some_and(|now| approvals::remaining_ms(one, now).is_some());
+    let mut all = approvals::load(&facts.state_dir).unwrap_or_default();
+    all.retain(|one| one.scope == StoredScope::Server && holds(one));
+    all
+}
+
+fn state(standing: &Standing) -> (&'static str, Option<&str>) {
+    match standing {
+        Standing::Wrapped => ("wrapped", None),
+        Standing::NotCovered(why) => ("not-covered", Some(why)),
+        Standing::Drift => {
+            ("drift", Some("it was wrapped and is not any more: `stockade wrap` does it again"))
+        }
+    }
+}
+
+fn as_json(ledgers: &[Ledger], running: Option<&Vec<Running>>, paused: &[Stored]) -> Value {
+    let server = |server: &clients::Server| {
+        let (state, why) = state(&server.standing);
+        let project = match &server.scope {
+            Scope::User => Value::Null,
+            Scope::Project(path) => path.as_str().into(),
+        };
+        json!({ "name": server.name, "project": project, "state": state, "why": why, "command": server.words.first() })
+    };
+    let files = ledgers.iter().map(|ledger| {
+        json!({
+            "client": ledger.location.client.id,
+            "file": ledger.location.path.display().to_string(),
+            "of": format!("{:?}", ledger.location.place.reach).to_lowercase(),
+            "problem": ledger.problem,
+            "servers": ledger.servers.iter().map(server).collect::<Value>(),
+        })
+    });
+    let (covered, total) = counts(ledgers);
+    let running = running.map(|all| {
+        let one = |one: &Running| {
+            json!({ "server": one.server, "client": one.client, "pid": one.pid, "client_pid": one.client_pid })
+        };
+        all.iter().map(one).collect::<Value>()
+    });
+    let paused = paused
+        .iter()
+        .map(|one| json!({ "server": one.server, "by": one.by, "reason": one.reason, "ends": one.ends }));
+    json!({
+        "files": files.collect::<Value>(),
+        "wrapped": covered,
+        "servers": total,
+        "paused": paused.collect::<Value>(),
+        "bare_processes": running,
+    })
+}
+
+fn counts(ledgers: &[Ledger]) -> (usize, usize) {
+    let all = || ledgers.iter().flat_map(|ledger| &ledger.servers);
+    (all().filter(|server| server.standing == Standing::Wrapped).count(), all().count())
+}
+
+fn as_text(ledgers: &[Ledger], running: Option<&Vec<Running>>, paused: &[Stored]) -> String {
+    let screen = Screen::of_stdout();
+    if ledgers.is_empty() {
+        return "No client's config that names servers was found. `stockade wrap` says where it looks.\n"
+            .to_owned();
+    }
+    let mut out = String::new();
+    for ledger in ledgers {
+        let path = harmless(&ledger.location.path.display().to_string());
+        out.push_str(&format!("{} ({path})\n", screen.ink(Ink::Strong, ledger.location.client.name)));
+        if let Some(problem) = &ledger.problem {
+            out.push_str(&format!(
+                "  {}\n",
+                screen.ink(Ink::Bad, &format!("not covered: {}", harmless(problem)))
+            ));
+        }
+        let name = |server: &clients::Server| match &server.scope {
+            Scope::User => harmless(&server.name),
+            Scope::Project(path) => harmless(&format!("{} [{path}]", server.name)),
+        };
+        let names: Vec<String> = ledger.servers.iter().map(name).collect();
+        let width = names.iter().map(|name| columns(name)).max().unwrap_or(0).min(NAME_WIDTH_MAX);
+        for (name, server) in names.iter().zip(&ledger.servers) {
+            let told = match state(&server.standing) {
+                (_, None) => screen.ink(Ink::Good, "wrapped"),
+                ("drift", Some(why)) => screen.ink(Ink::Bad, &format!("drift: {why}")),
+                (_, Some(why)) => screen.ink(Ink::Bad, &format!("not covered: {}", harmless(why))),
+            };
+            out.push_str(&format!("  {}  {told}\n", pad(name, width)));
+        }
+    }
+    for one in paused {
+        out.push_str(&format!(
+            "paused: {} until {}, by {}: {}\n",
+            harmless(&one.server),
+            one.ends,
+            harmless(&one.by),
+            harmless(&one.reason)
+        ));
+    }
+    for one in running.into_iter().flatten() {
+        out.push_str(&format!(
+            "{}: {} (pid {}) runs below {} (pid {}) without Stockade; it is contained once that client starts it anew\n",
+            screen.ink(Ink::Bad, "bare"),
+            harmless(&one.server),
+            one.pid,
+            harmless(&one.client),
+            one.client_pid
+        ));
+    }
+    let (covered, total) = counts(ledgers);
+    out.push_str(&format!("{covered} of {total} servers are wrapped"));
+    match running {
+        Some(all) if all.is_empty() => out.push_str("; none of them runs without Stockade now.\n"),
+        Some(all) => out.push_str(&format!("; {} run without Stockade now.\n", all.len())),
+        None => out.push_str(".\n"),
+    }
+    out
+}
