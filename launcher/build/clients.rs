@@ -13,7 +13,6 @@ struct Client {
     name: String,
     reload: String,
     hot_reload: Option<bool>,
-    rewrites: Option<bool>,
     asks_again: Option<bool>,
     #[serde(default)]
     locks: bool,
@@ -95,7 +94,6 @@ enum Form {
     #[default]
     Words,
     Line,
-    Nested,
 }
 
 fn command() -> String {
@@ -190,9 +188,9 @@ fn starts_somewhere(path: &str) -> bool {
 }
 
 fn write_client(out: &mut String, client: &Client) -> std::fmt::Result {
-    let Client { id, name, reload, hot_reload, rewrites, asks_again, locks, expands, .. } = client;
+    let Client { id, name, reload, hot_reload, asks_again, locks, expands, .. } = client;
     writeln!(out, "    Client {{ id: {id:?}, name: {name:?}, reload: {reload:?},")?;
-    writeln!(out, "        hot_reload: {hot_reload:?}, rewrites: {rewrites:?}, asks_again: {asks_again:?},")?;
+    writeln!(out, "        hot_reload: {hot_reload:?}, asks_again: {asks_again:?},")?;
     writeln!(out, "        locks: {locks},")?;
     match expands {
         Some(openings) => writeln!(out, "        expands: Some(&{openings:?}), places: &[")?,

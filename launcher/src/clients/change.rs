@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::clients::entry;
 use crate::clients::journal::{Journal, JournalError, Record};
 use crate::clients::propose::{self, Outcome, Proposal, Request, Row, Way};
-use crate::clients::registry::Location;
+use crate::clients::registry::{Format, Location};
 use crate::clients::spans::Document;
 use crate::clients::store::{self, FileProblem, Original};
 use crate::host;
@@ -85,7 +85,7 @@ fn change_between(
         };
         let proposal = match proposed(location, request, &original, journal) {
             // A client that empties the file and then fills it may just be at it.
-            _ if attempt == 1 && looks_unfinished(&original.bytes) => {
+            _ if attempt == 1 && looks_unfinished(&original.bytes, location.place.format) => {
                 std::thread::sleep(UNFINISHED_WAIT);
                 continue;
             }
@@ -106,8 +106,9 @@ fn change_between(
     Some(report(Err(FileProblem::Changed.to_string())))
 }
 
-fn looks_unfinished(bytes: &[u8]) -> bool {
-    Document::parse(bytes).map_or(true, |document| document.root().is_none())
+fn looks_unfinished(bytes: &[u8], format: Option<Format>) -> bool {
+    let parsed = format.map(|format| Document::parse(bytes, format));
+    parsed.is_some_and(|parsed| parsed.map_or(true, |document| document.root().is_none()))
 }
 
 fn proposed(
@@ -117,7 +118,7 @@ fn proposed(
     journal: Option<&Journal>,
 ) -> Result<Proposal, String> {
     let recall = |place: &entry::Place| journal.and_then(|journal| journal.find(&original.path, place));
-    propose::propose(location.client, &original.bytes, request, &recall)
+    propose::propose((location.client, location.place), &original.bytes, request, &recall)
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -72,15 +72,15 @@ fn ledger(location: Location, journal: &Journal) -> Option<Ledger> {
         Ok(original) => original?,
         Err(error) => return problem(location, error.to_string()),
     };
-    if !location.place.is_readable() {
+    let Some(format) = location.place.format.filter(|_| location.place.is_readable()) else {
         let why = unreadable(&location);
         return problem(location, why);
-    }
-    let entries = Document::parse(&original.bytes)
+    };
+    let entries = Document::parse(&original.bytes, format)
         .map_err(|malformed| format!("malformed: {malformed}"))
-        .and_then(|document| Ok((entry::entries(&document, location.client.scopes())?, document)));
+        .and_then(|document| entry::entries(&document, location.place.layouts));
     let entries = match entries {
-        Ok((entries, _)) => entries,
+        Ok(entries) => entries,
         Err(why) => return problem(location, why),
     };
     let servers: Vec<Server> =

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use crate::clients::entry::{self, Args, Entry, Launch, Place, Shape, Wrapped};
-use crate::clients::registry::Scopes;
-use crate::clients::spans::{self, Document, Member, Span};
+use crate::clients::registry::{Form, Format, Layout};
+use crate::clients::spans::{self, Document, Member, Span, quoted};
 
 /// Put `with` where `span` is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,25 +43,46 @@ pub(crate) fn apply(text: &str, mut splices: Vec<Splice>) -> String {
 }
 
 /// `COMMAND ARGS…` → `LAUNCHER run --id ID -- COMMAND ARGS…`
-pub(crate) fn wrap(document: &Document<'_>, launch: &Launch, launcher: &str, id: &str) -> Vec<Splice> {
-    let command = document.raw(&launch.command.value).to_owned();
+pub(crate) fn wrap(
+    document: &Document<'_>,
+    launch: &Launch,
+    launcher: &str,
+    id: &str,
+    args: &str,
+) -> Vec<Splice> {
+    let command = document.literal(&launch.command.value);
     let head = [quoted("run"), quoted("--id"), quoted(id), quoted("--"), command];
+    if launch.form == Form::Line {
+        // The command's own literal stays where it is.
+        let [run, flag, id, dashes, _] = head;
+        let at = launch.command.value.start;
+        return vec![before(document, launch, at, &[quoted(launcher), run, flag, id, dashes])];
+    }
     let ours = Splice { span: launch.command.value.clone(), with: quoted(launcher) };
     let args = match &launch.args {
         Some(args) => match args.items.first() {
-            Some(first) => {
-                let between = separator(document, args);
-                let with = head.iter().map(|word| format!("{word},{between}")).collect();
-                Splice { span: first.start..first.start, with }
-            }
+            Some(first) => before(document, launch, first.start, &head),
             None => {
                 let at = args.member.value.start + 1;
                 Splice { span: at..at, with: one_line(&head, colon(document, &args.member)) }
             }
         },
-        None => new_args(document, &launch.command, &head),
+        None => new_args(document, &launch.command, &head, args),
     };
     vec![ours, args]
+}
+
+/// These words before the first item, set out as the items are.
+fn before(document: &Document<'_>, launch: &Launch, at: usize, head: &[String]) -> Splice {
+    let between = match &launch.args {
+        Some(args) if !document.is_flow(&args.member.value) => {
+            let dash = document.line_before(at);
+            format!("{}{dash}", document.line_break())
+        }
+        Some(args) => format!(",{}", separator(document, args)),
+        None => ", ".to_owned(),
+    };
+    Splice { span: at..at, with: head.iter().map(|word| format!("{word}{between}")).collect() }
 }
 
 /// `LAUNCHER run … -- COMMAND ARGS…` → `COMMAND ARGS…`; `None` if it is not of that form.
@@ -75,8 +96,11 @@ pub(crate) fn unwrap(
     let args = launch.args.as_ref()?;
     let inner = wrapped.inner?;
     let own = args.items.get(inner)?;
-    let command = Splice { span: launch.command.value.clone(), with: document.raw(own).to_owned() };
     let gone = |span: Span| Splice { span, with: String::new() };
+    if launch.form == Form::Line {
+        return Some(vec![gone(launch.command.value.start..own.start)]);
+    }
+    let command = Splice { span: launch.command.value.clone(), with: document.raw(own).to_owned() };
     let start = args.items.first()?.start;
     if let Some(next) = args.items.get(inner + 1) {
         return Some(vec![command, gone(start..next.start)]);
@@ -85,6 +109,10 @@ pub(crate) fn unwrap(
         && let Some(member) = removable(document, entry, args)
     {
         return Some(vec![command, gone(member)]);
+    }
+    if !document.is_flow(&args.member.value) {
+        let none = Splice { span: args.member.value.clone(), with: "[]".to_owned() };
+        return Some(vec![command, none]);
     }
     let mut splices = vec![command, gone(start..own.end)];
     // `[,]` would be malformed: a trailing comma, if somebody added one, goes as well.
@@ -100,10 +128,10 @@ pub(crate) fn unwrap(
 pub(crate) fn verify(
     old: &Document<'_>,
     new: &Document<'_>,
-    scopes: Scopes,
+    layouts: &[Layout],
     changed: &BTreeMap<Place, Vec<String>>,
 ) -> Result<(), String> {
-    let (old_entries, new_entries) = (in_file_order(old, scopes)?, in_file_order(new, scopes)?);
+    let (old_entries, new_entries) = (in_file_order(old, layouts)?, in_file_order(new, layouts)?);
     if old_entries.len() != new_entries.len() {
         return Err("the number of entries would change".to_owned());
     }
@@ -141,21 +169,19 @@ pub(crate) fn launch_of(shape: &Shape) -> Option<&Launch> {
     }
 }
 
-fn in_file_order(document: &Document<'_>, scopes: Scopes) -> Result<Vec<Entry>, String> {
-    let mut entries = entry::entries(document, scopes)?;
+fn in_file_order(document: &Document<'_>, layouts: &[Layout]) -> Result<Vec<Entry>, String> {
+    let mut entries = entry::entries(document, layouts)?;
     entries.sort_by_key(|entry| entry.span.start);
     Ok(entries)
 }
 
-/// All members but `command` and `args`, as they are written.
+/// All members but those of the command line, as they are written.
 fn others<'a>(document: &Document<'a>, entry: &Entry) -> Option<Vec<(&'a str, &'a str)>> {
     let members = document.members(&entry.span)?;
-    let kept = members.iter().filter(|member| !matches!(member.name.as_deref(), Some("command" | "args")));
+    let kept = members.iter().filter(|member| {
+        !member.name.as_deref().is_some_and(|name| name == entry.layout.command || name == entry.layout.args)
+    });
     Some(kept.map(|member| (document.raw(&member.key), document.raw(&member.value))).collect())
-}
-
-fn quoted(word: &str) -> String {
-    serde_json::Value::from(word).to_string()
 }
 
 fn one_line(words: &[String], colon: &str) -> String {
@@ -164,13 +190,20 @@ fn one_line(words: &[String], colon: &str) -> String {
 
 /// What stands between the key and the value of a member.
 fn colon<'a>(document: &Document<'a>, member: &Member) -> &'a str {
+    let (sign, usual) = match document.format() {
+        Format::Json | Format::Yaml => (':', ": "),
+        Format::Toml => ('=', " = "),
+    };
     let colon = document.raw(&(member.key.end..member.value.start));
-    if colon.split_once(':').is_some_and(|(before, after)| spans::is_blank(before) && spans::is_blank(after))
-    {
-        colon
-    } else {
-        ": "
-    }
+    let is_plain = colon.split_once(sign).is_some_and(|(before, after)| {
+        spans::is_blank(before) && spans::is_blank(after) && !colon.contains('\n')
+    });
+    let is_json = document.format() == Format::Json;
+    let is_json_s = is_json
+        && colon
+            .split_once(sign)
+            .is_some_and(|(before, after)| spans::is_blank(before) && spans::is_blank(after));
+    if is_plain || is_json_s { colon } else { usual }
 }
 
 /// What stands between the items of `args`: a line break with its indentation, blanks, or nothing.
@@ -196,8 +229,18 @@ fn last_line_break(gap: &str) -> &str {
     &gap[start..newline + 1 + indent]
 }
 
-/// A member `args` behind the member `command`, set out like that.
-fn new_args(document: &Document<'_>, command: &Member, head: &[String]) -> Splice {
+/// A member `args` behind the member `command`, set out like that; in a table without brackets a line of its own before it, so that
+/// a comment at the command's end stays there.
+fn new_args(document: &Document<'_>, command: &Member, head: &[String], name: &str) -> Splice {
+    let key = if document.format() == Format::Json { quoted(name) } else { name.to_owned() };
+    if !document.is_flow_at(command) {
+        let at = command.key.start;
+        let indent: String =
+            document.line_before(at).chars().map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        let colon = colon(document, command);
+        let with = format!("{key}{colon}[{}]{}{indent}", one_line(head, colon), document.line_break());
+        return Splice { span: at..at, with };
+    }
     let before = document.raw(&(0..command.key.start));
     let gap = &before[before.trim_end_matches([' ', '\t', '\r', '\n']).len()..];
     let colon = colon(document, command);
@@ -206,7 +249,7 @@ fn new_args(document: &Document<'_>, command: &Member, head: &[String]) -> Splic
         gap if gap.contains('\n') => last_line_break(gap),
         gap => gap,
     };
-    let with = format!(",{gap}\"args\"{colon}[{}]", one_line(head, colon));
+    let with = format!(",{gap}{key}{colon}[{}]", one_line(head, colon));
     Splice { span: command.value.end..command.value.end, with }
 }
 
@@ -214,6 +257,11 @@ fn new_args(document: &Document<'_>, command: &Member, head: &[String]) -> Splic
 fn removable(document: &Document<'_>, entry: &Entry, args: &Args) -> Option<Span> {
     let members = document.members(&entry.span)?;
     let at = members.iter().position(|member| member.key == args.member.key)?;
+    if !document.is_flow_at(&args.member) {
+        let next = members.get(at + 1)?;
+        let gap = args.member.value.end..next.key.start;
+        return spans::is_blank(document.raw(&gap)).then_some(args.member.key.start..next.key.start);
+    }
     let only_a_comma = |span: &Span| {
         let (before, after) = document.raw(span).split_once(',')?;
         (spans::is_blank(before) && spans::is_blank(after)).then_some(())
@@ -227,6 +275,8 @@ fn removable(document: &Document<'_>, entry: &Entry, args: &Args) -> Option<Span
     Some(args.member.key.start..next.key.start)
 }
 
+#[cfg(test)]
+mod formats;
 #[cfg(test)]
 mod property;
 #[cfg(test)]

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::clients::registry::{Client, Scopes};
+use crate::clients::registry::{Client, Form, Format, Layout};
 use crate::clients::spans::{Document, Member, Span};
 
 /// Keys under which the clients name a remote server.
 const REMOTE_KEYS: [&str; 4] = ["url", "serverUrl", "httpUrl", "uri"];
 /// Values of `type` that name a remote transport.
 const REMOTE_TYPES: [&str; 5] = ["http", "streamable-http", "streamableHttp", "sse", "ws"];
+
+/// Kinds of extensions that a client runs within itself (Goose): they are no servers of somebody else's.
+const BUILT_IN_TYPES: [&str; 4] = ["builtin", "platform", "frontend", "inline_python"];
 
 /// For whom an entry holds.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +40,8 @@ pub(crate) struct Entry {
     pub span: Span,
     /// How it starts its server.
     pub shape: Shape,
+    /// The names of its members.
+    pub layout: Layout,
 }
 
 /// How an entry starts its server.
@@ -52,9 +57,11 @@ pub(crate) enum Shape {
     Odd(String),
 }
 
-/// `command` and `args` of an entry.
+/// `command` and `args` of an entry. Where one array holds the whole command line, `command` is its first item and `args` the others.
 #[derive(Clone, Debug)]
 pub(crate) struct Launch {
+    /// How the two are given.
+    pub form: Form,
     /// The member `"command": …`.
     pub command: Member,
     /// The command's text.
@@ -100,33 +107,71 @@ pub(crate) fn id(client: &Client, name: &str) -> String {
     format!("{}/{name}", client.id)
 }
 
-/// All entries, in the order of the file.
+/// All entries of these layouts, in the order of the file for each.
 ///
 /// # Errors
 /// When the document is not the object of objects that it should be, or a key on the way occurs twice (clients do not
 /// agree which of the two counts). In words, fit after "left alone:".
-pub(crate) fn entries(document: &Document<'_>, scopes: Scopes) -> Result<Vec<Entry>, String> {
+pub(crate) fn entries(document: &Document<'_>, layouts: &[Layout]) -> Result<Vec<Entry>, String> {
     let Some(root) = document.root() else { return Ok(Vec::new()) };
-    let top = document.members(&root).ok_or("the file does not hold an object")?;
-    let mut found = servers(document, &top, &Scope::User)?;
-    if scopes == Scopes::UserAndProjects
-        && let Some(projects) = single(document, &top, "projects")?
-    {
-        for project in document.members(&projects.value).unwrap_or_default() {
-            let (Some(path), Some(members)) = (project.name, document.members(&project.value)) else {
-                continue;
-            };
-            found.extend(servers(document, &members, &Scope::Project(path))?);
-        }
+    if document.members(&root).is_none() {
+        return Err("the file does not hold an object".to_owned());
+    }
+    let mut found = Vec::new();
+    for layout in layouts {
+        let mut below = Vec::new();
+        walk(document, (&root, layout.at), &Scope::User, layout, &mut below)?;
+        // What is the way to other entries is none itself.
+        let way = |entry: &Entry| {
+            let deeper = layouts.iter().filter_map(|other| other.at.strip_prefix(layout.at)?.first());
+            deeper.into_iter().any(|key| *key == entry.place.name)
+        };
+        found.extend(below.into_iter().filter(|entry| !way(entry)));
     }
     refuse_repeated(&mut found);
     Ok(found)
 }
 
+/// Follows the keys of a layout down to the servers.
+fn walk(
+    document: &Document<'_>,
+    (span, at): (&Span, &[&str]),
+    scope: &Scope,
+    layout: &Layout,
+    found: &mut Vec<Entry>,
+) -> Result<(), String> {
+    let Some((key, rest)) = at.split_first() else {
+        found.extend(servers(document, span, scope, layout)?);
+        return Ok(());
+    };
+    let Some(members) = document.members(span) else { return Ok(()) };
+    if *key != "*" {
+        let Some(member) = single(document, &members, key)? else { return Ok(()) };
+        if rest.is_empty() && !holds_servers(document, &member.value, layout) {
+            let line = document.line(member.value.start);
+            let kind = if layout.list { "array" } else { "object" };
+            return Err(format!("`{key}` in line {line} is not an {kind}"));
+        }
+        return walk(document, (&member.value, rest), scope, layout, found);
+    }
+    for project in members {
+        let Some(path) = project.name else { continue };
+        walk(document, (&project.value, rest), &Scope::Project(path), layout, found)?;
+    }
+    Ok(())
+}
+
+fn holds_servers(document: &Document<'_>, span: &Span, layout: &Layout) -> bool {
+    match layout.list {
+        true => document.items(span).is_some(),
+        false => document.members(span).is_some(),
+    }
+}
+
 /// Names of the variables in the entry's `env`.
 pub(crate) fn env_names(document: &Document<'_>, entry: &Entry) -> Option<Vec<String>> {
     let members = document.members(&entry.span)?;
-    let Some(env) = single(document, &members, "env").ok()? else { return Some(Vec::new()) };
+    let Some(env) = single(document, &members, entry.layout.env).ok()? else { return Some(Vec::new()) };
     document.members(&env.value)?.into_iter().map(|member| member.name).collect()
 }
 
@@ -142,68 +187,135 @@ fn refuse_repeated(found: &mut [Entry]) {
     }
 }
 
-fn servers(document: &Document<'_>, members: &[Member], scope: &Scope) -> Result<Vec<Entry>, String> {
-    let Some(servers) = single(document, members, "mcpServers")? else { return Ok(Vec::new()) };
-    let servers = document.members(&servers.value).ok_or_else(|| {
-        format!("`mcpServers` in line {} is not an object", document.line(servers.value.start))
-    })?;
-    let entry = |member: Member| Entry {
-        shape: match &member.name {
-            Some(_) => shape(document, &member.value).unwrap_or_else(Shape::Odd),
-            None => Shape::Odd("its name holds half a character (a lone surrogate)".to_owned()),
+fn servers(
+    document: &Document<'_>,
+    span: &Span,
+    scope: &Scope,
+    layout: &Layout,
+) -> Result<Vec<Entry>, String> {
+    let new = |name: Option<String>, key: &str, span: Span| Entry {
+        shape: match &name {
+            Some(_) => shape(document, &span, layout).unwrap_or_else(Shape::Odd),
+            None => Shape::Odd("it has no name that can be told (half a character, or none)".to_owned()),
         },
-        place: Place {
-            scope: scope.clone(),
-            name: member.name.unwrap_or_else(|| document.raw(&member.key).to_owned()),
-        },
-        span: member.value,
+        place: Place { scope: scope.clone(), name: name.unwrap_or_else(|| key.to_owned()) },
+        span,
+        layout: *layout,
     };
-    Ok(servers.into_iter().map(entry).collect())
+    if layout.list {
+        let items = document.items(span).unwrap_or_default().into_iter().enumerate();
+        let entries = items.filter(|(_, item)| !is_built_in(document, item)).map(|(number, item)| {
+            let members = document.members(&item).unwrap_or_default();
+            let name = single(document, &members, "name").ok().flatten();
+            new(name.and_then(|name| document.string(&name.value)), &format!("#{number}"), item)
+        });
+        return Ok(entries.collect());
+    }
+    let members = document.members(span).unwrap_or_default().into_iter();
+    // Beside the servers stand settings of all of them (`timeout` of opencode).
+    let is_one = |member: &Member| {
+        let is_setting = layout.form == Form::Line && document.members(&member.value).is_none();
+        !is_setting && !is_built_in(document, &member.value)
+    };
+    Ok(members
+        .filter(is_one)
+        .map(|member| new(member.name, document.raw(&member.key), member.value))
+        .collect())
+}
+
+fn is_built_in(document: &Document<'_>, span: &Span) -> bool {
+    let members = document.members(span).unwrap_or_default();
+    let kind = members.iter().find(|member| member.name.as_deref() == Some("type"));
+    let kind = kind.and_then(|member| document.string(&member.value));
+    kind.is_some_and(|kind| BUILT_IN_TYPES.contains(&kind.as_str()))
 }
 
 /// How the entry at `span` starts its server.
 ///
 /// # Errors
 /// Why it cannot be understood.
-pub(crate) fn shape(document: &Document<'_>, span: &Span) -> Result<Shape, String> {
+pub(crate) fn shape(document: &Document<'_>, span: &Span, layout: &Layout) -> Result<Shape, String> {
     let members = document.members(span).ok_or("it is not an object")?;
     let has = |key: &str| members.iter().any(|member| member.name.as_deref() == Some(key));
+    if document.format() == Format::Yaml && has("<<") {
+        return Err(
+            "it takes over another mapping (`<<`), so what is changed here may change elsewhere".to_owned()
+        );
+    }
     let transport = single(document, &members, "type")?.and_then(|member| document.string(&member.value));
     let remote_type = transport.as_deref().is_some_and(|name| REMOTE_TYPES.contains(&name));
     let remote_key = REMOTE_KEYS.into_iter().find(|key| has(key));
-    let command = match (single(document, &members, "command")?, remote_key) {
+    let name = layout.command;
+    let command = match (single(document, &members, name)?, remote_key) {
         (None, Some(_)) => return Ok(Shape::Remote),
         (None, None) if remote_type => return Ok(Shape::Remote),
-        (None, None) => return Err("it has neither `command` nor `url`".to_owned()),
+        (None, None) => return Err(format!("it has neither `{name}` nor `url`")),
         (Some(_), Some(key)) => {
-            return Err(format!("it has both `command` and `{key}`, and which counts is not defined"));
+            return Err(format!("it has both `{name}` and `{key}`, and which counts is not defined"));
         }
         (Some(_), None) if remote_type => {
-            return Err("it has a `command`, but its `type` is that of a remote server".to_owned());
+            return Err(format!("it has a `{name}`, but its `type` is that of a remote server"));
         }
         (Some(command), None) => command,
     };
-    let program = document.string(&command.value).ok_or("`command` is not a string")?;
-    if program.is_empty() || program.contains('\0') {
-        return Err("`command` is not the name of a program".to_owned());
-    }
-    let args = match single(document, &members, "args")? {
-        Some(member) => Some(args(document, member)?),
-        None => None,
+    let launch = match layout.form {
+        Form::Words => words(document, &members, command, layout)?,
+        Form::Line => line(document, command, layout)?,
     };
-    let launch = Launch { command, program, args };
+    if launch.program.is_empty() || launch.program.contains('\0') {
+        return Err(format!("`{name}` is not the name of a program"));
+    }
     Ok(wrapped(&launch).map_or(Shape::Bare(launch), Shape::Wrapped))
 }
 
-fn args(document: &Document<'_>, member: Member) -> Result<Args, String> {
-    let items = document.items(&member.value).ok_or("`args` is not an array")?;
+/// A program, and its arguments beside it.
+fn words(
+    document: &Document<'_>,
+    members: &[Member],
+    command: Member,
+    layout: &Layout,
+) -> Result<Launch, String> {
+    let program = document
+        .string(&command.value)
+        .ok_or_else(|| format!("`{}` is not a string{}", layout.command, one_piece(document)))?;
+    let args = match single(document, members, layout.args)? {
+        Some(member) => Some(args(document, member, layout.args)?),
+        None => None,
+    };
+    if args.is_none() && !document.is_flow_at(&command) && !document.begins_its_line(&command) {
+        return Err(format!(
+            "it has no `{}`, and nothing can be put before its `{}`",
+            layout.args, layout.command
+        ));
+    }
+    Ok(Launch { form: Form::Words, command, program, args })
+}
+
+/// A string over several lines, or one that another place takes up, is none that can be moved.
+fn one_piece(document: &Document<'_>) -> &'static str {
+    if document.format() == Format::Yaml { " in one piece" } else { "" }
+}
+
+/// One array with all of it.
+fn line(document: &Document<'_>, member: Member, layout: &Layout) -> Result<Launch, String> {
+    let Args { member, mut items, mut words } = args(document, member, layout.command)?;
+    if items.is_empty() {
+        return Err(format!("`{}` is empty", layout.command));
+    }
+    let (first, program) = (items.remove(0), words.remove(0));
+    let command = Member { key: member.key.clone(), name: member.name.clone(), value: first };
+    Ok(Launch { form: Form::Line, command, program, args: Some(Args { member, items, words }) })
+}
+
+fn args(document: &Document<'_>, member: Member, name: &str) -> Result<Args, String> {
+    let items = document.items(&member.value).ok_or_else(|| format!("`{name}` is not an array"))?;
     let words: Result<Vec<String>, String> = items
         .iter()
         .map(|item| {
             let word = document.string(item).filter(|word| !word.contains('\0'));
             word.ok_or_else(|| {
                 let line = document.line(item.start);
-                format!("an item of `args` in line {line} is not a string that a program can be given")
+                format!("an item of `{name}` in line {line} is not a string that a program can be given")
             })
         })
         .collect();

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use crate::clients::entry::{self, Entry, Scope, Shape};
-use crate::clients::registry::{self, Client, Reach, World};
+use crate::clients::registry::{self, Reach, World};
 use crate::clients::spans::Document;
 use crate::clients::store;
 use crate::host::{Environment, Facts};
@@ -16,16 +16,21 @@ pub(crate) fn env_names(id: &str, facts: &Facts) -> Option<Vec<String>> {
     let client = registry::named(client)?;
     let files = client.files(Reach::User, World::of(facts));
     let mut known = files.iter().filter(|location| location.place.is_writable()).filter_map(|location| {
-        in_file(&store::read(location).ok().flatten()?.bytes, client, (id, name), facts)
+        in_file(&store::read(location).ok().flatten()?.bytes, location.place, (id, name), facts)
     });
     let first = known.next()?;
     known.next().is_none().then_some(first)
 }
 
 /// The same of one file.
-fn in_file(bytes: &[u8], client: &Client, (id, name): (&str, &str), facts: &Facts) -> Option<Vec<String>> {
-    let document = Document::parse(bytes).ok()?;
-    let mut entries = entry::entries(&document, client.scopes()).ok()?;
+fn in_file(
+    bytes: &[u8],
+    place: &registry::Place,
+    (id, name): (&str, &str),
+    facts: &Facts,
+) -> Option<Vec<String>> {
+    let document = Document::parse(bytes, place.format?).ok()?;
+    let mut entries = entry::entries(&document, place.layouts).ok()?;
     let says_so = |entry: &Entry| matches!(&entry.shape, Shape::Wrapped(w) if w.id.as_deref() == Some(id));
     // An entry that was renamed since still carries its id; only where none does is the name asked.
     if entries.iter().any(says_so) {

@@ -30,9 +30,11 @@ pub(crate) fn find(name: &str, facts: &Facts) -> Result<Found, Failure> {
     for client in &CLIENTS {
         let files = client.files(Reach::User, World::of(facts));
         let writable = files.iter().filter(|location| location.place.is_writable());
-        for original in writable.filter_map(|location| store::read(location).ok().flatten()) {
-            let Ok(document) = Document::parse(&original.bytes) else { continue };
-            for entry in entry::entries(&document, client.scopes()).unwrap_or_default() {
+        for location in writable {
+            let Some(original) = store::read(location).ok().flatten() else { continue };
+            let Some(format) = location.place.format else { continue };
+            let Ok(document) = Document::parse(&original.bytes, format) else { continue };
+            for entry in entry::entries(&document, location.place.layouts).unwrap_or_default() {
                 let id = entry::id(client, &entry.place.name);
                 if !reaches(&entry.place.scope, &facts.cwd) || (id != name && entry.place.name != name) {
                     known.push(id);
@@ -85,7 +87,7 @@ fn words(entry: &Entry) -> Result<Vec<String>, String> {
 
 fn env(document: &Document<'_>, entry: &Entry) -> Vec<(String, String)> {
     let members = document.members(&entry.span).unwrap_or_default();
-    let block = members.iter().find(|member| member.name.as_deref() == Some("env"));
+    let block = members.iter().find(|member| member.name.as_deref() == Some(entry.layout.env));
     let members = block.and_then(|block| document.members(&block.value)).unwrap_or_default();
     members.into_iter().filter_map(|member| Some((member.name?, document.string(&member.value)?))).collect()
 }

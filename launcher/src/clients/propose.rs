@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::clients::edit::{self, ArgsBefore, Splice};
-use crate::clients::entry::{self, Entry, Place, Shape, Wrapped};
+use crate::clients::entry::{self, Entry, Launch, Place, Shape, Wrapped};
 use crate::clients::fetchers;
 use crate::clients::journal::Record;
-use crate::clients::registry::Client;
+use crate::clients::registry::{self, Client};
 use crate::clients::spans::Document;
 
 /// What is asked for.
@@ -88,13 +88,14 @@ type Edit = (Outcome, Vec<Splice>, Vec<String>);
 /// # Errors
 /// When the file is malformed, not what it should be, or would not come out as intended; in words.
 pub(crate) fn propose(
-    client: &'static Client,
+    (client, place): (&'static Client, &'static registry::Place),
     bytes: &[u8],
     request: &Request,
     journal: &dyn Fn(&Place) -> Option<Record>,
 ) -> Result<Proposal, String> {
-    let document = Document::parse(bytes).map_err(|malformed| format!("malformed: {malformed}"))?;
-    let entries = entry::entries(&document, client.scopes())?;
+    let format = place.format.ok_or("it is no file with entries")?;
+    let document = Document::parse(bytes, format).map_err(|malformed| format!("malformed: {malformed}"))?;
+    let entries = entry::entries(&document, place.layouts)?;
     let mut rows = Vec::new();
     let mut splices = Vec::new();
     let mut wanted = BTreeMap::new();
@@ -115,7 +116,7 @@ pub(crate) fn propose(
         rows.push(Row { place: entry.place.clone(), outcome });
     }
     let text = edit::apply(document.text(), splices);
-    let changed = check(client, &document, &text, &wanted)?;
+    let changed = check(place, &document, &text, &wanted)?;
     let was_wrapped = entries.iter().any(|entry| matches!(&entry.shape, Shape::Wrapped(_)));
     let own_words = |entry: &Entry| match &entry.shape {
         Shape::Bare(launch) if wanted.contains_key(&entry.place) => {
@@ -130,16 +131,17 @@ pub(crate) fn propose(
 
 /// Parses the new text and compares it with the old one; what changes, as it stands in both.
 fn check(
-    client: &Client,
+    place: &registry::Place,
     old: &Document<'_>,
     text: &str,
     wanted: &BTreeMap<Place, Vec<String>>,
 ) -> Result<Vec<Changed>, String> {
     let stopped = |why: String| format!("the edit was given up, because {why}; please report this");
-    let new = Document::parse(text.as_bytes()).map_err(|malformed| stopped(malformed.to_string()))?;
-    edit::verify(old, &new, client.scopes(), wanted).map_err(stopped)?;
+    let new =
+        Document::parse(text.as_bytes(), old.format()).map_err(|malformed| stopped(malformed.to_string()))?;
+    edit::verify(old, &new, place.layouts, wanted).map_err(stopped)?;
     let texts = |document: &Document<'_>| -> Result<BTreeMap<Place, String>, String> {
-        let entries = entry::entries(document, client.scopes())?.into_iter();
+        let entries = entry::entries(document, place.layouts)?.into_iter();
         Ok(entries.map(|entry| (entry.place, document.raw(&entry.span).to_owned())).collect())
     };
     let (before, after) = (texts(old)?, texts(&new)?);
@@ -167,9 +169,10 @@ fn wrap(
     if name.contains('\0') {
         return Err(Outcome::Failed("its name holds a NUL, which no program can be given".to_owned()));
     }
-    // Claude Code and Cursor expand `${…}` in arguments, so the id would not arrive as it is written.
-    if name.contains("${") {
-        return Err(Outcome::Failed("its name holds `${`, which the client would expand".to_owned()));
+    // Most clients expand `${…}` in arguments, so the id would not arrive as it is written.
+    let openings = client.expands.unwrap_or_default().iter().chain(&["${"]);
+    if let Some(opening) = openings.into_iter().find(|opening| name.contains(**opening)) {
+        return Err(Outcome::Failed(format!("its name holds `{opening}`, which the client would expand")));
     }
     let words = launch.words();
     if request.server.is_none()
@@ -184,7 +187,7 @@ fn wrap(
         )));
     }
     let id = entry::id(client, name);
-    let splices = edit::wrap(document, launch, launcher, &id);
+    let splices = edit::wrap(document, launch, launcher, &id, entry.layout.args);
     let head = [launcher, "run", "--id", &id, "--"];
     let wanted = head.into_iter().chain(words).map(str::to_owned).collect();
     Ok((Outcome::Wrapped, splices, wanted))
@@ -205,12 +208,14 @@ fn unwrap(document: &Document<'_>, entry: &Entry, record: Option<Record>) -> Res
     let wanted: Vec<String> = words[1 + inner..].iter().map(|word| (*word).to_owned()).collect();
     let current = document.raw(&entry.span);
     if let Some(record) = record.as_ref().filter(|record| record.written == current)
-        && starts(&record.original, &wanted)
+        && starts((document, entry), &record.original, &wanted)
     {
         let splice = Splice { span: entry.span.clone(), with: record.original.clone() };
         return Ok((Outcome::Restored(None), vec![splice], wanted));
     }
-    let before = record.as_ref().map_or(ArgsBefore::Present, |record| args_before(&record.original));
+    let before = record
+        .as_ref()
+        .map_or(ArgsBefore::Present, |record| args_before((document, entry), &record.original));
     let splices = edit::unwrap(document, entry, wrapped, before)
         .ok_or_else(|| Outcome::Failed("its `args` are not what `wrap` writes".to_owned()))?;
     Ok((Outcome::Restored(Some(remark(wrapped, record.is_some(), wanted.len()))), splices, wanted))
@@ -243,20 +248,26 @@ fn remark(wrapped: &Wrapped, in_journal: bool, words: usize) -> String {
     remark
 }
 
-/// Does this text of an entry start exactly this command line?
-fn starts(entry: &str, wanted: &[String]) -> bool {
-    Document::parse(entry.as_bytes()).is_ok_and(|document| {
-        let shape = document.root().and_then(|root| entry::shape(&document, &root).ok());
-        matches!(shape, Some(Shape::Bare(launch)) if launch.words() == wanted)
-    })
+/// How this text starts a server, if it stood where the entry stands.
+fn launch_in((document, entry): (&Document<'_>, &Entry), text: &str) -> Option<Launch> {
+    let text = document.alone(text, &entry.span);
+    let alone = Document::parse(text.as_bytes(), document.format()).ok()?;
+    match entry::shape(&alone, &alone.alone_at()?, &entry.layout).ok()? {
+        Shape::Bare(launch) => Some(launch),
+        Shape::Wrapped(_) | Shape::Remote | Shape::Odd(_) => None,
+    }
 }
 
-fn args_before(original: &str) -> ArgsBefore {
-    let absent = Document::parse(original.as_bytes()).is_ok_and(|document| {
-        let shape = document.root().and_then(|root| entry::shape(&document, &root).ok());
-        matches!(shape, Some(Shape::Bare(launch)) if launch.args.is_none())
-    });
-    if absent { ArgsBefore::Absent } else { ArgsBefore::Present }
+/// Does this text of the entry start exactly this command line?
+fn starts(at: (&Document<'_>, &Entry), text: &str, wanted: &[String]) -> bool {
+    launch_in(at, text).is_some_and(|launch| launch.words() == wanted)
+}
+
+fn args_before(at: (&Document<'_>, &Entry), original: &str) -> ArgsBefore {
+    match launch_in(at, original) {
+        Some(launch) if launch.args.is_none() => ArgsBefore::Absent,
+        _ => ArgsBefore::Present,
+    }
 }
 
 /// A name as it can be typed into a shell.

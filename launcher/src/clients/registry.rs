@@ -63,15 +63,6 @@ pub(crate) struct Place {
     pub layouts: &'static [Layout],
 }
 
-/// Which entries of a file are looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scopes {
-    /// `mcpServers` at the top.
-    User,
-    /// That, and `projects.PATH.mcpServers`.
-    UserAndProjects,
-}
-
 /// Language of a config file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -90,8 +81,6 @@ pub(crate) enum Form {
     Words,
     /// One array: the program and its arguments.
     Line,
-    /// An object of its own, with `path` and `args`.
-    Nested,
 }
 
 /// Where the entries stand in a file, and the names of their members.
@@ -122,8 +111,6 @@ pub(crate) struct Client {
     pub reload: &'static str,
     /// Whether a running client takes it up by itself; `None`: not known.
     pub hot_reload: Option<bool>,
-    /// Whether the client writes the file, too.
-    pub rewrites: Option<bool>,
     /// Whether it asks its user again about a changed server.
     pub asks_again: Option<bool>,
     /// Whether it takes a lock beside the file before it writes it (`FILE.lock`, a directory).
@@ -219,24 +206,11 @@ impl Place {
 
     /// Whether entries of this file can be told.
     pub(crate) fn is_readable(&self) -> bool {
-        let usual = |layout: &Layout| {
-            let at = matches!(layout.at, ["mcpServers"] | ["projects", "*", "mcpServers"]);
-            at && !layout.list
-                && layout.form == Form::Words
-                && (layout.command, layout.args) == ("command", "args")
-        };
-        self.format == Some(Format::Json) && self.layouts.iter().all(usual)
+        self.format.is_some() && !self.layouts.is_empty()
     }
 }
 
 impl Client {
-    /// Which entries of its file are looked at.
-    pub(crate) fn scopes(&self) -> Scopes {
-        let mut layouts = self.places.iter().flat_map(|place| place.layouts);
-        let projects = layouts.any(|layout| layout.at.contains(&"*"));
-        if projects { Scopes::UserAndProjects } else { Scopes::User }
-    }
-
     /// Where its files of this kind may be, best first; `*` is not looked up.
     pub(crate) fn candidates(&'static self, reach: Reach, world: World<'_>) -> Vec<Location> {
         let mut found: Vec<Location> = Vec::new();
@@ -315,6 +289,13 @@ fn names(directory: &Path, (before, after): (&str, &str)) -> Vec<PathBuf> {
         .collect();
     names.sort();
     names
+}
+
+/// A client and its first place, as most of the tests of this room need them.
+#[cfg(test)]
+pub(super) fn first_of(id: &str) -> (&'static Client, &'static Place) {
+    let client = named(id).unwrap_or_else(|| panic!("no client {id}"));
+    (client, &client.places[0])
 }
 
 #[cfg(test)]

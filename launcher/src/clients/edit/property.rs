@@ -5,25 +5,26 @@ use super::*;
 use crate::clients::entry::Scope;
 use crate::clients::journal::Record;
 use crate::clients::propose::{Request, Way, propose};
+use crate::clients::registry::first_of;
 
 const ROUNDS: u64 = 2_000;
 
 /// xorshift64*: the same documents on every machine.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % bound
     }
 
-    fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
+    pub(super) fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
         of[self.below(of.len())]
     }
 
-    fn one_in(&mut self, times: usize) -> bool {
+    pub(super) fn one_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 }
@@ -226,7 +227,7 @@ fn way(way: Way) -> Request {
 /// The journal after wrapping `text`, by place, and the new text.
 fn wrap_with_journal(text: &str) -> (String, BTreeMap<Place, Record>) {
     let request = way(Way::Wrap { launcher: "/usr/bin/stockade".to_owned() });
-    let client = crate::clients::registry::named("claude-code").unwrap();
+    let client = first_of("claude-code");
     let proposal = propose(client, text.as_bytes(), &request, &|_| None).unwrap();
     let records = proposal.changed.iter().map(|changed| {
         let texts = (changed.before.as_str(), changed.after.as_str());
@@ -237,13 +238,13 @@ fn wrap_with_journal(text: &str) -> (String, BTreeMap<Place, Record>) {
 }
 
 fn unwrap_with_journal(text: &str, journal: &BTreeMap<Place, Record>) -> String {
-    let client = crate::clients::registry::named("claude-code").unwrap();
+    let client = first_of("claude-code");
     propose(client, text.as_bytes(), &way(Way::Unwrap), &|place| journal.get(place).cloned()).unwrap().text
 }
 
 /// Somebody else's edit: members and comments around the servers, and another server.
 fn edited_elsewhere(dice: &mut Dice, text: &str) -> String {
-    let document = Document::parse(text.as_bytes()).unwrap();
+    let document = Document::parse(text.as_bytes(), Format::Json).unwrap();
     let root = document.root().unwrap();
     let members = document.members(&root).unwrap();
     let servers = members.iter().find(|member| member.name.as_deref() == Some("mcpServers")).unwrap();
@@ -262,8 +263,8 @@ fn edited_elsewhere(dice: &mut Dice, text: &str) -> String {
 
 /// An edit inside of every local entry that leaves `command` and `args` alone.
 fn edited_inside(text: &str) -> String {
-    let document = Document::parse(text.as_bytes()).unwrap();
-    let entries = entry::entries(&document, Scopes::UserAndProjects).unwrap();
+    let document = Document::parse(text.as_bytes(), Format::Json).unwrap();
+    let entries = entry::entries(&document, first_of("claude-code").1.layouts).unwrap();
     let local = entries.iter().filter(|entry| launch_of(&entry.shape).is_some());
     let splice = |entry: &Entry| {
         let at = entry.span.start + 1;
@@ -315,16 +316,16 @@ fn random_documents_come_back_byte_for_byte_without_any_journal_if_they_had_args
 }
 
 fn every_entry_has_args(text: &str) -> bool {
-    let document = Document::parse(text.as_bytes()).unwrap();
-    let entries = entry::entries(&document, Scopes::UserAndProjects).unwrap();
+    let document = Document::parse(text.as_bytes(), Format::Json).unwrap();
+    let entries = entry::entries(&document, first_of("claude-code").1.layouts).unwrap();
     entries.iter().all(|entry| launch_of(&entry.shape).is_none_or(|launch| launch.args.is_some()))
 }
 
 /// The same entries in the same places, with the same command lines.
 fn same_starts(left: &str, right: &str, seed: u64) {
     let starts = |text: &str| -> Vec<(Scope, String, Option<Vec<String>>)> {
-        let document = Document::parse(text.as_bytes()).unwrap();
-        let entries = entry::entries(&document, Scopes::UserAndProjects).unwrap();
+        let document = Document::parse(text.as_bytes(), Format::Json).unwrap();
+        let entries = entry::entries(&document, first_of("claude-code").1.layouts).unwrap();
         let words = |launch: &Launch| launch.words().into_iter().map(str::to_owned).collect();
         let entry = |entry: Entry| (entry.place.scope, entry.place.name, launch_of(&entry.shape).map(words));
         entries.into_iter().map(entry).collect()

@@ -5,31 +5,43 @@ const LAUNCHER: &str = "/usr/bin/stockade";
 
 /// Wraps every bare entry, and checks the result as the product does.
 pub(super) fn wrapped(text: &str) -> String {
-    let document = Document::parse(text.as_bytes()).unwrap();
+    let document = Document::parse(text.as_bytes(), Format::Json).unwrap();
     let mut splices = Vec::new();
     let mut wanted = BTreeMap::new();
-    for entry in entry::entries(&document, Scopes::UserAndProjects).unwrap() {
+    for entry in
+        entry::entries(&document, crate::clients::registry::named("claude-code").unwrap().places[0].layouts)
+            .unwrap()
+    {
         let Shape::Bare(launch) = &entry.shape else { continue };
         let id = entry::id(named("cursor").unwrap(), &entry.place.name);
-        splices.extend(wrap(&document, launch, LAUNCHER, &id));
+        splices.extend(wrap(&document, launch, LAUNCHER, &id, "args"));
         let words = [LAUNCHER, "run", "--id", &id, "--"].into_iter().chain(launch.words());
         wanted.insert(entry.place, words.map(str::to_owned).collect());
     }
     let new = apply(text, splices);
-    verify(&document, &Document::parse(new.as_bytes()).unwrap(), Scopes::UserAndProjects, &wanted).unwrap();
+    verify(
+        &document,
+        &Document::parse(new.as_bytes(), Format::Json).unwrap(),
+        crate::clients::registry::named("claude-code").unwrap().places[0].layouts,
+        &wanted,
+    )
+    .unwrap();
     new
 }
 
 /// Unwraps every wrapped entry from what it says itself.
 pub(super) fn unwrapped(text: &str, before: ArgsBefore) -> String {
-    let document = Document::parse(text.as_bytes()).unwrap();
+    let document = Document::parse(text.as_bytes(), Format::Json).unwrap();
     let mut splices = Vec::new();
-    for entry in entry::entries(&document, Scopes::UserAndProjects).unwrap() {
+    for entry in
+        entry::entries(&document, crate::clients::registry::named("claude-code").unwrap().places[0].layouts)
+            .unwrap()
+    {
         let Shape::Wrapped(wrapped) = &entry.shape else { continue };
         splices.extend(unwrap(&document, &entry, wrapped, before).unwrap());
     }
     let new = apply(text, splices);
-    Document::parse(new.as_bytes()).unwrap();
+    Document::parse(new.as_bytes(), Format::Json).unwrap();
     new
 }
 
@@ -208,8 +220,12 @@ fn the_check_sees_every_change_that_was_not_asked_for() {
         (good.replace("\"z\": 2", "\"z\": 2 "), Some("behind the last entry")),
         (good.replace(r#", "y": {"command": "d"}"#, ""), Some("the number of entries")),
     ] {
-        let (old, new) = (Document::parse(old.as_bytes()).unwrap(), Document::parse(new.as_bytes()).unwrap());
-        let found = verify(&old, &new, Scopes::User, &wanted);
+        let (old, new) = (
+            Document::parse(old.as_bytes(), Format::Json).unwrap(),
+            Document::parse(new.as_bytes(), Format::Json).unwrap(),
+        );
+        let found =
+            verify(&old, &new, crate::clients::registry::named("cursor").unwrap().places[0].layouts, &wanted);
         match expected {
             None => assert_eq!(found, Ok(()), "{}", new.text()),
             Some(part) => assert!(found.clone().unwrap_err().contains(part), "{}: {found:?}", new.text()),

@@ -1,8 +1,8 @@
 use super::*;
 
 fn read(text: &str) -> Result<Vec<Entry>, String> {
-    let document = Document::parse(text.as_bytes()).unwrap();
-    entries(&document, Scopes::UserAndProjects)
+    let document = Document::parse(text.as_bytes(), crate::clients::registry::Format::Json).unwrap();
+    entries(&document, crate::clients::registry::named("claude-code").unwrap().places[0].layouts)
 }
 
 fn only(body: &str) -> Shape {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::clients::entry::Scope;
-use crate::clients::registry::named;
+use crate::clients::registry::first_of;
 
 const LAUNCHER: &str = "/usr/bin/stockade";
 
@@ -13,7 +13,7 @@ fn to_wrap(server: Option<&str>) -> Request {
 }
 
 fn wrap_all(text: &str) -> Proposal {
-    propose(named("cursor").unwrap(), text.as_bytes(), &to_wrap(None), &|_| None).unwrap()
+    propose(first_of("cursor"), text.as_bytes(), &to_wrap(None), &|_| None).unwrap()
 }
 
 fn outcomes(proposal: &Proposal) -> Vec<(&str, String)> {
@@ -37,8 +37,7 @@ fn record(proposal: &Proposal) -> Record {
 }
 
 fn unwrap_with(text: &str, record: Option<&Record>) -> Proposal {
-    propose(named("cursor").unwrap(), text.as_bytes(), &request(Way::Unwrap, None), &|_| record.cloned())
-        .unwrap()
+    propose(first_of("cursor"), text.as_bytes(), &request(Way::Unwrap, None), &|_| record.cloned()).unwrap()
 }
 
 #[test]
@@ -68,8 +67,7 @@ fn every_entry_has_a_row_that_says_what_becomes_of_it() {
 #[test]
 fn a_fetched_server_is_wrapped_when_it_is_named() {
     let text = r#"{"mcpServers": {"a": {"command": "npx", "args": ["github:a/p"]}, "b": {"command": "c"}}}"#;
-    let proposal =
-        propose(named("cursor").unwrap(), text.as_bytes(), &to_wrap(Some("a")), &|_| None).unwrap();
+    let proposal = propose(first_of("cursor"), text.as_bytes(), &to_wrap(Some("a")), &|_| None).unwrap();
     assert_eq!(outcomes(&proposal), [("a", "Wrapped".to_owned())]);
     assert!(proposal.text.contains(r#""--id", "cursor/a", "--", "npx", "github:a/p"]"#), "{}", proposal.text);
     assert!(proposal.text.contains(r#""b": {"command": "c"}"#), "{}", proposal.text);
@@ -95,17 +93,16 @@ fn a_name_that_would_not_arrive_as_it_is_is_refused() {
 #[test]
 fn entries_of_projects_are_wrapped_under_the_same_id() {
     let text = r#"{"projects": {"/p": {"mcpServers": {"a": {"command": "c"}}}}}"#;
-    let proposal =
-        propose(named("claude-code").unwrap(), text.as_bytes(), &to_wrap(None), &|_| None).unwrap();
+    let proposal = propose(first_of("claude-code"), text.as_bytes(), &to_wrap(None), &|_| None).unwrap();
     assert_eq!(proposal.rows[0].place.scope, Scope::Project("/p".to_owned()));
     assert!(proposal.text.contains(r#""--id", "claude-code/a", "--", "c"]"#), "{}", proposal.text);
-    let other = propose(named("cursor").unwrap(), text.as_bytes(), &to_wrap(None), &|_| None).unwrap();
+    let other = propose(first_of("cursor"), text.as_bytes(), &to_wrap(None), &|_| None).unwrap();
     assert!(other.rows.is_empty());
 }
 
 #[test]
 fn a_malformed_file_is_refused_with_its_place() {
-    let problem = propose(named("cursor").unwrap(), b"{\n  \"a\" 1}", &to_wrap(None), &|_| None).unwrap_err();
+    let problem = propose(first_of("cursor"), b"{\n  \"a\" 1}", &to_wrap(None), &|_| None).unwrap_err();
     assert_eq!(problem, "malformed: line 2, column 7: expected `:`");
 }
 
@@ -156,8 +153,7 @@ fn a_client_that_rewrote_the_whole_file_does_not_hinder() {
     let value: serde_json::Value = serde_json::from_str(&proposal.text).unwrap();
     let pretty = serde_json::to_string_pretty(&value).unwrap();
     let find = |place: &Place| journal.iter().find(|record| record.name == place.name).cloned();
-    let back =
-        propose(named("cursor").unwrap(), pretty.as_bytes(), &request(Way::Unwrap, None), &find).unwrap();
+    let back = propose(first_of("cursor"), pretty.as_bytes(), &request(Way::Unwrap, None), &find).unwrap();
     let expected =
         serde_json::json!({"mcpServers": {"a": {"command": "c", "args": ["x"]}, "b": {"command": "d"}}});
     assert_eq!(serde_json::from_str::<serde_json::Value>(&back.text).unwrap(), expected);

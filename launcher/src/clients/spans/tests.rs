@@ -1,7 +1,9 @@
 use super::*;
 
 fn refusal(text: &[u8]) -> String {
-    Document::parse(text).err().map_or_else(|| "accepted".to_owned(), |malformed| malformed.to_string())
+    Document::parse(text, Format::Json)
+        .err()
+        .map_or_else(|| "accepted".to_owned(), |malformed| malformed.to_string())
 }
 
 #[test]
@@ -86,7 +88,7 @@ fn depth_has_no_end_and_costs_no_stack() {
 #[test]
 fn members_and_items_are_found_between_comments() {
     let text = "\u{feff}{ /* x: { */ \"\\u0061\" : [ 1 , /* , */ \"]\" , { } , ] , \"b\":{\"c\":null},\"\\ud800\":1, }";
-    let document = Document::parse(text.as_bytes()).unwrap();
+    let document = Document::parse(text.as_bytes(), Format::Json).unwrap();
     let members = document.members(&document.root().unwrap()).unwrap();
     let seen: Vec<_> = members.iter().map(|m| (m.name.as_deref(), document.raw(&m.value))).collect();
     assert_eq!(
