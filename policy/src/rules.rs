@@ -5,6 +5,7 @@ mod baseline;
 mod calendar;
 mod condition;
 mod content;
+mod defaults;
 mod explain;
 mod identity;
 mod index;
@@ -21,7 +22,7 @@ use std::borrow::Cow;
 use sha2::{Digest, Sha256};
 
 use crate::detect::{Finding, KeywordList};
-use crate::document::policy::{Class, Defaults, FullDisk, Mode, Packages, PolicyDocument, UnknownMethods};
+use crate::document::policy::{Class, Mode, PolicyDocument};
 use crate::verdict::{Access, Content, Reason};
 use crate::wire::Direction;
 
@@ -234,90 +235,12 @@ impl Policy {
         detectors.into_iter().all(may)
     }
 
-    /// Are flags allowed to widen the jail?
-    pub fn grants_by_flag(&self) -> Ruling<Access> {
-        let text = "this policy does not let flags of the command line widen the jail";
-        self.by_default("grants-by-flag", text, |defaults| defaults.grants_by_flag)
-    }
-
-    /// What becomes of a tool whose definition changed.
-    pub fn changed_tools(&self) -> Ruling<Access> {
-        let text = "the definition of this tool changed";
-        self.by_default("changed-tools", text, |defaults| defaults.changed_tools)
-    }
-
-    /// What becomes of a tool that was added after the first look.
-    pub fn new_tools(&self) -> Ruling<Access> {
-        let text = "this tool was added after the first look";
-        self.by_default("new-tools", text, |defaults| defaults.new_tools)
-    }
-
-    /// May a person answer what an `ask` rule asks?
-    pub fn approvals(&self) -> Ruling<Access> {
-        let text = "this policy does not let anybody answer what its rules ask";
-        self.by_default("approvals", text, |defaults| defaults.approvals)
-    }
-
-    /// May a person pause the policy for one server (`stockade pause`)? Layers of the organisation have to say so themselves,
-    /// those of the user's own only if not.
-    pub fn pause(&self) -> Ruling<Access> {
-        let text = "this policy is not to be paused";
-        let unless_said = |origin| match origin {
-            Origin::Organisation | Origin::Group => Access::Deny,
-            Origin::User | Origin::Flag | Origin::BuiltIn | Origin::Project => Access::Allow,
-        };
-        // A layer that only monitors has its say too: to be paused is not to be refused something.
-        self.by_default_of("pause", text, |layer| {
-            (Mode::Enforce, layer.document.defaults.pause.unwrap_or_else(|| unless_said(layer.origin)))
-        })
-    }
-
-    /// The same policy with every layer in monitor mode: it stops nothing, and says what it would have stopped.
-    #[must_use]
-    pub fn monitoring(&self) -> Self {
-        let mut layers = self.layers.clone();
-        for layer in &mut layers {
-            layer.document.mode = Mode::Monitor;
-        }
-        Self::compose(layers)
-    }
-
     /// What becomes of a tool that looks like another one of the same server, if no rule names it literally.
     pub fn look_alike(&self, identities: &[String], name: &str) -> Ruling<Access> {
         let identities = Identities::new(identities);
         let text = "its name looks like that of another tool of this server";
         let answer = self.unless_named(&identities, name, ("definition/look-alike", text));
         self.join(Access::Allow, Access::Deny, answer)
-    }
-
-    /// What happens to unknown methods. A layer in monitor mode stops nothing, these included.
-    #[must_use]
-    pub fn unknown_methods(&self) -> UnknownMethods {
-        let denied = self.enforcing().any(|d| d.defaults.unknown_methods == UnknownMethods::Deny);
-        if denied || self.layers.is_empty() { UnknownMethods::Deny } else { UnknownMethods::Forward }
-    }
-
-    /// What a full disk means. A layer in monitor mode stops nothing, a full disk included.
-    #[must_use]
-    pub fn full_disk(&self) -> FullDisk {
-        let stops = self.enforcing().any(|d| d.defaults.full_disk == FullDisk::Stop);
-        if stops || self.layers.is_empty() { FullDisk::Stop } else { FullDisk::DropOldest }
-    }
-
-    /// What becomes of newer packages: the strictest that any layer says, `ask` where none does. A layer in monitor mode
-    /// has its say too: this stops no traffic.
-    #[must_use]
-    pub fn packages(&self) -> Packages {
-        let said = self.layers.iter().filter_map(|layer| layer.document.defaults.packages);
-        said.max().unwrap_or(Packages::Ask)
-    }
-
-    /// The profile for a server that no profile matches, from the furthest layer that names one. A project names none:
-    /// another profile may be a wider one.
-    #[must_use]
-    pub fn default_profile(&self) -> &str {
-        let trusted = self.layers.iter().filter(|layer| layer.origin != Origin::Project);
-        trusted.filter_map(|layer| layer.document.defaults.profile.as_deref()).next().unwrap_or("default")
     }
 
     /// Frame limits: the smallest that any layer gives, and of the built-in ones. Only the furthest layer can raise
@@ -405,31 +328,6 @@ impl Policy {
     }
 
     /// The strictest word of the layers' defaults.
-    fn by_default(
-        &self,
-        rule: &'static str,
-        text: &'static str,
-        word: impl Fn(&Defaults) -> Access,
-    ) -> Ruling<Access> {
-        self.by_default_of(rule, text, |layer| (layer.document.mode, word(&layer.document.defaults)))
-    }
-
-    fn by_default_of(
-        &self,
-        rule: &'static str,
-        text: &'static str,
-        word: impl Fn(&Layer) -> (Mode, Access),
-    ) -> Ruling<Access> {
-        let answers = self.layers.iter().map(|layer| {
-            let (mode, verdict) = word(layer);
-            let (rule, text, layer_word) = (rule.into(), text.into(), layer.origin.word().into());
-            let reason = Cow::Owned(Reason { rule, text, layer: layer_word });
-            let reason = (verdict != Access::Allow).then_some(reason);
-            Answer { mode, verdict, reason, speaker: Speaker::Default }
-        });
-        self.join(Access::Allow, Access::Deny, answers)
-    }
-
     fn enforcing(&self) -> impl Iterator<Item = &PolicyDocument> {
         self.layers.iter().map(|layer| &layer.document).filter(|document| document.mode == Mode::Enforce)
     }

@@ -32,6 +32,19 @@ pub(crate) enum Reach {
     Extension,
 }
 
+impl Reach {
+    /// The word of it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Project => "project",
+            Self::Managed => "managed",
+            Self::Plugin => "plugin",
+            Self::Extension => "extension",
+        }
+    }
+}
+
 /// How sure it is that the client reads this file in this way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Confidence {

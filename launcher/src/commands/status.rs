@@ -86,7 +86,7 @@ fn as_json(ledgers: &[Ledger], running: Option<&Vec<Running>>, paused: &[Stored]
         json!({
             "client": ledger.location.client.id,
             "file": ledger.location.path.display().to_string(),
-            "of": format!("{:?}", ledger.location.place.reach).to_lowercase(),
+            "of": ledger.location.place.reach.word(),
             "problem": ledger.problem,
             "servers": ledger.servers.iter().map(server).collect::<Value>(),
         })

@@ -1,6 +1,7 @@
 //! What the verdict tables do not ask: everything about a policy that is no verdict.
 
 use super::*;
+use crate::document::policy::{FullDisk, UnknownMethods};
 use crate::wire::Limits;
 
 fn layer(origin: Origin, text: &str) -> Layer {

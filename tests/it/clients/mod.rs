@@ -5,6 +5,7 @@ mod meanwhile;
 mod moved;
 mod roundtrip;
 mod started;
+mod status;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
