@@ -301,7 +301,7 @@ pub struct LogPart {
 /// `wrap`, `unwrap`
 #[derive(Args, Clone, Debug)]
 pub struct WrapArgs {
-    /// Only this client: claude-desktop, claude-code, cursor
+    /// Only this client, by its id as in `status --json`: claude-code, cursor, codex …
     #[arg(long, value_name = "CLIENT")]
     pub client: Option<String>,
     /// Only the server of this name

@@ -31,8 +31,10 @@ pub(crate) struct FileReport {
     pub location: Location,
     /// A row for each entry; none if there is a problem.
     pub rows: Vec<Row>,
-    /// Why nothing was changed.
+    /// Why nothing was changed, though it should have been.
     pub problem: Option<String>,
+    /// Why nothing of it is ever changed.
+    pub reported_only: Option<String>,
     /// The command lines of the servers that were wrapped, without us.
     pub wrapped: Vec<(entry::Place, Vec<String>)>,
     /// The file before and after.
@@ -64,18 +66,22 @@ fn change_between(
             rows: proposal.rows,
             wrapped: proposal.wrapped,
             problem: None,
+            reported_only: None,
         },
         Err(problem) => {
             let (rows, wrapped) = (Vec::new(), Vec::new());
-            FileReport { location: location.clone(), rows, wrapped, problem: Some(problem), texts: None }
+            let location = location.clone();
+            FileReport { location, rows, wrapped, problem: Some(problem), reported_only: None, texts: None }
         }
     };
     if !location.place.is_writable() {
         let why = match location.place.why {
-            "" => "its format is not written yet",
+            "" => "nobody has tried how this client reads it",
             why => why,
         };
-        return location.path.exists().then(|| report(Err(why.to_owned())));
+        let only =
+            FileReport { problem: None, reported_only: Some(why.to_owned()), ..report(Err(String::new())) };
+        return location.path.exists().then_some(only);
     }
     for attempt in 1..=ATTEMPTS_MAX {
         let original = match store::read(location) {

@@ -124,6 +124,8 @@ fn table(report: &FileReport, request: &Request, mode: Mode) -> String {
     let mut table = format!("{} ({})\n", report.location.client.name, harmless(&path));
     if let Some(problem) = &report.problem {
         table.push_str(&format!("  left alone: {}\n", harmless(problem)));
+    } else if let Some(why) = &report.reported_only {
+        table.push_str(&format!("  not written: {}\n", harmless(why)));
     } else if report.rows.is_empty() {
         let none = if request.server.is_some() { "no server of that name" } else { "no servers" };
         table.push_str(&format!("  {none}\n"));

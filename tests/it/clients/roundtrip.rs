@@ -217,3 +217,15 @@ fn a_server_that_runs_already_is_named_with_the_client_that_keeps_it_bare() {
     client.wait().unwrap();
     assert!(said.stderr.contains(&told), "{told}\n{}", said.stderr);
 }
+
+#[test]
+fn a_file_that_is_only_reported_is_told_and_is_no_failure() {
+    let home = Home::with_cursor(r#"{"mcpServers":{"a":{"command":"b"}}}"#);
+    let unsure = r#"{"mcpServers":{"c":{"command":"d"}}}"#;
+    home.write(".augment/settings.json", unsure.as_bytes());
+    let said = home.stockade(&["wrap"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stdout.contains("Auggie") && said.stdout.contains("not written: "), "{}", said.stdout);
+    assert_eq!(home.read(".augment/settings.json"), unsure);
+    assert_eq!(home.stockade(&["status"]).code, 1, "it is not covered all the same");
+}

@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crate::host;
+
 /// `proper-lockfile` takes a lock for abandoned after this time, unless told otherwise.
 const STALE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(20);
@@ -39,10 +41,14 @@ pub(super) fn take(file: &Path) -> io::Result<Held> {
     Err(io::ErrorKind::WouldBlock.into())
 }
 
+fn now() -> SystemTime {
+    host::now().into()
+}
+
 /// Whether nobody touched it for so long. A clock that was set back says nothing.
 fn is_stale(path: &Path) -> bool {
     let touched = path.symlink_metadata().and_then(|metadata| metadata.modified());
-    touched.is_ok_and(|touched| SystemTime::now().duration_since(touched).is_ok_and(|age| age > STALE))
+    touched.is_ok_and(|touched| now().duration_since(touched).is_ok_and(|age| age > STALE))
 }
 
 impl Drop for Held {
@@ -78,7 +84,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let lock = dir.path().join("a.json.lock");
         std::fs::create_dir(&lock).unwrap();
-        let long_ago = SystemTime::now() - STALE * 2;
+        let long_ago = now() - STALE * 2;
         std::fs::File::open(&lock).unwrap().set_modified(long_ago).unwrap();
         drop(take(&dir.path().join("a.json")).unwrap());
         assert!(!lock.exists());
