@@ -310,6 +310,9 @@ pub struct WrapArgs {
     /// Show the change as a diff and write nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// `wrap` alone: write `run ID` and keep the command in the journal, for allowlists that name every word of a command line
+    #[arg(long)]
+    pub short: bool,
 }
 
 /// `doctor`

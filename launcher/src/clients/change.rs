@@ -147,7 +147,7 @@ fn write(
     (original, proposal): (&Original, &Proposal),
     journal: Option<&Journal>,
 ) -> Result<(), WriteError> {
-    if matches!(request.way, Way::Wrap { .. }) {
+    if request.way.is_wrap() {
         // First the way back, then the change.
         keep(location, original, proposal, journal.ok_or(WriteError::NoJournal)?)?;
     }
@@ -174,7 +174,10 @@ fn keep(
     for changed in &proposal.changed {
         let id = entry::id(location.client, &changed.place.name);
         let texts = (changed.before.as_str(), changed.after.as_str());
-        journal.keep(file, &changed.place, &Record::new(at.clone(), id, file, &changed.place, texts))?;
+        let words = proposal.wrapped.iter().find(|(place, _)| *place == changed.place);
+        let record = Record::new(at.clone(), id, file, &changed.place, texts);
+        let record = record.with_words(words.map_or_else(Vec::new, |(_, words)| words.clone()));
+        journal.keep(file, &changed.place, &record)?;
     }
     journal.settle()
 }

@@ -72,6 +72,49 @@ pub(crate) fn wrap(
     vec![ours, args]
 }
 
+/// `COMMAND ARGS…` → `LAUNCHER run ID`
+pub(crate) fn shorten(
+    document: &Document<'_>,
+    launch: &Launch,
+    launcher: &str,
+    id: &str,
+    args: &str,
+) -> Vec<Splice> {
+    whole(document, launch, (launcher, &["run".to_owned(), id.to_owned()]), args)
+}
+
+/// `LAUNCHER run ID` → `COMMAND ARGS…`, in one line.
+pub(crate) fn lengthen(document: &Document<'_>, wrapped: &Wrapped, words: &[String]) -> Option<Vec<Splice>> {
+    let (program, args) = words.split_first()?;
+    wrapped.launch.args.as_ref()?;
+    Some(whole(document, &wrapped.launch, (program, args), ""))
+}
+
+/// Another command line in place of the one that stands there.
+fn whole(
+    document: &Document<'_>,
+    launch: &Launch,
+    (program, words): (&str, &[String]),
+    name: &str,
+) -> Vec<Splice> {
+    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    let in_one_line = |words: &[String], member: &Member| {
+        // What stood over several lines may have begun in the next one.
+        let colon = colon(document, member);
+        let with = format!("{colon}[{}]", one_line(words, colon));
+        Splice { span: member.key.end..member.value.end, with }
+    };
+    let ours = Splice { span: launch.command.value.clone(), with: quoted(program) };
+    match (&launch.args, launch.form) {
+        (Some(args), Form::Line) => {
+            let all: Vec<String> = [quoted(program)].into_iter().chain(words).collect();
+            vec![in_one_line(&all, &args.member)]
+        }
+        (Some(args), Form::Words) => vec![ours, in_one_line(&words, &args.member)],
+        (None, _) => vec![ours, new_args(document, &launch.command, &words, name)],
+    }
+}
+
 /// These words before the first item, set out as the items are.
 fn before(document: &Document<'_>, launch: &Launch, at: usize, head: &[String]) -> Splice {
     let between = match &launch.args {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::clients::registry::{Client, Form, Format, Layout};
+use crate::clients::registry::{self, Client, Form, Format, Layout};
 use crate::clients::spans::{Document, Member, Span};
 
 /// Keys under which the clients name a remote server.
-const REMOTE_KEYS: [&str; 4] = ["url", "serverUrl", "httpUrl", "uri"];
+const REMOTE_KEYS: [&str; 5] = ["url", "serverUrl", "httpUrl", "uri", "baseUrl"];
 /// Values of `type` that name a remote transport.
 const REMOTE_TYPES: [&str; 5] = ["http", "streamable-http", "streamableHttp", "sse", "ws"];
 
@@ -90,6 +90,8 @@ pub(crate) struct Wrapped {
     pub id: Option<String>,
     /// Which item of `args` is the server's own command; `None` without a `--` (written by hand).
     pub inner: Option<usize>,
+    /// Whether it is `run ID` and nothing more, with the command in the journal.
+    pub is_short: bool,
     /// The words between `run` and `--` that `wrap` did not write.
     pub flags: Vec<String>,
 }
@@ -329,6 +331,12 @@ fn wrapped(launch: &Launch) -> Option<Wrapped> {
     if !matches!(file, "stockade" | "stockade.exe") || words.first()? != "run" {
         return None;
     }
+    if let [_, id] = words.as_slice()
+        && is_id(id)
+    {
+        let (id, flags) = (Some(id.clone()), Vec::new());
+        return Some(Wrapped { launch: launch.clone(), id, inner: None, is_short: true, flags });
+    }
     let dashes = words.iter().position(|word| word == "--");
     let ours = &words[1..dashes.unwrap_or(1)];
     let mut id = None;
@@ -342,7 +350,12 @@ fn wrapped(launch: &Launch) -> Option<Wrapped> {
         }
     }
     let inner = dashes.map(|at| at + 1).filter(|at| *at < words.len());
-    Some(Wrapped { launch: launch.clone(), id, inner, flags })
+    Some(Wrapped { launch: launch.clone(), id, inner, is_short: false, flags })
+}
+
+/// Whether a word is `CLIENT/NAME` of a client that this version knows.
+pub(crate) fn is_id(word: &str) -> bool {
+    word.split_once('/').is_some_and(|(client, name)| !name.is_empty() && registry::named(client).is_some())
 }
 
 /// The member of this name; more than one is an error.

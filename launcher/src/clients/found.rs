@@ -80,6 +80,9 @@ fn words(entry: &Entry) -> Result<Vec<String>, String> {
         Shape::Remote => return Err("is a remote server, which no command starts".to_owned()),
         Shape::Odd(why) => return Err(format!("cannot be understood: {why}")),
     };
+    if launch.is_short {
+        return Err("says `run ID` alone; `stockade run ID` starts it".to_owned());
+    }
     let at = launch.inner.ok_or("was written by hand and names no command behind `--`")?;
     let args = launch.launch.args.as_ref().map(|args| args.words.as_slice()).unwrap_or_default();
     Ok(args.get(at..).unwrap_or_default().to_vec())

@@ -39,6 +39,9 @@ pub(crate) struct Record {
     pub original_sha256: String,
     /// The entry after.
     pub written: String,
+    /// The server's own command line, for entries that say `run ID` alone. Records of older versions have none.
+    #[serde(default)]
+    pub words: Vec<String>,
 }
 
 /// Why the journal cannot be used.
@@ -83,7 +86,13 @@ impl Record {
             original: original.to_owned(),
             original_sha256: sha256_hex(original.as_bytes()),
             written: written.to_owned(),
+            words: Vec::new(),
         }
+    }
+
+    /// With the server's own command line.
+    pub(crate) fn with_words(self, words: Vec<String>) -> Self {
+        Self { words, ..self }
     }
 }
 
@@ -129,7 +138,19 @@ impl Journal {
 
     /// What is known of an entry. A record that cannot be read, is damaged, or more than one version ahead is no record.
     pub(crate) fn find(&self, file: &Path, place: &Place) -> Option<Record> {
-        let text = std::fs::read(self.record_path(file, place)).ok()?;
+        Self::read(&self.record_path(file, place))
+    }
+
+    /// All records of this id.
+    pub(crate) fn of_id(&self, id: &str) -> Vec<Record> {
+        let Ok(entries) = std::fs::read_dir(&self.directory) else { return Vec::new() };
+        let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
+        let records = paths.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+        records.filter_map(|path| Self::read(&path)).filter(|record| record.id == id).collect()
+    }
+
+    fn read(path: &Path) -> Option<Record> {
+        let text = std::fs::read(path).ok()?;
         let record: Record = serde_json::from_slice(&text).ok()?;
         // One version ahead: after a downgrade, what this one knows of it is still true.
         let is_known = record.version >= 1 && record.version <= VERSION + 1;

@@ -13,6 +13,9 @@ mod processes;
 mod propose;
 mod registry;
 mod running;
+#[cfg(test)]
+mod samples;
+mod short;
 mod spans;
 mod store;
 
@@ -27,3 +30,4 @@ pub(crate) use processes::client_above;
 pub(crate) use propose::{Outcome, Request, Row, Way};
 pub(crate) use registry::{CLIENTS, Client, Location, Reach, World};
 pub(crate) use running::{Lineage, bare};
+pub(crate) use short::command_of;

@@ -26,8 +26,20 @@ pub(crate) enum Way {
         /// That path.
         launcher: String,
     },
+    /// The same in the short form: `run ID` alone, and the command in the journal.
+    Shorten {
+        /// The path that clients are to start.
+        launcher: String,
+    },
     /// Take it out again.
     Unwrap,
+}
+
+impl Way {
+    /// Whether entries are put under Stockade.
+    pub(crate) fn is_wrap(&self) -> bool {
+        matches!(self, Self::Wrap { .. } | Self::Shorten { .. })
+    }
 }
 
 /// What becomes of one entry.
@@ -102,7 +114,9 @@ pub(crate) fn propose(
     let asked = |entry: &&Entry| request.server.as_ref().is_none_or(|name| *name == entry.place.name);
     for entry in entries.iter().filter(asked) {
         let edit = match &request.way {
-            Way::Wrap { launcher } => wrap(client, &document, entry, request, launcher),
+            Way::Wrap { launcher } | Way::Shorten { launcher } => {
+                wrap(client, &document, entry, request, launcher)
+            }
             Way::Unwrap => unwrap(&document, entry, journal(&entry.place)),
         };
         let outcome = edit.map_or_else(
@@ -187,6 +201,11 @@ fn wrap(
         )));
     }
     let id = entry::id(client, name);
+    if matches!(request.way, Way::Shorten { .. }) {
+        let splices = edit::shorten(document, launch, launcher, &id, entry.layout.args);
+        let wanted = [launcher, "run", &id].map(str::to_owned).to_vec();
+        return Ok((Outcome::Wrapped, splices, wanted));
+    }
     let splices = edit::wrap(document, launch, launcher, &id, entry.layout.args);
     let head = [launcher, "run", "--id", &id, "--"];
     let wanted = head.into_iter().chain(words).map(str::to_owned).collect();
@@ -199,6 +218,9 @@ fn unwrap(document: &Document<'_>, entry: &Entry, record: Option<Record>) -> Res
         Shape::Bare(_) | Shape::Remote => return Err(Outcome::Left("not wrapped".to_owned())),
         Shape::Odd(why) => return Err(odd(document, entry, why)),
     };
+    if wrapped.is_short {
+        return unwrap_short(document, entry, wrapped, record);
+    }
     let (Some(_), Some(inner)) = (&wrapped.id, wrapped.inner) else {
         return Err(Outcome::Left(
             "left as it is: `wrap` did not write it (no `--id` or no `--`)".to_owned(),
@@ -219,6 +241,28 @@ fn unwrap(document: &Document<'_>, entry: &Entry, record: Option<Record>) -> Res
     let splices = edit::unwrap(document, entry, wrapped, before)
         .ok_or_else(|| Outcome::Failed("its `args` are not what `wrap` writes".to_owned()))?;
     Ok((Outcome::Restored(Some(remark(wrapped, record.is_some(), wanted.len()))), splices, wanted))
+}
+
+/// `run ID`: what the entry was stands in the journal alone.
+fn unwrap_short(
+    document: &Document<'_>,
+    entry: &Entry,
+    wrapped: &Wrapped,
+    record: Option<Record>,
+) -> Result<Edit, Outcome> {
+    let nothing = "its own command stands in the journal alone, and there is no record of it: write the command by hand";
+    let record = record.ok_or_else(|| Outcome::Failed(nothing.to_owned()))?;
+    let launch = launch_in((document, entry), &record.original);
+    let launch = launch.ok_or_else(|| Outcome::Failed(nothing.to_owned()))?;
+    let wanted: Vec<String> = launch.words().into_iter().map(str::to_owned).collect();
+    if record.written == document.raw(&entry.span) {
+        let splice = Splice { span: entry.span.clone(), with: record.original };
+        return Ok((Outcome::Restored(None), vec![splice], wanted));
+    }
+    let splices = edit::lengthen(document, wrapped, &wanted)
+        .ok_or_else(|| Outcome::Failed("its `args` are not what `wrap` writes".to_owned()))?;
+    let remark = "other edits made to it since are kept; its arguments stand in one line";
+    Ok((Outcome::Restored(Some(remark.to_owned())), splices, wanted))
 }
 
 /// An entry that makes no sense: whether that keeps ours in place can be told only by the name in it.

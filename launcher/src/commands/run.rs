@@ -1,11 +1,13 @@
 //! `stockade run`: the launcher. stdout carries the protocol alone.
 
+use std::ffi::OsString;
 use std::io::Write;
 
 use stockade_sandbox::Observe;
 
 use super::denied::Sight;
 use crate::cli::RunArgs;
+use crate::clients;
 use crate::error::{Failure, Kind};
 use crate::exit::Exit;
 use crate::host::Facts;
@@ -14,16 +16,32 @@ use crate::relay;
 
 /// Starts a server and relays until it or its client ends.
 pub fn run(args: RunArgs) -> Exit {
-    let explain = args.explain;
-    let request = Request {
-        id: args.id,
-        jail: args.jail,
-        command: args.command,
-        policy: PolicySource::Machine,
-        without: None,
-        observe: super::observe(args.observe),
+    super::guarded(|| {
+        let explain = args.explain;
+        let (id, command) = whose(args.id, args.command)?;
+        let request = Request {
+            id,
+            jail: args.jail,
+            command,
+            policy: PolicySource::Machine,
+            without: None,
+            observe: super::observe(args.observe),
+        };
+        if explain { self::explain(request) } else { session(request) }
+    })
+}
+
+/// `run ID` alone stands for the command that the journal has of it.
+fn whose(id: Option<String>, command: Vec<OsString>) -> Result<(Option<String>, Vec<OsString>), Failure> {
+    let word = match (&id, command.as_slice()) {
+        (None, [word]) => word.to_str().map(str::to_owned),
+        _ => None,
     };
-    super::guarded(|| if explain { self::explain(request) } else { session(request) })
+    let Some(word) = word else { return Ok((id, command)) };
+    match clients::command_of(&word, &Facts::gather()?) {
+        None => Ok((id, command)),
+        Some(words) => Ok((Some(word), words?.into_iter().map(OsString::from).collect())),
+    }
 }
 
 /// Starts what is asked for and relays between it and our own stdin and stdout.

@@ -20,11 +20,15 @@ const NAME_WIDTH_MAX: usize = 40;
 pub(crate) fn wrap(args: WrapArgs) -> Result<Exit, Failure> {
     let facts = Facts::gather()?;
     let launcher = clients::own_path(&facts)?;
-    carry_out(&args, &facts, Way::Wrap { launcher })
+    let way = if args.short { Way::Shorten { launcher } } else { Way::Wrap { launcher } };
+    carry_out(&args, &facts, way)
 }
 
 /// Takes Stockade out of them again.
 pub(crate) fn unwrap(args: WrapArgs) -> Result<Exit, Failure> {
+    if args.short {
+        return Err(Failure::new(Kind::Usage, "`--short` is for `wrap`: both forms are unwrapped alike"));
+    }
     let facts = Facts::gather()?;
     carry_out(&args, &facts, Way::Unwrap)
 }
@@ -86,7 +90,7 @@ fn journal(facts: &Facts, request: &Request, mode: Mode) -> Result<Option<Journa
     }
     match (Journal::open(&facts.state_dir), &request.way) {
         (Ok(journal), _) => Ok(Some(journal)),
-        (Err(error), Way::Wrap { .. }) => {
+        (Err(error), Way::Wrap { .. } | Way::Shorten { .. }) => {
             Err(Failure::new(Kind::Config, "nothing was wrapped: there is no journal")
                 .because(&error)
                 .hint(format!("make {} writable, or set XDG_STATE_HOME", facts.state_dir.display())))
@@ -205,7 +209,7 @@ fn forecast(reports: &[FileReport], request: &Request, facts: &Facts) {
     match (&request.way, changed.is_empty()) {
         (_, true) => {}
         (Way::Unwrap, false) => say("Running servers stay under Stockade until their client restarts them."),
-        (Way::Wrap { .. }, false) => {
+        (Way::Wrap { .. } | Way::Shorten { .. }, false) => {
             say_what_stays_bare(&changed);
             say(
                 "If a server stops working: `stockade bisect CLIENT/NAME` says which part of the jail it is and what \

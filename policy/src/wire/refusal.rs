@@ -53,7 +53,7 @@ pub enum Refusal {
     #[error("something follows the message on the same line")]
     TrailingGarbage,
     /// An array of messages.
-    #[error("the line is a batch, which only one revision of the protocol knew")]
+    #[error("the line is a batch, and only sessions of 2025-03-26 have those, of 1 to 256 objects")]
     Batch,
     /// Anything else that is not an object.
     #[error("the line is not a JSON object")]

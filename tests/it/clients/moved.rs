@@ -180,3 +180,55 @@ fn a_variable_that_names_something_else_than_the_shim_is_not_believed() {
     assert_eq!(Said::from(command.output().unwrap()).code, 0);
     assert!(!home.cursor().contains("evil"), "{}", home.cursor());
 }
+
+#[test]
+fn the_short_form_names_its_server_by_id_alone_and_comes_back_byte_for_byte() {
+    let before = config(json!({"TOKEN": "t"}));
+    let home = Home::with_cursor(&before);
+    let codex = "[mcp_servers.a]\ncommand = \"b\" # c\nargs = [\n  \"d\",\n]\n";
+    let goose = "extensions:\n  g:\n    cmd: h\n    args:\n    - i # j\n";
+    home.write(".codex/config.toml", codex.as_bytes());
+    home.write(".config/goose/config.yaml", goose.as_bytes());
+    let said = home.stockade(&["wrap", "--short"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let entry: Value = serde_json::from_str(&home.cursor()).unwrap();
+    assert_eq!(entry["mcpServers"]["greeter"]["args"], json!(["run", "cursor/greeter"]));
+    assert!(home.read(".codex/config.toml").contains("args = [\"run\", \"codex/a\"]"));
+    assert!(home.read(".config/goose/config.yaml").contains("args: [\"run\", \"goose/g\"]"));
+    let mut child = start(&home);
+    assert!(ask(&mut child, 1).contains("\"said\":\"t\""));
+    assert_eq!(end(child).code, 0);
+    assert_eq!(home.stockade(&["status"]).code, 0, "all is covered");
+    assert_eq!(home.stockade(&["wrap"]).code, 0);
+    assert_eq!(home.stockade(&["unwrap"]).code, 0);
+    assert_eq!(
+        (home.cursor(), home.read(".codex/config.toml"), home.read(".config/goose/config.yaml")),
+        (before, codex.to_owned(), goose.to_owned())
+    );
+}
+
+#[test]
+fn a_short_entry_without_its_journal_says_so_and_is_left() {
+    let home = Home::with_cursor(&config(json!({})));
+    assert_eq!(home.stockade(&["wrap", "--short"]).code, 0);
+    let wrapped = home.cursor();
+    std::fs::remove_dir_all(home.state()).unwrap();
+    let said = end(start(&home));
+    assert_eq!(said.code, 125);
+    assert!(said.stderr.contains("nothing is known of the server `cursor/greeter`"), "{}", said.stderr);
+    let said = home.stockade(&["unwrap"]);
+    assert_eq!((said.code, home.cursor()), (1, wrapped));
+    assert!(said.stdout.contains("write the command by hand"), "{}", said.stdout);
+}
+
+#[test]
+fn a_short_entry_that_somebody_edited_keeps_the_edit() {
+    let home = Home::with_cursor(&config(json!({})));
+    assert_eq!(home.stockade(&["wrap", "--short"]).code, 0);
+    let mut edited: Value = serde_json::from_str(&home.cursor()).unwrap();
+    edited["mcpServers"]["greeter"]["env"]["TOKEN"] = "added".into();
+    home.write(".cursor/mcp.json", edited.to_string().as_bytes());
+    assert_eq!(home.stockade(&["unwrap"]).code, 0);
+    let value: Value = serde_json::from_str(&home.cursor()).unwrap();
+    assert_eq!(value, serde_json::from_str::<Value>(&config(json!({"TOKEN": "added"}))).unwrap());
+}
