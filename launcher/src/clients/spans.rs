@@ -102,10 +102,8 @@ impl<'a> Document<'a> {
 
     /// Whether the table that this member belongs to stands in brackets, as all of JSON does.
     pub(crate) fn is_flow_at(&self, member: &Member) -> bool {
-        self.tree.is_none() || {
-            let before = self.raw(&(0..member.key.start)).trim_end();
-            before.ends_with(['{', ','])
-        }
+        let Some(tree) = &self.tree else { return true };
+        tree.table_of(member).is_some_and(|span| self.is_flow(span))
     }
 
     /// Whether nothing but indentation, or the dash of an item, stands before this member.
@@ -251,9 +249,19 @@ impl<'a> Document<'a> {
     }
 }
 
-/// A string as JSON writes it, which TOML and YAML read in the same way; TOML forbids a bare DEL.
+/// A string as JSON writes it, which TOML and YAML read in the same way. TOML forbids a bare DEL; YAML other controls, and takes three
+/// more characters for line breaks.
 pub(crate) fn quoted(word: &str) -> String {
-    serde_json::Value::from(word).to_string().replace('\u{7f}', "\\u007f")
+    let mut out = String::new();
+    for c in serde_json::Value::from(word).to_string().chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' => {
+                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 /// Is there nothing but white space in `text`?

@@ -262,6 +262,31 @@ fn random_documents_of_toml_and_yaml_come_back_byte_for_byte_and_keep_what_other
 }
 
 #[test]
+fn what_stands_before_a_command_without_args_does_not_matter() {
+    for (client, text) in [
+        ("codex", "[mcp_servers.a]\n# the runner,\ncommand = \"node\"\n"),
+        ("codex", "[mcp_servers.a]\ntag = \"x\" # {\ncommand = \"node\"\n"),
+        ("goose", "extensions:\n  a:\n    note: one,\n    cmd: node\n"),
+        ("goose", "extensions:\n  a: # {\n    cmd: node\n"),
+        ("goose", "extensions:\n  a: {enabled: true,\n    cmd: node}\n"),
+        ("goose", "extensions:\n  a:\n    cmd: node\n    args:\n    -\t'b'\n    -\r\n      c\n"),
+    ] {
+        there_and_back(client, text, &["a"]);
+    }
+}
+
+#[test]
+fn what_yaml_and_toml_forbid_in_a_name_is_written_as_an_escape() {
+    for (client, text) in [
+        ("codex", "[mcp_servers.\"a\\u0080b\\u2028c\\u007f\"]\ncommand = \"n\"\nargs = [\"x\"]\n"),
+        ("goose", "extensions:\n  \"a\\x80b\\u2028c\\x7f\":\n    cmd: n\n    args: [x]\n"),
+    ] {
+        let new = there_and_back(client, text, &["a\u{80}b\u{2028}c\u{7f}"]);
+        assert!(new.contains("a\\u0080b\\u2028c\\u007f") && new.is_ascii(), "{new}");
+    }
+}
+
+#[test]
 fn a_large_file_is_read_in_seconds() {
     for (client, head, line) in [
         ("codex", "[mcp_servers.a]\ncommand = \"n\"\n[x]\n", "key = \"value of some length\"\n"),

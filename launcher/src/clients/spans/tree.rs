@@ -30,6 +30,17 @@ impl Tree {
         self.0.insert(span.start, (span, node));
     }
 
+    /// Where the table or mapping is that has this member.
+    pub(super) fn table_of(&self, member: &Member) -> Option<&Span> {
+        let has = |node: &Node| match node {
+            Node::Map(members) => members.iter().any(|one| one.key == member.key),
+            Node::List(_) | Node::Text(_) | Node::Other => false,
+        };
+        // A block mapping starts where its first key does.
+        let before = self.0.range(..=member.key.start).rev();
+        before.map(|(_, found)| found).find(|(_, node)| has(node)).map(|(span, _)| span)
+    }
+
     /// The value at this place.
     pub(super) fn at(&self, span: &Span) -> Option<&Node> {
         self.0.get(&span.start).filter(|(known, _)| known == span).map(|(_, node)| node)

@@ -109,14 +109,9 @@ impl Builder<'_> {
         let mut start = span.start;
         if items.is_some() && !is_flow {
             // The dash of the first item, behind which the parser begins to count if a scalar follows.
-            let before = self.whole.get(..start).unwrap_or("");
-            if !self.whole.get(start..).is_some_and(|rest| rest.starts_with("- ") || rest.starts_with("-\n"))
-                || self
-                    .whole
-                    .get(start..)
-                    .is_some_and(|rest| rest.starts_with("-\n") && before.ends_with("- "))
-            {
-                start = before.rfind('-').unwrap_or(start);
+            let rest = self.whole.get(start..).and_then(|rest| rest.strip_prefix('-'));
+            if !rest.is_some_and(|rest| rest.starts_with([' ', '\t', '\r', '\n'])) {
+                start = self.whole.get(..start).unwrap_or("").rfind('-').unwrap_or(start);
             }
         }
         self.open.push(Open { start, is_flow, is_odd, key: None, members: Vec::new(), items, end: span.end });
