@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::file::Stored;
+
 /// `approval.given`, `approval.revoked`, `pause.begun`, `pause.ended`: what a person decided. Whose processes asked stands in `who`.
 #[derive(Debug, Serialize)]
 pub(crate) struct ApprovalDecided<'a> {
@@ -31,6 +33,27 @@ pub(crate) struct ApprovalDecided<'a> {
     pub(crate) item: &'a str,
     /// Keyed hash of what it covers.
     pub(crate) mark: &'a str,
+}
+
+impl<'a> ApprovalDecided<'a> {
+    /// What of an approval goes into an event.
+    pub(super) fn of(one: &'a Stored, by: &'a str) -> Self {
+        Self {
+            id: &one.id,
+            code: &one.code,
+            event: &one.event,
+            session: &one.session,
+            by,
+            terminal: &one.terminal,
+            scope: one.scope.word(),
+            term: one.term.word(),
+            ends: &one.ends,
+            reason: &one.reason,
+            method: &one.method,
+            item: &one.item,
+            mark: &one.mark,
+        }
+    }
 }
 
 /// `approvals.distrusted`: the file of approvals is not as it was written, so none of them counts.

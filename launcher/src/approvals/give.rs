@@ -5,8 +5,8 @@ use stockade_policy::approvals::Switch;
 use stockade_policy::rules::Policy;
 use stockade_policy::verdict::Access;
 
+use super::events::ApprovalDecided;
 use super::file::{Stored, StoredScope, StoredTerm};
-use super::pause::decided;
 use super::{arguments, clock, file};
 use crate::error::{Failure, Kind};
 use crate::host::{self, Facts};
@@ -219,5 +219,5 @@ pub(super) fn record(one: &Stored, kind: &'static str, at: (&Policy, &Facts)) ->
         identity: one.identity.clone(),
         profile: String::new(),
     };
-    write_alone(about, at, (kind, &decided(one, &at.1.user)))
+    write_alone(about, at, (kind, &ApprovalDecided::of(one, &at.1.user)))
 }

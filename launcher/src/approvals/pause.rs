@@ -5,7 +5,6 @@ use jiff::{SignedDuration, Timestamp};
 use stockade_policy::rules::Policy;
 use stockade_policy::verdict::Access;
 
-use super::events::ApprovalDecided;
 use super::file::{Stored, StoredScope, StoredTerm};
 use super::give::{TIME_FORM, identities, record};
 use super::{clock, file};
@@ -158,25 +157,6 @@ pub(crate) fn resume(server: &Pausable, facts: &Facts) -> Result<usize, Failure>
         record(one, "pause.ended", (&policy, facts))?;
     }
     Ok(ended.len())
-}
-
-/// What of an approval goes into an event.
-pub(super) fn decided<'a>(one: &'a Stored, by: &'a str) -> ApprovalDecided<'a> {
-    ApprovalDecided {
-        id: &one.id,
-        code: &one.code,
-        event: &one.event,
-        session: &one.session,
-        by,
-        terminal: &one.terminal,
-        scope: one.scope.word(),
-        term: one.term.word(),
-        ends: &one.ends,
-        reason: &one.reason,
-        method: &one.method,
-        item: &one.item,
-        mark: &one.mark,
-    }
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub(crate) struct Server {
     pub words: Vec<String>,
 }
 
-/// A file of a client, or a place that is no file.
+/// A file of a client. Places that are no files (databases, code) are not told of.
 #[derive(Clone, Debug)]
 pub(crate) struct Ledger {
     /// Which.
