@@ -18,7 +18,23 @@ struct Client {
     locks: bool,
     expands: Option<Vec<String>>,
     sources: Vec<String>,
+    #[serde(default)]
+    new: New,
     place: Vec<Place>,
+}
+
+/// What an entry that we write ourselves has to have beside its command.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct New {
+    /// Under which keys, if there are several; else under those of the place.
+    #[serde(default)]
+    at: Vec<String>,
+    /// Whether it says its own name once more.
+    #[serde(default)]
+    name: bool,
+    #[serde(default)]
+    members: toml::Table,
 }
 
 #[derive(Deserialize)]
@@ -147,6 +163,15 @@ fn mistakes(client: &Client, file: &Path) -> Vec<String> {
     if !client.id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
         found.push("`id` has to be of a-z, 0-9 and `-`".to_owned());
     }
+    let has = |place: &Place| place.servers.iter().any(|layout| layout.at == client.new.at);
+    if !client.new.at.is_empty() && !client.place.iter().any(has) {
+        found.push("`new.at` is no `at` of a place".to_owned());
+    }
+    if client.new.members.values().any(|value| literal(value).is_none()) {
+        found.push(
+            "a member of `new.members` is neither a string, a truth value nor a list of strings".to_owned(),
+        );
+    }
     if client.sources.is_empty() {
         found.push("`sources` is empty: say where this is documented".to_owned());
     }
@@ -187,11 +212,30 @@ fn starts_somewhere(path: &str) -> bool {
     start && !path.contains('\\')
 }
 
+/// As JSON, TOML and YAML write it alike.
+fn literal(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(format!("{text:?}")),
+        toml::Value::Boolean(truth) => Some(truth.to_string()),
+        toml::Value::Array(items) => {
+            let items: Option<Vec<String>> =
+                items.iter().map(|item| item.as_str().map(|text| format!("{text:?}"))).collect();
+            Some(format!("[{}]", items?.join(", ")))
+        }
+        _ => None,
+    }
+}
+
 fn write_client(out: &mut String, client: &Client) -> std::fmt::Result {
-    let Client { id, name, reload, hot_reload, asks_again, locks, expands, .. } = client;
+    let Client { id, name, reload, hot_reload, asks_again, locks, expands, new, .. } = client;
     writeln!(out, "    Client {{ id: {id:?}, name: {name:?}, reload: {reload:?},")?;
     writeln!(out, "        hot_reload: {hot_reload:?}, asks_again: {asks_again:?},")?;
     writeln!(out, "        locks: {locks},")?;
+    let members: Vec<(&String, Option<String>)> =
+        new.members.iter().map(|(name, value)| (name, literal(value))).collect();
+    let members: Vec<(&String, String)> =
+        members.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    writeln!(out, "        new: New {{ at: &{:?}, name: {:?}, members: &{members:?} }},", new.at, new.name)?;
     match expands {
         Some(openings) => writeln!(out, "        expands: Some(&{openings:?}), places: &[")?,
         None => writeln!(out, "        expands: None, places: &[")?,

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit::Exit;
 
+mod add;
 mod approve;
 mod bisect;
 mod demo;
@@ -22,6 +23,7 @@ mod request;
 mod status;
 mod why;
 
+pub use add::{AddArgs, RemoveArgs};
 pub use approve::{ApprovalsArgs, ApprovalsCommand, ApproveArgs, TermArg};
 pub use bisect::{BisectArgs, BisectSessionArgs};
 pub use demo::{DemoArgs, DemoServerArgs, DemoSessionArgs, Protection, StartingPolicy};
@@ -105,6 +107,12 @@ pub enum Command {
         after_help = "Examples:\n  stockade unwrap --dry-run\n  stockade unwrap --client cursor --server github"
     )]
     Unwrap(WrapArgs),
+    /// Enter a server into a client's config, under Stockade from its first start on
+    #[command(after_help = add::ADD_EXAMPLES)]
+    Add(AddArgs),
+    /// Take a server out of a client's config
+    #[command(after_help = add::REMOVE_EXAMPLES)]
+    Remove(RemoveArgs),
     /// Say what this host can enforce, what each gap means, and what to do about it
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),

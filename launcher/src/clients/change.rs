@@ -12,7 +12,7 @@ use crate::clients::store::{self, FileProblem, Original};
 use crate::host;
 
 /// A client that is busy writing is given this many chances.
-const ATTEMPTS_MAX: u32 = 8;
+pub(super) const ATTEMPTS_MAX: u32 = 8;
 const UNFINISHED_WAIT: Duration = Duration::from_millis(100);
 
 /// Write, or only show?
@@ -149,7 +149,8 @@ fn write(
 ) -> Result<(), WriteError> {
     if request.way.is_wrap() {
         // First the way back, then the change.
-        keep(location, original, proposal, journal.ok_or(WriteError::NoJournal)?)?;
+        let file = (original.path.as_path(), original.bytes.as_slice());
+        keep(location, file, proposal, journal.ok_or(WriteError::NoJournal)?)?;
     }
     store::replace(location, original, proposal.text.as_bytes())?;
     if let (Way::Unwrap, Some(journal)) = (&request.way, journal) {
@@ -160,15 +161,15 @@ fn write(
     Ok(())
 }
 
-fn keep(
+/// The way back from a change that is about to be made.
+pub(super) fn keep(
     location: &Location,
-    original: &Original,
+    (file, bytes): (&Path, &[u8]),
     proposal: &Proposal,
     journal: &Journal,
 ) -> Result<(), JournalError> {
-    let file: &Path = &original.path;
     if !proposal.was_wrapped || !journal.backup_path(file).exists() {
-        journal.back_up(file, &original.bytes)?;
+        journal.back_up(file, bytes)?;
     }
     let at = host::now().to_string();
     for changed in &proposal.changed {

@@ -192,6 +192,20 @@ impl Journal {
         self.write(&self.backup_path(file), bytes)
     }
 
+    /// Keeps the entry of a server that is about to be taken out, and says where.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn keep_removed(&self, id: &str, entry: &str) -> Result<PathBuf, JournalError> {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
+        let name: String = id.chars().map(plain).take(64).collect();
+        let mark = &sha256_hex(entry.as_bytes())[..8];
+        let path = self.directory.join(format!("{name}-{mark}.removed"));
+        self.write(&path, entry.as_bytes())?;
+        self.settle()?;
+        Ok(path)
+    }
+
     /// Makes the names of what was kept survive a power cut; once for all of them, since it may take long.
     ///
     /// # Errors

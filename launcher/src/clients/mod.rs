@@ -1,5 +1,6 @@
 //! The AI clients whose configs name MCP servers: where those are, and how an entry is put under Stockade and taken out.
 
+mod alter;
 mod change;
 mod coverage;
 mod edit;
@@ -7,6 +8,7 @@ mod entry;
 mod env_names;
 mod fetchers;
 mod found;
+mod insert;
 mod journal;
 mod own_path;
 mod processes;
@@ -18,12 +20,15 @@ mod samples;
 mod short;
 mod spans;
 mod store;
+mod take_out;
 
+pub(crate) use alter::{add, home_of, preview, remove};
 pub(crate) use change::{FileReport, Mode, change};
 pub(crate) use coverage::{Ledger, Server, Standing, ledgers};
 pub(crate) use entry::Scope;
 pub(crate) use env_names::{env_names, env_names_by_parent};
 pub(crate) use found::find;
+pub(crate) use insert::NewServer;
 pub(crate) use journal::Journal;
 pub(crate) use own_path::own_path;
 pub(crate) use processes::client_above;

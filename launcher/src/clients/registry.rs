@@ -113,6 +113,17 @@ pub(crate) struct Layout {
     pub env: &'static str,
 }
 
+/// What an entry that we write ourselves has to have beside its command.
+#[derive(Debug)]
+pub(crate) struct New {
+    /// Under which keys, if a file may have several; empty: those of the place's first layout.
+    pub at: &'static [&'static str],
+    /// Whether it says its own name once more.
+    pub name: bool,
+    /// Names and values, as JSON, TOML and YAML write them alike.
+    pub members: &'static [(&'static str, &'static str)],
+}
+
 /// A client.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -130,6 +141,8 @@ pub(crate) struct Client {
     pub locks: bool,
     /// Openings of references that it expands in commands and arguments; `None`: not known.
     pub expands: Option<&'static [&'static str]>,
+    /// What it needs in a new entry.
+    pub new: New,
     /// Where servers may be named.
     pub places: &'static [Place],
 }
@@ -166,7 +179,7 @@ pub(crate) fn named(id: &str) -> Option<&'static Client> {
 }
 
 mod table {
-    use super::{Client, Confidence, Form, Format, Layout, Os, Place, Reach};
+    use super::{Client, Confidence, Form, Format, Layout, New, Os, Place, Reach};
 
     include!(concat!(env!("OUT_DIR"), "/clients.rs"));
 }

@@ -4,6 +4,7 @@
 //! built but ranges, so whatever is not looked at (a lone surrogate escape in a client's own history, say, at which
 //! parsers that build strings give up) cannot stand in the way. No recursion: depth costs a byte a level.
 
+mod scanner;
 mod toml;
 mod tree;
 mod yaml;
@@ -13,6 +14,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use crate::clients::registry::Format;
+use scanner::Scanner;
 use tree::{Node, Tree};
 
 /// Bytes of a document, from–to.
@@ -237,6 +239,37 @@ impl<'a> Document<'a> {
         malformed_at(self.text.as_bytes(), at, String::new()).line
     }
 
+    /// All scalars of the document with the keys that lead to them, in order; without those below `but`.
+    pub(crate) fn leaves(&self, but: Option<&Span>) -> Vec<(String, &'a str)> {
+        let mut found = Vec::new();
+        let mut open: Vec<(String, Span)> =
+            self.root().map(|root| (String::new(), root)).into_iter().collect();
+        while let Some((path, span)) = open.pop() {
+            if but == Some(&span) {
+                continue;
+            }
+            if let Some(members) = self.members(&span) {
+                let below = |Member { key, name, value }: Member| {
+                    let key = name.unwrap_or_else(|| self.raw(&key).to_owned());
+                    (format!("{path}\0{key}"), value)
+                };
+                open.extend(members.into_iter().rev().map(below));
+            } else if let Some(items) = self.items(&span) {
+                open.extend(items.into_iter().rev().map(|item| (format!("{path}\0#"), item)));
+            } else {
+                found.push((path, self.raw(&span)));
+            }
+        }
+        found
+    }
+
+    /// Where the line that holds `at` ends, before its break.
+    pub(crate) fn end_of_line(&self, at: usize) -> usize {
+        let rest = self.text.get(at..).unwrap_or("");
+        let line = rest.split('\n').next().unwrap_or("");
+        at + line.trim_end_matches('\r').len()
+    }
+
     /// A scanner behind the opening bracket of `span`.
     fn enter(&self, span: &Span, bracket: u8) -> Option<Scanner<'a>> {
         let mut scanner = Scanner { bytes: self.text.as_bytes().get(..span.end)?, at: span.start };
@@ -264,6 +297,12 @@ pub(crate) fn quoted(word: &str) -> String {
     out
 }
 
+/// Blanks and tabs at the start of `text`.
+pub(crate) fn leading_blanks(text: &str) -> &str {
+    let length = text.bytes().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    text.get(..length).unwrap_or("")
+}
+
 /// Is there nothing but white space in `text`?
 pub(crate) fn is_blank(text: &str) -> bool {
     text.bytes().all(is_space)
@@ -283,218 +322,6 @@ fn malformed_at(bytes: &[u8], at: usize, what: String) -> Malformed {
         line: 1 + before.iter().filter(|byte| **byte == b'\n').count(),
         column: 1 + characters - usize::from(marked),
         what,
-    }
-}
-
-type Scan<T> = Result<T, &'static str>;
-
-struct Scanner<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl Scanner<'_> {
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    fn document(&mut self) -> Scan<Option<Span>> {
-        self.trivia()?;
-        if self.peek().is_none() {
-            return Ok(None);
-        }
-        let root = self.value()?;
-        self.trivia()?;
-        match self.peek() {
-            None => Ok(Some(root)),
-            Some(_) => Err("something follows the end of the document"),
-        }
-    }
-
-    /// White space and comments.
-    fn trivia(&mut self) -> Scan<()> {
-        loop {
-            match (self.peek(), self.bytes.get(self.at + 1)) {
-                (Some(byte), _) if is_space(byte) => self.at += 1,
-                (Some(b'/'), Some(b'/')) => {
-                    let rest = &self.bytes[self.at..];
-                    let length = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-                    self.at += length.unwrap_or(rest.len());
-                }
-                (Some(b'/'), Some(b'*')) => {
-                    let rest = &self.bytes[self.at + 2..];
-                    let length = rest.windows(2).position(|pair| pair == b"*/");
-                    self.at += 4 + length.ok_or("this comment does not end")?;
-                }
-                _ => return Ok(()),
-            }
-        }
-    }
-
-    /// A value, from its first byte to its last. Open brackets are kept as the closer that each waits for.
-    fn value(&mut self) -> Scan<Span> {
-        let start = self.at;
-        let mut open: Vec<u8> = Vec::new();
-        loop {
-            if let Some(closer) = self.scalar_or_bracket()? {
-                self.trivia()?;
-                if self.peek() == Some(closer) {
-                    self.at += 1;
-                } else {
-                    open.push(closer);
-                    if closer == b'}' {
-                        self.key()?;
-                    }
-                    continue;
-                }
-            }
-            while let Some(closer) = open.last().copied() {
-                self.trivia()?;
-                self.next_item_before(closer)?;
-                if self.peek() != Some(closer) {
-                    if closer == b'}' {
-                        self.key()?;
-                    }
-                    break;
-                }
-                self.at += 1;
-                open.pop();
-            }
-            if open.is_empty() {
-                return Ok(start..self.at);
-            }
-        }
-    }
-
-    /// Behind a value: over a comma to the next item, or to the closing bracket.
-    fn next_item(&mut self) -> Scan<()> {
-        self.trivia()?;
-        if self.peek() == Some(b',') {
-            self.at += 1;
-            self.trivia()?;
-        }
-        Ok(())
-    }
-
-    fn next_item_before(&mut self, closer: u8) -> Scan<()> {
-        match self.peek() {
-            Some(b',') => self.next_item(),
-            Some(byte) if byte == closer => Ok(()),
-            Some(_) if closer == b'}' => Err("expected `,` or `}`"),
-            Some(_) => Err("expected `,` or `]`"),
-            None => Err("the document ends inside of an object or array"),
-        }
-    }
-
-    /// `"key" :`, up to the value.
-    fn key(&mut self) -> Scan<Span> {
-        let start = self.at;
-        match self.peek() {
-            Some(b'"') => self.string()?,
-            None => return Err("the document ends inside of an object"),
-            Some(_) => return Err("expected a key in double quotes"),
-        }
-        let key = start..self.at;
-        self.trivia()?;
-        if self.peek() != Some(b':') {
-            return Err("expected `:`");
-        }
-        self.at += 1;
-        self.trivia()?;
-        Ok(key)
-    }
-
-    /// Over a whole scalar, or over an opening bracket: then its closer is returned.
-    fn scalar_or_bracket(&mut self) -> Scan<Option<u8>> {
-        match self.peek() {
-            Some(b'{') => {
-                self.at += 1;
-                return Ok(Some(b'}'));
-            }
-            Some(b'[') => {
-                self.at += 1;
-                return Ok(Some(b']'));
-            }
-            Some(b'"') => self.string()?,
-            Some(b'-' | b'0'..=b'9') => self.number()?,
-            Some(b't') => self.literal(b"true")?,
-            Some(b'f') => self.literal(b"false")?,
-            Some(b'n') => self.literal(b"null")?,
-            Some(_) => return Err("expected a value"),
-            None => return Err("the document ends where a value should stand"),
-        }
-        Ok(None)
-    }
-
-    fn literal(&mut self, word: &'static [u8]) -> Scan<()> {
-        if !self.bytes[self.at..].starts_with(word) {
-            return Err("expected a value");
-        }
-        self.at += word.len();
-        Ok(())
-    }
-
-    fn number(&mut self) -> Scan<()> {
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        if self.peek() == Some(b'0') {
-            self.at += 1;
-        } else {
-            self.digits()?;
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        Ok(())
-    }
-
-    fn digits(&mut self) -> Scan<()> {
-        let start = self.at;
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
-        if self.at == start { Err("expected a digit") } else { Ok(()) }
-    }
-
-    fn string(&mut self) -> Scan<()> {
-        self.at += 1;
-        loop {
-            match self.peek() {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                Some(b'\\') => self.escape()?,
-                Some(0..=0x1f) => return Err("a string holds a bare control character (a missing quote?)"),
-                Some(_) => self.at += 1,
-                None => return Err("the document ends inside of a string"),
-            }
-        }
-    }
-
-    fn escape(&mut self) -> Scan<()> {
-        let length = match self.bytes.get(self.at + 1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
-            Some(b'u') => {
-                let digits = self.bytes.get(self.at + 2..self.at + 6);
-                match digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
-                    true => 6,
-                    false => return Err("`\\u` needs four hexadecimal digits"),
-                }
-            }
-            _ => return Err("unknown escape in a string"),
-        };
-        self.at += length;
-        Ok(())
     }
 }
 

@@ -133,6 +133,34 @@ pub(crate) fn replace(location: &Location, original: &Original, bytes: &[u8]) ->
     Ok(())
 }
 
+/// Makes the file, for its user alone.
+///
+/// # Errors
+/// [`FileProblem::Changed`] if there is one by now.
+pub(crate) fn create(location: &Location, bytes: &[u8]) -> Result<(), FileProblem> {
+    let failed = |step: &'static str| move |source: io::Error| FileProblem::Write { step, source };
+    let directory = location.path.parent().unwrap_or(Path::new("/"));
+    let root = std::fs::canonicalize(&location.root).map_err(|source| FileProblem::Unreadable { source })?;
+    let target = std::fs::canonicalize(directory).map_err(|source| FileProblem::Unreadable { source })?;
+    if !target.starts_with(&root) {
+        return Err(FileProblem::LeavesHome { root, target });
+    }
+    let _held = if location.client.locks { Some(locked(&location.path)?) } else { None };
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".")
+        .suffix(".stockade")
+        .tempfile_in(directory)
+        .map_err(failed("create a file beside it"))?;
+    temporary.write_all(bytes).map_err(failed("write a file beside it"))?;
+    temporary.as_file().sync_all().map_err(failed("flush a file beside it"))?;
+    temporary.persist_noclobber(&location.path).map_err(|error| match error.error.kind() {
+        io::ErrorKind::AlreadyExists => FileProblem::Changed,
+        _ => FileProblem::Write { step: "put it in its place", source: error.error },
+    })?;
+    let _ = File::open(directory).and_then(|directory| directory.sync_all());
+    Ok(())
+}
+
 fn resolve(location: &Location) -> Result<PathBuf, FileProblem> {
     let unreadable = |source| FileProblem::Unreadable { source };
     let path = std::fs::canonicalize(&location.path).map_err(unreadable)?;

@@ -1,5 +1,6 @@
 //! A file a verb. Each takes its parsed arguments and returns an exit code; nothing here decides.
 
+mod add;
 mod approve;
 mod bisect;
 mod child_client;
@@ -66,6 +67,8 @@ pub fn dispatch(command: Command) -> Exit {
         Command::Approvals(args) => approve::approvals(&args),
         Command::Request(args) => request::request(&args),
         Command::Requests(args) => request::requests(&args),
+        Command::Add(args) => add::add(&args),
+        Command::Remove(args) => add::remove(&args),
         Command::Wrap(args) => wrap::wrap(args),
         Command::Unwrap(args) => wrap::unwrap(args),
         Command::Doctor(args) => doctor::doctor(args),

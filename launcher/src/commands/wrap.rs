@@ -71,7 +71,7 @@ fn files(chosen: &[&'static Client], world: World<'_>) -> Vec<Location> {
 }
 
 /// The clients asked for.
-fn chosen(id: Option<&str>) -> Result<Vec<&'static Client>, Failure> {
+pub(super) fn chosen(id: Option<&str>) -> Result<Vec<&'static Client>, Failure> {
     let chosen: Vec<_> = CLIENTS.iter().filter(|client| id.is_none_or(|id| client.id == id)).collect();
     match (chosen.is_empty(), id) {
         (true, Some(id)) => {
@@ -221,7 +221,7 @@ fn forecast(reports: &[FileReport], request: &Request, facts: &Facts) {
 }
 
 /// What this client will do about so many changed entries.
-fn told(client: &Client, changed: usize, way: &Way) -> String {
+pub(super) fn told(client: &Client, changed: usize, way: &Way) -> String {
     let servers = if changed == 1 { "1 server".to_owned() } else { format!("{changed} servers") };
     let mut told = format!("{}: {}.", client.name, client.reload);
     if client.asks_again == Some(true) && *way != Way::Unwrap {

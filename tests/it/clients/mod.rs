@@ -1,5 +1,6 @@
 //! `wrap` and `unwrap` on the configs of real clients, before and after.
 
+mod add;
 mod awkward;
 mod meanwhile;
 mod moved;
