@@ -15,6 +15,7 @@ mod dlp;
 mod identify;
 mod learn;
 mod login;
+mod managed;
 mod packages;
 mod pause;
 mod policy;
@@ -31,6 +32,7 @@ pub use dlp::{DlpCommand, DlpFingerprintArgs, DlpReportArgs, DlpScanArgs, Suppre
 pub use identify::IdentifyArgs;
 pub use learn::LearnArgs;
 pub use login::LoginCommand;
+pub use managed::ManagedArgs;
 pub use packages::{FetchArgs, FetchCheckArgs, PinKind, PinsCommand};
 pub use pause::PauseArgs;
 pub use policy::{InitArgs, InitChoice, PolicyAbout, PolicyCommand, PolicyExplainArgs, PolicyReplayArgs};
@@ -113,6 +115,9 @@ pub enum Command {
     /// Take a server out of a client's config
     #[command(after_help = add::REMOVE_EXAMPLES)]
     Remove(RemoveArgs),
+    /// Print the file by which an administrator makes a client start servers only through Stockade
+    #[command(after_help = managed::MANAGED_EXAMPLES)]
+    ManagedSettings(ManagedArgs),
     /// Say what this host can enforce, what each gap means, and what to do about it
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),

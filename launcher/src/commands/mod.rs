@@ -18,6 +18,7 @@ mod jail;
 mod learn;
 mod log;
 mod login;
+mod managed;
 mod pause;
 mod period;
 mod pins;
@@ -69,6 +70,7 @@ pub fn dispatch(command: Command) -> Exit {
         Command::Requests(args) => request::requests(&args),
         Command::Add(args) => add::add(&args),
         Command::Remove(args) => add::remove(&args),
+        Command::ManagedSettings(args) => managed::managed(&args),
         Command::Wrap(args) => wrap::wrap(args),
         Command::Unwrap(args) => wrap::unwrap(args),
         Command::Doctor(args) => doctor::doctor(args),
