@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::exit::Exit;
 
 mod add;
+mod agent;
 mod approve;
 mod bisect;
 mod demo;
@@ -25,6 +26,7 @@ mod status;
 mod why;
 
 pub use add::{AddArgs, RemoveArgs};
+pub use agent::{AgentCommand, AgentInstallArgs, OsArg};
 pub use approve::{ApprovalsArgs, ApprovalsCommand, ApproveArgs, TermArg};
 pub use bisect::{BisectArgs, BisectSessionArgs};
 pub use demo::{DemoArgs, DemoServerArgs, DemoSessionArgs, Protection, StartingPolicy};
@@ -115,6 +117,11 @@ pub enum Command {
     /// Take a server out of a client's config
     #[command(after_help = add::REMOVE_EXAMPLES)]
     Remove(RemoveArgs),
+    /// The process that wraps new servers by itself, and keeps an inventory
+    #[command(subcommand, after_help = agent::AGENT_EXAMPLES)]
+    Agent(AgentCommand),
+    /// Do what the agent does, in the foreground
+    Watch,
     /// Print the file by which an administrator makes a client start servers only through Stockade
     #[command(after_help = managed::MANAGED_EXAMPLES)]
     ManagedSettings(ManagedArgs),

@@ -233,6 +233,15 @@ pub fn lineages() -> Vec<(Process, Vec<Process>)> {
     system.processes().values().map(|one| (process(one), above(one))).collect()
 }
 
+/// For how long a process has run, if it is there, in seconds.
+pub fn run_time_s(pid: u32) -> Option<u64> {
+    use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+    let mut system = System::new().ok()?;
+    let pid = Pid::from_u32(pid);
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, ProcessRefreshKind::nothing());
+    system.process(pid).map(sysinfo::Process::run_time)
+}
+
 /// The environments of the process that started us (of its start, proc_pid_environ(5)), and of what else it started; as far as we may
 /// read them.
 pub fn environments_around() -> Option<(Environment, Vec<Environment>)> {

@@ -1,6 +1,7 @@
 //! `stockade`: starts MCP servers in a jail, mediates every message, records every decision.
 #![forbid(unsafe_code)]
 
+mod agent;
 mod approvals;
 mod backend_memory;
 mod bisect;

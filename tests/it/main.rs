@@ -1,5 +1,6 @@
 //! The specifications of Stockade, tried on the real binary.
 
+mod agent;
 mod approvals;
 mod bisect;
 mod clients;

@@ -124,7 +124,12 @@ fn proposed(
     journal: Option<&Journal>,
 ) -> Result<Proposal, String> {
     let recall = |place: &entry::Place| journal.and_then(|journal| journal.find(&original.path, place));
-    propose::propose((location.client, location.place), &original.bytes, request, &recall)
+    let is_spared = |place: &entry::Place| {
+        let taken_back = journal.and_then(|journal| journal.taken_back(&original.path, place));
+        matches!(request.way, Way::Keep { .. }) && taken_back.is_some()
+    };
+    let whose = (location.client, location.place);
+    propose::propose_but(whose, &original.bytes, request, (&recall, &is_spared))
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -155,7 +160,11 @@ fn write(
     store::replace(location, original, proposal.text.as_bytes())?;
     if let (Way::Unwrap, Some(journal)) = (&request.way, journal) {
         for changed in &proposal.changed {
-            journal.forget(&original.path, &changed.place);
+            let id = entry::id(location.client, &changed.place.name);
+            let record = Record::taken_back(host::now().to_string(), id, &original.path, &changed.place);
+            if journal.keep(&original.path, &changed.place, &record).is_err() {
+                journal.forget(&original.path, &changed.place);
+            }
         }
     }
     Ok(())

@@ -121,6 +121,9 @@ fn standing(
         (Shape::Remote, _) => not("remote server: not mediated yet"),
         (Shape::Odd(why), _) => Standing::NotCovered(format!("cannot be understood: {why}")),
         (Shape::Bare(_), Reach::User) if journal.find(file, place).is_some() => Standing::Drift,
+        (Shape::Bare(_), Reach::User) if journal.taken_back(file, place).is_some() => {
+            not("unwrapped by its user: `stockade wrap` wraps it again")
+        }
         (Shape::Bare(_), Reach::User) if !location.place.is_writable() => {
             Standing::NotCovered(unreadable(location))
         }

@@ -42,6 +42,9 @@ pub(crate) struct Record {
     /// The server's own command line, for entries that say `run ID` alone. Records of older versions have none.
     #[serde(default)]
     pub words: Vec<String>,
+    /// When its user took Stockade out of it with `unwrap`: then it is to stay so until that user says otherwise, and nothing else is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_back: Option<String>,
 }
 
 /// Why the journal cannot be used.
@@ -87,7 +90,13 @@ impl Record {
             original_sha256: sha256_hex(original.as_bytes()),
             written: written.to_owned(),
             words: Vec::new(),
+            taken_back: None,
         }
+    }
+
+    /// That its user took it out; what was wrapped, with the tokens in it, is forgotten.
+    pub(crate) fn taken_back(at: String, id: String, file: &Path, place: &Place) -> Self {
+        Self { taken_back: Some(at.clone()), ..Self::new(at, id, file, place, ("", "")) }
     }
 
     /// With the server's own command line.
@@ -136,8 +145,17 @@ impl Journal {
         Err(JournalError::Busy)
     }
 
-    /// What is known of an entry. A record that cannot be read, is damaged, or more than one version ahead is no record.
+    /// What is known of a wrapped entry. A record that cannot be read, is damaged, or more than one version ahead is no record.
     pub(crate) fn find(&self, file: &Path, place: &Place) -> Option<Record> {
+        self.any(file, place).filter(|record| record.taken_back.is_none())
+    }
+
+    /// When the entry's user took Stockade out of it, if that was the last that was done.
+    pub(crate) fn taken_back(&self, file: &Path, place: &Place) -> Option<String> {
+        self.any(file, place)?.taken_back
+    }
+
+    fn any(&self, file: &Path, place: &Place) -> Option<Record> {
         Self::read(&self.record_path(file, place))
     }
 

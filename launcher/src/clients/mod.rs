@@ -35,6 +35,6 @@ pub(crate) use managed::{clients as managed_clients, kinds as managed_kinds, man
 pub(crate) use own_path::own_path;
 pub(crate) use processes::client_above;
 pub(crate) use propose::{Outcome, Request, Row, Way};
-pub(crate) use registry::{CLIENTS, Client, Location, Reach, World};
-pub(crate) use running::{Lineage, bare};
+pub(crate) use registry::{CLIENTS, Client, Location, Os, Reach, World};
+pub(crate) use running::{BareServer, bare, bare_servers, everything};
 pub(crate) use short::command_of;

@@ -31,6 +31,11 @@ pub(crate) enum Way {
         /// The path that clients are to start.
         launcher: String,
     },
+    /// As the agent does: like `Wrap`, but what a person has unwrapped stays so.
+    Keep {
+        /// The path that clients are to start.
+        launcher: String,
+    },
     /// Take it out again.
     Unwrap,
 }
@@ -38,7 +43,7 @@ pub(crate) enum Way {
 impl Way {
     /// Whether entries are put under Stockade.
     pub(crate) fn is_wrap(&self) -> bool {
-        matches!(self, Self::Wrap { .. } | Self::Shorten { .. })
+        !matches!(self, Self::Unwrap)
     }
 }
 
@@ -95,6 +100,9 @@ pub(crate) struct Proposal {
 /// The change of one entry: the splices, and the command line that must come of them.
 type Edit = (Outcome, Vec<Splice>, Vec<String>);
 
+/// What the journal has of an entry.
+type Recall<'a> = &'a dyn Fn(&Place) -> Option<Record>;
+
 /// Computes the change of a whole file.
 ///
 /// # Errors
@@ -103,7 +111,20 @@ pub(crate) fn propose(
     (client, place): (&'static Client, &'static registry::Place),
     bytes: &[u8],
     request: &Request,
-    journal: &dyn Fn(&Place) -> Option<Record>,
+    journal: Recall<'_>,
+) -> Result<Proposal, String> {
+    propose_but((client, place), bytes, request, (journal, &|_| false))
+}
+
+/// The same, but for entries that are to be left as they are.
+///
+/// # Errors
+/// As [`propose`].
+pub(crate) fn propose_but(
+    (client, place): (&'static Client, &'static registry::Place),
+    bytes: &[u8],
+    request: &Request,
+    (journal, is_spared): (Recall<'_>, &dyn Fn(&Place) -> bool),
 ) -> Result<Proposal, String> {
     let format = place.format.ok_or("it is no file with entries")?;
     let document = Document::parse(bytes, format).map_err(|malformed| format!("malformed: {malformed}"))?;
@@ -114,7 +135,10 @@ pub(crate) fn propose(
     let asked = |entry: &&Entry| request.server.as_ref().is_none_or(|name| *name == entry.place.name);
     for entry in entries.iter().filter(asked) {
         let edit = match &request.way {
-            Way::Wrap { launcher } | Way::Shorten { launcher } => {
+            Way::Wrap { .. } | Way::Shorten { .. } | Way::Keep { .. } if is_spared(&entry.place) => {
+                Err(Outcome::Left("unwrapped by its user; `stockade wrap` wraps it again".to_owned()))
+            }
+            Way::Wrap { launcher } | Way::Shorten { launcher } | Way::Keep { launcher } => {
                 wrap(client, &document, entry, request, launcher)
             }
             Way::Unwrap => unwrap(&document, entry, journal(&entry.place)),

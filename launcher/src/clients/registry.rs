@@ -278,6 +278,17 @@ impl Client {
         found
     }
 
+    /// The directories on the way to its files of this kind, and the paths themselves: a start, and the parts behind it, `*` among them.
+    pub(crate) fn ways(&'static self, reach: Reach, world: World<'_>) -> Vec<(PathBuf, Vec<&'static str>)> {
+        let paths = self.places_of(reach, world.os).flat_map(|place| place.paths);
+        paths
+            .filter_map(|path| {
+                let (root, rest) = world.start(path)?;
+                Some((root, rest.split('/').filter(|part| !part.is_empty()).collect()))
+            })
+            .collect()
+    }
+
     fn places_of(&'static self, reach: Reach, os: Os) -> impl Iterator<Item = &'static Place> {
         self.places
             .iter()

@@ -7,6 +7,10 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+use tempfile::NamedTempFile;
+
 use crate::clients::registry::Location;
 
 /// Larger files are no configs.
@@ -125,12 +129,52 @@ pub(crate) fn replace(location: &Location, original: &Original, bytes: &[u8]) ->
     if !is_unchanged(location, original) {
         return Err(FileProblem::Changed);
     }
-    temporary
-        .persist(&original.path)
-        .map_err(|error| failed("put the new version in its place")(error.error))?;
+    put(temporary, original)?;
     // The change is made; that its directory entry may be lost in a power cut is no reason to report a failure.
     let _ = File::open(directory).and_then(|directory| directory.sync_all());
     Ok(())
+}
+
+/// Puts the new version in its place, and takes it back if what it displaced is not what was read: another program may have written
+/// between the last look and the change (renameat2(2), `RENAME_EXCHANGE`). File systems without that get a plain rename.
+fn put(temporary: NamedTempFile, original: &Original) -> Result<(), FileProblem> {
+    /// Each time somebody was quicker.
+    const BACK_MAX: u32 = 64;
+    let failed = |source: io::Error| FileProblem::Write { step: "put the new version in its place", source };
+    let exchange =
+        || renameat2(AT_FDCWD, temporary.path(), AT_FDCWD, &original.path, RenameFlags::RENAME_EXCHANGE);
+    match exchange() {
+        Ok(()) => {}
+        Err(Errno::ENOENT) => return Err(FileProblem::Changed),
+        Err(Errno::EINVAL | Errno::ENOSYS) => {
+            return temporary.persist(&original.path).map(drop).map_err(|error| failed(error.error));
+        }
+        Err(error) => return Err(failed(error.into())),
+    }
+    let is_displaced = read_regular(temporary.path()).is_ok_and(|(bytes, metadata)| {
+        (metadata.dev(), metadata.ino()) == (original.metadata.dev(), original.metadata.ino())
+            && bytes == original.bytes
+    });
+    if is_displaced {
+        return Ok(());
+    }
+    let ours = temporary.as_file().metadata().map_err(failed)?;
+    for _ in 0..BACK_MAX {
+        match exchange() {
+            Ok(()) => {}
+            // Removed meanwhile: what was displaced was the newest there was.
+            Err(Errno::ENOENT) => {
+                temporary.persist_noclobber(&original.path).map_err(|error| failed(error.error))?;
+                return Err(FileProblem::Changed);
+            }
+            Err(error) => return Err(failed(error.into())),
+        }
+        let held = std::fs::symlink_metadata(temporary.path()).map_err(failed)?;
+        if (held.dev(), held.ino()) == (ours.dev(), ours.ino()) {
+            return Err(FileProblem::Changed);
+        }
+    }
+    Err(FileProblem::Changed)
 }
 
 /// Makes the file, for its user alone.

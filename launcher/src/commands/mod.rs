@@ -1,6 +1,7 @@
 //! A file a verb. Each takes its parsed arguments and returns an exit code; nothing here decides.
 
 mod add;
+mod agent;
 mod approve;
 mod bisect;
 mod child_client;
@@ -70,6 +71,8 @@ pub fn dispatch(command: Command) -> Exit {
         Command::Requests(args) => request::requests(&args),
         Command::Add(args) => add::add(&args),
         Command::Remove(args) => add::remove(&args),
+        Command::Agent(command) => agent::agent(&command),
+        Command::Watch => agent::watch(),
         Command::ManagedSettings(args) => managed::managed(&args),
         Command::Wrap(args) => wrap::wrap(args),
         Command::Unwrap(args) => wrap::unwrap(args),

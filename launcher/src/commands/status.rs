@@ -6,28 +6,21 @@ use super::approve::print;
 use super::screen::{Ink, Screen, columns, harmless, pad};
 use crate::approvals::{self, Stored, StoredScope};
 use crate::cli::StatusArgs;
-use crate::clients::{self, Journal, Ledger, Lineage, Scope, Standing, World};
+use crate::clients::{self, BareServer, Journal, Ledger, Scope, Standing, World};
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::host::{self, Facts};
+use crate::host::Facts;
 
 /// Names are padded up to this width.
 const NAME_WIDTH_MAX: usize = 40;
-
-/// A server that runs now, below a client and with no session of Stockade in between.
-struct Running {
-    server: String,
-    client: String,
-    pid: u32,
-    client_pid: u32,
-}
 
 /// Prints it; the exit code says whether anything is uncovered.
 pub(super) fn status(args: &StatusArgs) -> Result<Exit, Failure> {
     let facts = Facts::gather()?;
     let world = World::of(&facts).with_project(&facts.cwd);
     let ledgers = clients::ledgers(world, &Journal::peek(&facts.state_dir));
-    let running = if args.live { running(&ledgers) } else { Vec::new() };
+    let running =
+        if args.live { clients::bare_servers(&ledgers, &clients::everything()) } else { Vec::new() };
     let paused = paused(&facts);
     let text = match args.json {
         true => format!("{:#}\n", as_json(&ledgers, args.live.then_some(&running), &paused)),
@@ -36,22 +29,6 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, Failure> {
     print(&text)?;
     let uncovered = ledgers.iter().any(Ledger::is_uncovered) || !running.is_empty();
     Ok(if uncovered { Exit::NotInOrder } else { Exit::Ok })
-}
-
-fn running(ledgers: &[Ledger]) -> Vec<Running> {
-    let all: Vec<Lineage> =
-        host::lineages().into_iter().map(|(process, above)| Lineage { process, above }).collect();
-    let mut found: Vec<Running> = Vec::new();
-    for server in ledgers.iter().flat_map(|ledger| &ledger.servers).filter(|server| !server.words.is_empty())
-    {
-        for one in clients::bare(&server.words, &all) {
-            if found.iter().all(|known| known.pid != one.pid) {
-                let server = server.name.clone();
-                found.push(Running { server, client: one.client, pid: one.pid, client_pid: one.client_pid });
-            }
-        }
-    }
-    found
 }
 
 /// Pauses that hold now. What cannot be read holds nothing.
@@ -73,7 +50,7 @@ fn state(standing: &Standing) -> (&'static str, Option<&str>) {
     }
 }
 
-fn as_json(ledgers: &[Ledger], running: Option<&Vec<Running>>, paused: &[Stored]) -> Value {
+fn as_json(ledgers: &[Ledger], running: Option<&Vec<BareServer>>, paused: &[Stored]) -> Value {
     let server = |server: &clients::Server| {
         let (state, why) = state(&server.standing);
         let project = match &server.scope {
@@ -93,8 +70,8 @@ fn as_json(ledgers: &[Ledger], running: Option<&Vec<Running>>, paused: &[Stored]
     });
     let (covered, total) = counts(ledgers);
     let running = running.map(|all| {
-        let one = |one: &Running| {
-            json!({ "server": one.server, "client": one.client, "pid": one.pid, "client_pid": one.client_pid })
+        let one = |one: &BareServer| {
+            json!({ "server": one.server, "client": one.bare.client, "pid": one.bare.pid, "client_pid": one.bare.client_pid })
         };
         all.iter().map(one).collect::<Value>()
     });
@@ -115,7 +92,7 @@ fn counts(ledgers: &[Ledger]) -> (usize, usize) {
     (all().filter(|server| server.standing == Standing::Wrapped).count(), all().count())
 }
 
-fn as_text(ledgers: &[Ledger], running: Option<&Vec<Running>>, paused: &[Stored]) -> String {
+fn as_text(ledgers: &[Ledger], running: Option<&Vec<BareServer>>, paused: &[Stored]) -> String {
     let screen = Screen::of_stdout();
     if ledgers.is_empty() {
         return "No client's config that names servers was found. `stockade wrap` says where it looks.\n"
@@ -160,9 +137,9 @@ fn as_text(ledgers: &[Ledger], running: Option<&Vec<Running>>, paused: &[Stored]
             "{}: {} (pid {}) runs below {} (pid {}) without Stockade; it is contained once that client starts it anew\n",
             screen.ink(Ink::Bad, "bare"),
             harmless(&one.server),
-            one.pid,
-            harmless(&one.client),
-            one.client_pid
+            one.bare.pid,
+            harmless(&one.bare.client),
+            one.bare.client_pid
         ));
     }
     let (covered, total) = counts(ledgers);

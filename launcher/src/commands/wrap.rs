@@ -6,12 +6,12 @@ use std::io::{self, Write};
 use super::screen::{columns, harmless, pad};
 use crate::cli::WrapArgs;
 use crate::clients::{
-    self, CLIENTS, Client, FileReport, Journal, Lineage, Location, Mode, Outcome, Reach, Request, Row, Scope,
-    Way, World,
+    self, CLIENTS, Client, FileReport, Journal, Location, Mode, Outcome, Reach, Request, Row, Scope, Way,
+    World,
 };
 use crate::error::{Failure, Kind};
 use crate::exit::Exit;
-use crate::host::{self, Facts};
+use crate::host::Facts;
 
 /// Names are padded up to this width.
 const NAME_WIDTH_MAX: usize = 40;
@@ -90,7 +90,7 @@ fn journal(facts: &Facts, request: &Request, mode: Mode) -> Result<Option<Journa
     }
     match (Journal::open(&facts.state_dir), &request.way) {
         (Ok(journal), _) => Ok(Some(journal)),
-        (Err(error), Way::Wrap { .. } | Way::Shorten { .. }) => {
+        (Err(error), Way::Wrap { .. } | Way::Shorten { .. } | Way::Keep { .. }) => {
             Err(Failure::new(Kind::Config, "nothing was wrapped: there is no journal")
                 .because(&error)
                 .hint(format!("make {} writable, or set XDG_STATE_HOME", facts.state_dir.display())))
@@ -209,7 +209,7 @@ fn forecast(reports: &[FileReport], request: &Request, facts: &Facts) {
     match (&request.way, changed.is_empty()) {
         (_, true) => {}
         (Way::Unwrap, false) => say("Running servers stay under Stockade until their client restarts them."),
-        (Way::Wrap { .. } | Way::Shorten { .. }, false) => {
+        (Way::Wrap { .. } | Way::Shorten { .. } | Way::Keep { .. }, false) => {
             say_what_stays_bare(&changed);
             say(
                 "If a server stops working: `stockade bisect CLIENT/NAME` says which part of the jail it is and what \
@@ -235,8 +235,7 @@ pub(super) fn told(client: &Client, changed: usize, way: &Way) -> String {
 
 /// Servers that run already, by client: those stay as they are until that client starts them anew.
 fn say_what_stays_bare(changed: &[&FileReport]) {
-    let all: Vec<Lineage> =
-        host::lineages().into_iter().map(|(process, above)| Lineage { process, above }).collect();
+    let all = clients::everything();
     let mut by_client: BTreeMap<(String, u32), Vec<String>> = BTreeMap::new();
     for report in changed {
         for (place, words) in &report.wrapped {

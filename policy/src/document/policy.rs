@@ -49,6 +49,15 @@ pub enum FullDisk {
     Stop,
 }
 
+/// What becomes of a process that a client started without Stockade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BareServers {
+    /// It is recorded.
+    Record,
+    /// It is recorded and stopped; the client starts it anew, then through Stockade.
+    Stop,
+}
+
 /// What becomes of packages that a registry offers a newer tree of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Packages {
@@ -107,6 +116,8 @@ pub struct Defaults {
     pub approvals: Access,
     /// Whether a person may pause what this layer says about one server; `None` leaves it to where the layer comes from.
     pub pause: Option<Access>,
+    /// What the agent does with a server that a client runs without Stockade though its entry is wrapped by now.
+    pub bare_servers: BareServers,
     /// What becomes of newer packages; `None` leaves it to the other layers.
     pub packages: Option<Packages>,
 }

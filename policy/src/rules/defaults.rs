@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::layer::{Answer, Speaker};
 use super::{Layer, Origin, Policy, Ruling};
-use crate::document::policy::{Defaults, FullDisk, Mode, Packages, UnknownMethods};
+use crate::document::policy::{BareServers, Defaults, FullDisk, Mode, Packages, UnknownMethods};
 use crate::verdict::{Access, Reason};
 
 impl Policy {
@@ -68,6 +68,17 @@ impl Policy {
     pub fn full_disk(&self) -> FullDisk {
         let stops = self.enforcing().any(|d| d.defaults.full_disk == FullDisk::Stop);
         if stops || self.layers.is_empty() { FullDisk::Stop } else { FullDisk::DropOldest }
+    }
+
+    /// What becomes of servers that clients run without Stockade: stopped if any layer in force says so. A project stops nothing: its
+    /// policy is for what runs in it.
+    #[must_use]
+    pub fn bare_servers(&self) -> BareServers {
+        let said = self
+            .layers
+            .iter()
+            .filter(|layer| layer.origin != Origin::Project && layer.document.mode == Mode::Enforce);
+        said.map(|layer| layer.document.defaults.bare_servers).max().unwrap_or(BareServers::Record)
     }
 
     /// What becomes of newer packages: the strictest that any layer says, `ask` where none does. A layer in monitor mode

@@ -9,8 +9,8 @@ use super::limit::limit;
 use super::rule::rule;
 use super::suppress::suppression;
 use super::{
-    Class, Defaults, Destinations, Directions, DlpRule, FullDisk, Mode, Packages, PolicyDocument,
-    UnknownMethods,
+    BareServers, Class, Defaults, Destinations, Directions, DlpRule, FullDisk, Mode, Packages,
+    PolicyDocument, UnknownMethods,
 };
 use crate::detect::{Confidence, KeywordList, check_regex};
 use crate::document::Mistakes;
@@ -42,6 +42,8 @@ pub(super) const CHANGED: &[(&str, Access)] =
     &[("monitor", Access::Allow), ("ask", Access::Ask), ("deny", Access::Deny)];
 pub(super) const DISKS: &[(&str, FullDisk)] =
     &[("drop-oldest", FullDisk::DropOldest), ("stop", FullDisk::Stop)];
+pub(super) const BARE: &[(&str, BareServers)] =
+    &[("record", BareServers::Record), ("stop", BareServers::Stop)];
 pub(super) const PACKAGES: &[(&str, Packages)] =
     &[("follow", Packages::Follow), ("ask", Packages::Ask), ("freeze", Packages::Freeze)];
 pub(super) const MATCHES: &[(&str, bool)] = &[("word", true), ("substring", false)];
@@ -172,6 +174,7 @@ fn defaults(r: &mut Reader<'_>, top: &mut Section<'_>) -> Defaults {
         new_tools: Access::Allow,
         approvals: Access::Allow,
         pause: None,
+        bare_servers: BareServers::Record,
         packages: None,
     };
     let Some(mut section) = top.table(r, "defaults") else {
@@ -186,6 +189,9 @@ fn defaults(r: &mut Reader<'_>, top: &mut Section<'_>) -> Defaults {
     defaults.profile = section.string(r, "profile").and_then(|text| name(r, "profile", text));
     if let Some(grants) = section.word(r, "grants_by_flag", GRANTS) {
         defaults.grants_by_flag = grants;
+    }
+    if let Some(bare) = section.word(r, "bare_servers", BARE) {
+        defaults.bare_servers = bare;
     }
     if let Some(disk) = section.word(r, "full_disk", DISKS) {
         defaults.full_disk = disk;

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::baseline::HASH_PATTERN;
 use super::limit::{BYTES, CALLS, EFFECTS};
 use super::parse::{
-    ACCESS, ACTIONS, CHANGED, CONFIDENCES, DESTINATIONS, DIRECTIONS, DISKS, FRAME_BYTES, GRANTS, MATCHES,
-    METHODS, MODES, PACKAGES,
+    ACCESS, ACTIONS, BARE, CHANGED, CONFIDENCES, DESTINATIONS, DIRECTIONS, DISKS, FRAME_BYTES, GRANTS,
+    MATCHES, METHODS, MODES, PACKAGES,
 };
 use super::rule::FEATURES;
 use super::suppress;
@@ -101,6 +101,11 @@ fn defaults() -> Vec<Key> {
             "grants_by_flag",
             words(GRANTS),
             "Whether `--grant-*`, `--env`, `--profile` and `--backend` are honoured",
+        ),
+        optional(
+            "bare_servers",
+            words(BARE),
+            "What the agent does with a server that a client runs without Stockade though its entry is wrapped by now",
         ),
         optional("full_disk", words(DISKS), "What happens when nothing can be recorded"),
         optional("packages", words(PACKAGES), "What becomes of newer packages"),
