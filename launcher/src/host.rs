@@ -233,6 +233,11 @@ pub fn lineages() -> Vec<(Process, Vec<Process>)> {
     system.processes().values().map(|one| (process(one), above(one))).collect()
 }
 
+/// Our `PATH`.
+pub fn search_path() -> Option<String> {
+    std::env::var("PATH").ok().filter(|path| !path.is_empty())
+}
+
 /// For how long a process has run, if it is there, in seconds.
 pub fn run_time_s(pid: u32) -> Option<u64> {
     use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
@@ -258,7 +263,8 @@ pub fn environments_around() -> Option<(Environment, Vec<Environment>)> {
 /// Variables with their values.
 pub type Environment = BTreeMap<OsString, OsString>;
 
-fn environment(pid: u32) -> Option<Environment> {
+/// The environment that a process was started with, if we may read it.
+pub fn environment(pid: u32) -> Option<Environment> {
     use std::os::unix::ffi::OsStringExt;
     let bytes = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
     let variable = |entry: &[u8]| {

@@ -117,7 +117,8 @@ fn what_is_entered_is_wrapped_wherever_it_comes_from() {
         let of = states.iter().filter(|event| event["what"]["server"] == server);
         of.map(|event| (text(&event["what"]["change"]), text(&event["what"]["state"]))).collect()
     };
-    assert_eq!(of("t"), [("found".to_owned(), "wrapped".to_owned())]);
+    // It may have been seen bare first.
+    assert_eq!((of("t")[0].0.as_str(), of("t").last().unwrap().1.as_str()), ("found", "wrapped"));
     assert_eq!(of("before").last().unwrap().0, "gone");
     assert_eq!(agent.end(), 0);
     assert_eq!(events(&home, "agent.ended").len(), 1);
@@ -194,13 +195,15 @@ fn a_server_that_a_client_still_runs_bare_is_recorded_and_stopped_where_the_poli
     {
         let home = Home::with_cursor(r#"{"mcpServers":{"slow":{"command":"/bin/sleep","args":["300"]}}}"#);
         home.write(".config/stockade/policy.toml", format!("version = 1\n{policy}").as_bytes());
-        std::fs::copy(std::fs::canonicalize("/bin/sh").unwrap(), home.path("cursor")).unwrap();
+        std::os::unix::fs::symlink("/bin/sh", home.path("cursor")).unwrap();
         let mut client =
             home.command(&home.path("cursor"), &["-c", "/bin/sleep 300 & wait"]).spawn().unwrap();
         let agent = Agent::of(&home);
         let mut found = Vec::new();
         eventually("it is found", || {
             found = events(&home, "inventory.bare");
+            // Other tests have clients of their own.
+            found.retain(|event| event["what"]["client_pid"] == client.id());
             !found.is_empty()
         });
         let what = &found[0]["what"];
@@ -208,7 +211,6 @@ fn a_server_that_a_client_still_runs_bare_is_recorded_and_stopped_where_the_poli
             (&what["server"], &what["done"], &what["stale"]),
             (&json!("slow"), &json!(done), &json!(true))
         );
-        assert_eq!(what["client_pid"], client.id());
         let pid = what["pid"].as_u64().unwrap();
         let runs = || Path::new(&format!("/proc/{pid}/exe")).exists();
         if lives {

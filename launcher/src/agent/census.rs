@@ -7,13 +7,13 @@ use nix::unistd::Pid;
 use serde::Serialize;
 use stockade_policy::document::policy::BareServers;
 
-use crate::clients::{self, BareServer, Ledger};
-use crate::host;
+use crate::clients::{self, BareServer, Count, Ledger, Looked};
+use crate::host::{self, Facts};
 
 /// `inventory.bare`: a client runs a server without Stockade.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct BareEvent {
-    /// Its name in the client's config.
+    /// Its name in a config, or what its program is called.
     pub server: String,
     /// Its process.
     pub pid: u32,
@@ -21,6 +21,8 @@ pub(super) struct BareEvent {
     pub client: String,
     /// The client's process.
     pub client_pid: u32,
+    /// How it is known to be one.
+    pub evidence: &'static str,
     /// The first word of its command line; arguments may hold secrets.
     pub program: String,
     /// For how long it has run, in seconds.
@@ -35,16 +37,23 @@ pub(super) struct BareEvent {
 #[derive(Debug, Default)]
 pub(super) struct Census {
     known: BTreeSet<(u32, Vec<String>)>,
+    looked: Looked,
 }
 
 impl Census {
-    /// Looks, and says what it had not seen before.
-    pub(super) fn take(&mut self, ledgers: &[Ledger], policy: BareServers) -> Vec<BareEvent> {
-        let found = clients::bare_servers(ledgers, &clients::everything());
-        let now: BTreeSet<_> = found.iter().map(|one| (one.bare.pid, one.words.clone())).collect();
+    /// Looks. Says what it had not seen before, and how many sessions run under Stockade and without.
+    pub(super) fn take(
+        &mut self,
+        ledgers: &[Ledger],
+        facts: &Facts,
+        policy: BareServers,
+    ) -> (Vec<BareEvent>, (usize, usize)) {
+        let Count { contained, bare } = clients::take_census(ledgers, facts, &mut self.looked);
+        let counts = (contained, bare.len());
+        let now: BTreeSet<_> = bare.iter().map(|one| (one.bare.pid, one.words.clone())).collect();
         self.known.retain(|known| now.contains(known));
-        let new = found.into_iter().filter(|one| self.known.insert((one.bare.pid, one.words.clone())));
-        new.map(|one| event(&one, policy)).collect()
+        let new = bare.into_iter().filter(|one| self.known.insert((one.bare.pid, one.words.clone())));
+        (new.map(|one| event(&one, policy)).collect(), counts)
     }
 }
 
@@ -56,6 +65,7 @@ fn event(one: &BareServer, policy: BareServers) -> BareEvent {
         pid: one.bare.pid,
         client: one.bare.client.clone(),
         client_pid: one.bare.client_pid,
+        evidence: one.evidence,
         program: one.words.first().cloned().unwrap_or_default(),
         ran_s: host::run_time_s(one.bare.pid).unwrap_or(0),
         stale: one.is_stale,

@@ -10,6 +10,7 @@ mod lock;
 mod places;
 mod rivals;
 pub(crate) mod service;
+pub(crate) mod session_time;
 mod sweep;
 
 use std::path::PathBuf;
@@ -22,13 +23,14 @@ use stockade_policy::document::policy::{BareServers, FullDisk};
 
 use crate::clients::{self, Journal, Ledger, World};
 use crate::error::{Failure, Kind};
-use crate::host::Facts;
+use crate::host::{self, Facts};
 use crate::telemetry::{ClientClaim, Common, EventLog};
 use crate::{policies, state};
 use census::Census;
 use ear::{Ear, Heard};
 use inventory::Inventory;
 use places::Places;
+use session_time::SessionTime;
 use sweep::{Sweeper, Swept};
 
 /// What comes within this time of a change belongs to it.
@@ -126,6 +128,8 @@ struct Agent<'a> {
     census: Census,
     ledgers: Vec<Ledger>,
     census_at: Instant,
+    counted_at: Instant,
+    runtime: SessionTime,
 }
 
 impl<'a> Agent<'a> {
@@ -154,6 +158,8 @@ impl<'a> Agent<'a> {
             census: Census::default(),
             ledgers: Vec::new(),
             census_at: Instant::now(),
+            counted_at: Instant::now(),
+            runtime: SessionTime::load(&directory(facts)),
         })
     }
 
@@ -246,7 +252,16 @@ impl<'a> Agent<'a> {
         // A policy that cannot be read stops nothing here; servers do not start under it either.
         let policy =
             policies::load(self.facts, None).map_or(BareServers::Record, |policy| policy.bare_servers());
-        for event in self.census.take(&self.ledgers, policy) {
+        let (events, counts) = self.census.take(&self.ledgers, self.facts, policy);
+        // A machine that slept did not run them all that time.
+        let time = self.counted_at.elapsed().min(CENSUS * 2);
+        self.counted_at = Instant::now();
+        if counts != (0, 0) {
+            self.runtime.add(host::now(), time, counts);
+            // What cannot be kept now is added up all the same.
+            let _ = self.runtime.save(&directory(self.facts));
+        }
+        for event in events {
             say(&format!(
                 "{} (pid {}) runs below {} (pid {}) without Stockade: {}",
                 event.server, event.pid, event.client, event.client_pid, event.done

@@ -11,9 +11,11 @@ pub(crate) const UNIT: &str = "stockade-agent.service";
 const LABEL: &str = "dev.stockade.agent";
 
 /// Where the definition goes for this user, and its text.
+/// On Linux with the `PATH` of whoever installs it: that is what the entries' programs are found by later.
 pub(crate) fn definition(os: Os, program: &str, facts: &Facts) -> (PathBuf, String) {
+    let search_path = facts.var("PATH").and_then(|path| path.to_str()).unwrap_or("");
     match os {
-        Os::Linux => (unit_path(facts), unit(program)),
+        Os::Linux => (unit_path(facts), unit(program, search_path)),
         Os::Mac => (facts.home.join(format!("Library/LaunchAgents/{LABEL}.plist")), plist(program)),
         Os::Windows => (PathBuf::from("stockade-agent.xml"), task(program)),
     }
@@ -34,8 +36,12 @@ fn unit_path(facts: &Facts) -> PathBuf {
 }
 
 /// systemd.service(5), systemd.exec(5): quoted as systemd.syntax(7) wants it, `%` doubled.
-fn unit(program: &str) -> String {
-    let program = program.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$");
+fn unit(program: &str, search_path: &str) -> String {
+    let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");
+    let program = quoted(program).replace('$', "$$");
+    let is_plain = !search_path.is_empty() && !search_path.contains(char::is_control);
+    let path =
+        if is_plain { format!("Environment=\"PATH={}\"\n", quoted(search_path)) } else { String::new() };
     format!(
         "[Unit]\n\
          Description=Stockade: puts the MCP servers of this user's AI clients in their jails\n\
@@ -43,6 +49,7 @@ fn unit(program: &str) -> String {
          \n\
          [Service]\n\
          ExecStart=\"{program}\" agent run\n\
+         {path}\
          Restart=on-failure\n\
          RestartSec=5\n\
          NoNewPrivileges=yes\n\

@@ -134,11 +134,8 @@ impl Sweeper {
         }
         self.retries.remove(path);
         self.said.remove(path);
-        // Our own version is known already.
-        if let Some(stamp) = stamp(path) {
-            self.seen.insert(path.clone(), stamp);
-            swept.changed = true;
-        }
+        // Our own version is looked at like any other: another program may have been as quick.
+        swept.changed = true;
         for row in report.rows.iter().filter(|row| row.outcome == Outcome::Wrapped) {
             let server = match &row.place.scope {
                 Scope::User => row.place.name.clone(),

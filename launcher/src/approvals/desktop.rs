@@ -5,6 +5,7 @@
 //! a bus on which somebody else presses the button.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use stockade_policy::mediator::Record;
+use stockade_policy::verdict::{Access, Content};
 
 use super::file::{StoredScope, StoredTerm};
 use super::give::{Gift, give, question};
@@ -64,6 +66,34 @@ impl Asked {
     }
 }
 
+/// A refusal that nobody can approve on the spot.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    code: String,
+    server: String,
+    item: String,
+    why: String,
+    /// What refused it, of which server: it is told once.
+    cause: String,
+}
+
+impl Refused {
+    /// What was put on record last, if the policy refused it.
+    pub(crate) fn of(record: &Record, log: &EventLog) -> Option<Self> {
+        let verdict = &record.verdict;
+        let by_policy = verdict.access == Access::Deny || verdict.content == Content::Block;
+        let reason = verdict.reason.as_ref().filter(|_| by_policy)?;
+        let cause = format!("{}\0{}\0{}", log.server(), reason.layer, reason.rule);
+        Some(Self {
+            code: record.code.clone()?,
+            server: log.server().to_owned(),
+            item: record.item.clone().or_else(|| record.method.clone()).unwrap_or_default(),
+            why: reason.text.to_string(),
+            cause,
+        })
+    }
+}
+
 /// Asks on the desktop, one question at a time.
 #[derive(Debug)]
 pub(crate) struct Desktop {
@@ -72,6 +102,7 @@ pub(crate) struct Desktop {
     bus: PathBuf,
     open: Arc<AtomicBool>,
     shown: BTreeSet<String>,
+    told: BTreeSet<String>,
 }
 
 impl Desktop {
@@ -83,7 +114,29 @@ impl Desktop {
     }
 
     fn at(facts: &Facts, program: PathBuf, bus: PathBuf) -> Self {
-        Self { facts: facts.clone(), program, bus, open: Arc::default(), shown: BTreeSet::new() }
+        Self {
+            facts: facts.clone(),
+            program,
+            bus,
+            open: Arc::default(),
+            shown: BTreeSet::new(),
+            told: BTreeSet::new(),
+        }
+    }
+
+    /// Tells of a refusal, the first of each cause (decided once and for all sessions), without waiting.
+    pub(crate) fn tell(&mut self, refused: Refused) {
+        if self.told.len() >= CALLS_MAX || !self.told.insert(refused.cause.clone()) {
+            return;
+        }
+        let (facts, bus) =
+            (self.facts.clone(), Bus { program: self.program.clone(), address: self.bus.clone() });
+        // Who gets no thread reads it in the client's window all the same.
+        let _ = std::thread::Builder::new().name("desktop".to_owned()).spawn(move || {
+            if is_first(&facts.state_dir, &refused.cause) {
+                bus.refused(&refused);
+            }
+        });
     }
 
     /// Asks, without waiting for the answer: not while another question stands there, and about no call twice. What is not asked
@@ -111,6 +164,13 @@ impl Desktop {
             self.open.store(false, Ordering::Release);
         }
     }
+}
+
+/// Whether nobody was told of this cause yet: a file of that name is made, or is there.
+fn is_first(state_dir: &Path, cause: &str) -> bool {
+    let directory = state_dir.join("told");
+    let name = crate::identity::sha256_hex(cause.as_bytes());
+    crate::state::make_private(&directory).is_ok() && File::create_new(directory.join(&name[..32])).is_ok()
 }
 
 /// Whether it is a socket of this user's in a directory that nobody else can write.
@@ -166,6 +226,16 @@ impl Bus {
                 false
             }
         }
+    }
+
+    fn refused(&self, refused: &Refused) {
+        let Refused { code, server, item, why, .. } = refused;
+        let title = format!("Stopped: {} on {}", short(item, NAME_CHARS_MAX), short(server, NAME_CHARS_MAX));
+        let mut body = short(why, TEXT_CHARS_MAX);
+        body.push_str(&format!(
+            "\n\nIn a terminal: stockade why {code} says more, stockade request {code} asks for it. This is told once."
+        ));
+        self.send(&["--urgency=normal"], &title, &body);
     }
 
     fn tell(&self, title: &str, body: &str) {
@@ -293,6 +363,39 @@ mod tests {
         desktop.ask(call("b"));
         closes(&desktop);
         assert_eq!(shown(), 2, "the other one was not shown, so it may be later");
+    }
+
+    #[test]
+    fn a_cause_is_told_once_with_the_way_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let bus = service(dir.path(), ":");
+        let facts = Facts { state_dir: dir.path().join("state"), ..Facts::gather().unwrap() };
+        let refused = |code: &str, cause: &str| Refused {
+            code: code.to_owned(),
+            server: "git".to_owned(),
+            item: "push".to_owned(),
+            why: "no pushes\n<b>".to_owned(),
+            cause: cause.to_owned(),
+        };
+        let log = || std::fs::read_to_string(dir.path().join("log")).unwrap_or_default();
+        let wait = |times: usize| {
+            while log().matches("Stopped: push on git|").count() < times {
+                std::thread::yield_now();
+            }
+        };
+        let mut desktop = Desktop::at(&facts, bus.program.clone(), bus.address.clone());
+        desktop.tell(refused("AAAA", "git\0rule"));
+        wait(1);
+        desktop.tell(refused("BBBB", "git\0rule"));
+        // Another session.
+        let mut desktop = Desktop::at(&facts, bus.program, bus.address);
+        desktop.tell(refused("CCCC", "git\0rule"));
+        desktop.tell(refused("DDDD", "git\0other"));
+        wait(2);
+        let log = log();
+        assert!(log.contains("no pushes") && log.contains("stockade request AAAA asks for it"), "{log}");
+        assert!(!log.contains("<b>") && !log.contains("BBBB") && !log.contains("CCCC"), "{log}");
+        assert!(log.contains("stockade why DDDD"), "{log}");
     }
 
     #[test]

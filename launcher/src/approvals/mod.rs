@@ -13,7 +13,7 @@ mod standing;
 pub(crate) use arguments::{keep as keep_arguments, read as arguments_of};
 pub(crate) use clock::moment;
 pub(crate) use decision::{Found, Named, find, is_refusal};
-pub(crate) use desktop::{Asked, Desktop};
+pub(crate) use desktop::{Asked, Desktop, Refused};
 pub(crate) use events::{ApprovalsDistrusted, Paused};
 pub(crate) use file::{Stored, StoredScope, StoredTerm, load, remaining_ms};
 pub(crate) use give::{Gift, Question, SessionState, allowed, give, identities, question, revoke, switch};

@@ -17,7 +17,7 @@ Exit code 0: everything found is wrapped; 1: something is not.";
 /// `status`
 #[derive(Args, Clone, Debug)]
 pub struct StatusArgs {
-    /// Look at the processes too: which servers run now below a client without Stockade
+    /// Look at the processes too: which servers run now below a client without Stockade, whether a config names them or not
     #[arg(long)]
     pub live: bool,
     /// Print JSON

@@ -187,6 +187,7 @@ pub(super) fn keep(
         let words = proposal.wrapped.iter().find(|(place, _)| *place == changed.place);
         let record = Record::new(at.clone(), id, file, &changed.place, texts);
         let record = record.with_words(words.map_or_else(Vec::new, |(_, words)| words.clone()));
+        let record = record.with_search_path(host::search_path());
         journal.keep(file, &changed.place, &record)?;
     }
     journal.settle()

@@ -42,6 +42,9 @@ pub(crate) struct Record {
     /// The server's own command line, for entries that say `run ID` alone. Records of older versions have none.
     #[serde(default)]
     pub words: Vec<String>,
+    /// The `PATH` under which it was wrapped: clients with a window may start servers with hardly any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search_path: Option<String>,
     /// When its user took Stockade out of it with `unwrap`: then it is to stay so until that user says otherwise, and nothing else is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_back: Option<String>,
@@ -90,6 +93,7 @@ impl Record {
             original_sha256: sha256_hex(original.as_bytes()),
             written: written.to_owned(),
             words: Vec::new(),
+            search_path: None,
             taken_back: None,
         }
     }
@@ -97,6 +101,11 @@ impl Record {
     /// That its user took it out; what was wrapped, with the tokens in it, is forgotten.
     pub(crate) fn taken_back(at: String, id: String, file: &Path, place: &Place) -> Self {
         Self { taken_back: Some(at.clone()), ..Self::new(at, id, file, place, ("", "")) }
+    }
+
+    /// With the `PATH` that finds its program.
+    pub(crate) fn with_search_path(self, search_path: Option<String>) -> Self {
+        Self { search_path, ..self }
     }
 
     /// With the server's own command line.

@@ -1,6 +1,7 @@
 //! The AI clients whose configs name MCP servers: where those are, and how an entry is put under Stockade and taken out.
 
 mod alter;
+mod census;
 mod change;
 mod coverage;
 mod edit;
@@ -18,12 +19,14 @@ mod registry;
 mod running;
 #[cfg(test)]
 mod samples;
+mod search_path;
 mod short;
 mod spans;
 mod store;
 mod take_out;
 
 pub(crate) use alter::{add, home_of, preview, remove};
+pub(crate) use census::{BareServer, Count, Looked, count as take_census};
 pub(crate) use change::{FileReport, Mode, change};
 pub(crate) use coverage::{Ledger, Server, Standing, ledgers};
 pub(crate) use entry::Scope;
@@ -36,5 +39,6 @@ pub(crate) use own_path::own_path;
 pub(crate) use processes::client_above;
 pub(crate) use propose::{Outcome, Request, Row, Way};
 pub(crate) use registry::{CLIENTS, Client, Location, Os, Reach, World};
-pub(crate) use running::{BareServer, bare, bare_servers, everything};
+pub(crate) use running::{bare, everything};
+pub(crate) use search_path::with_search_path;
 pub(crate) use short::command_of;

@@ -1,6 +1,6 @@
 //! What is known of each client, as data; the operating system is a value, so every table can be tested anywhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -184,6 +184,12 @@ mod table {
     include!(concat!(env!("OUT_DIR"), "/clients.rs"));
 }
 pub(crate) use table::CLIENTS;
+
+/// Names of all variables that paths are made of.
+pub(crate) fn variables() -> BTreeSet<&'static str> {
+    let paths = CLIENTS.iter().flat_map(|client| client.places).flat_map(|place| place.paths);
+    paths.filter_map(|path| path.strip_prefix('$')?.split('/').next()).collect()
+}
 
 impl Os {
     /// The system that this binary runs on.

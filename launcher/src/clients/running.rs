@@ -1,6 +1,5 @@
 //! Servers that a client started before their entries were wrapped: they stay bare until it starts them anew.
 
-use crate::clients::coverage::{Ledger, Standing};
 use crate::clients::processes;
 use crate::host::{self, Process};
 
@@ -22,38 +21,6 @@ pub(crate) struct Lineage {
     pub process: Process,
     /// Those above.
     pub above: Vec<Process>,
-}
-
-/// A server of a client's config that runs now, below a client and with no session of Stockade in between.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct BareServer {
-    /// Its name.
-    pub server: String,
-    /// Whether its entry is wrapped by now: then it is one that the client started before.
-    pub is_stale: bool,
-    /// Its command line.
-    pub words: Vec<String>,
-    /// Where it runs.
-    pub bare: Bare,
-}
-
-/// All servers of these configs that run bare.
-pub(crate) fn bare_servers(ledgers: &[Ledger], all: &[Lineage]) -> Vec<BareServer> {
-    let mut found: Vec<BareServer> = Vec::new();
-    let servers = ledgers.iter().flat_map(|ledger| &ledger.servers).filter(|server| !server.words.is_empty());
-    for server in servers {
-        for one in bare(&server.words, all) {
-            if found.iter().all(|known| known.bare.pid != one.pid) {
-                found.push(BareServer {
-                    server: server.name.clone(),
-                    is_stale: server.standing == Standing::Wrapped,
-                    words: server.words.clone(),
-                    bare: one,
-                });
-            }
-        }
-    }
-    found
 }
 
 /// Every process of this user with those above it.

@@ -46,7 +46,7 @@ fn whose(id: Option<String>, command: Vec<OsString>) -> Result<(Option<String>, 
 
 /// Starts what is asked for and relays between it and our own stdin and stdout.
 pub fn session(request: Request) -> Result<Exit, Failure> {
-    let facts = Facts::gather()?;
+    let facts = clients::with_search_path(request.id.as_deref(), &request.command, Facts::gather()?);
     let observe = request.observe;
     let session = launch::start(launch::prepare(request, &facts)?, &facts)?;
     if observe == Observe::Files && session.denials.supervisor.is_none() {
@@ -62,7 +62,7 @@ pub fn session(request: Request) -> Result<Exit, Failure> {
 
 /// Prints the plan and starts nothing.
 pub(super) fn explain(request: Request) -> Result<Exit, Failure> {
-    let facts = Facts::gather()?;
+    let facts = clients::with_search_path(request.id.as_deref(), &request.command, Facts::gather()?);
     let prepared = launch::prepare_only(request, &facts)?;
     std::io::stdout()
         .write_all(prepared.plan.explain().as_bytes())

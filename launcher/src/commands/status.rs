@@ -4,9 +4,11 @@ use serde_json::{Value, json};
 
 use super::approve::print;
 use super::screen::{Ink, Screen, columns, harmless, pad};
+use crate::agent;
+use crate::agent::session_time::{Day, SessionTime};
 use crate::approvals::{self, Stored, StoredScope};
 use crate::cli::StatusArgs;
-use crate::clients::{self, BareServer, Journal, Ledger, Scope, Standing, World};
+use crate::clients::{self, BareServer, Count, Journal, Ledger, Looked, Scope, Standing, World};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::host::Facts;
@@ -19,15 +21,20 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, Failure> {
     let facts = Facts::gather()?;
     let world = World::of(&facts).with_project(&facts.cwd);
     let ledgers = clients::ledgers(world, &Journal::peek(&facts.state_dir));
-    let running =
-        if args.live { clients::bare_servers(&ledgers, &clients::everything()) } else { Vec::new() };
+    let count = if args.live {
+        clients::take_census(&ledgers, &facts, &mut Looked::default())
+    } else {
+        Count::default()
+    };
+    let live = args.live.then_some(&count);
+    let lately = SessionTime::load(&agent::directory(&facts)).lately();
     let paused = paused(&facts);
     let text = match args.json {
-        true => format!("{:#}\n", as_json(&ledgers, args.live.then_some(&running), &paused)),
-        false => as_text(&ledgers, args.live.then_some(&running), &paused),
+        true => format!("{:#}\n", as_json(&ledgers, live, (&paused, lately))),
+        false => as_text(&ledgers, live, (&paused, lately)),
     };
     print(&text)?;
-    let uncovered = ledgers.iter().any(Ledger::is_uncovered) || !running.is_empty();
+    let uncovered = ledgers.iter().any(Ledger::is_uncovered) || !count.bare.is_empty();
     Ok(if uncovered { Exit::NotInOrder } else { Exit::Ok })
 }
 
@@ -50,7 +57,7 @@ fn state(standing: &Standing) -> (&'static str, Option<&str>) {
     }
 }
 
-fn as_json(ledgers: &[Ledger], running: Option<&Vec<BareServer>>, paused: &[Stored]) -> Value {
+fn as_json(ledgers: &[Ledger], live: Option<&Count>, (paused, lately): (&[Stored], Option<Day>)) -> Value {
     let server = |server: &clients::Server| {
         let (state, why) = state(&server.standing);
         let project = match &server.scope {
@@ -69,11 +76,11 @@ fn as_json(ledgers: &[Ledger], running: Option<&Vec<BareServer>>, paused: &[Stor
         })
     });
     let (covered, total) = counts(ledgers);
-    let running = running.map(|all| {
+    let running = live.map(|count| {
         let one = |one: &BareServer| {
-            json!({ "server": one.server, "client": one.bare.client, "pid": one.bare.pid, "client_pid": one.bare.client_pid })
+            json!({ "server": one.server, "evidence": one.evidence, "client": one.bare.client, "pid": one.bare.pid, "client_pid": one.bare.client_pid })
         };
-        all.iter().map(one).collect::<Value>()
+        count.bare.iter().map(one).collect::<Value>()
     });
     let paused = paused
         .iter()
@@ -84,6 +91,8 @@ fn as_json(ledgers: &[Ledger], running: Option<&Vec<BareServer>>, paused: &[Stor
         "servers": total,
         "paused": paused.collect::<Value>(),
         "bare_processes": running,
+        "contained_sessions": live.map(|count| count.contained),
+        "lately": lately.map(|day| json!({ "contained_s": day.contained_s, "bare_s": day.bare_s })),
     })
 }
 
@@ -92,7 +101,7 @@ fn counts(ledgers: &[Ledger]) -> (usize, usize) {
     (all().filter(|server| server.standing == Standing::Wrapped).count(), all().count())
 }
 
-fn as_text(ledgers: &[Ledger], running: Option<&Vec<BareServer>>, paused: &[Stored]) -> String {
+fn as_text(ledgers: &[Ledger], live: Option<&Count>, (paused, lately): (&[Stored], Option<Day>)) -> String {
     let screen = Screen::of_stdout();
     if ledgers.is_empty() {
         return "No client's config that names servers was found. `stockade wrap` says where it looks.\n"
@@ -132,22 +141,30 @@ fn as_text(ledgers: &[Ledger], running: Option<&Vec<BareServer>>, paused: &[Stor
             harmless(&one.reason)
         ));
     }
-    for one in running.into_iter().flatten() {
+    for one in live.into_iter().flat_map(|count| &count.bare) {
         out.push_str(&format!(
-            "{}: {} (pid {}) runs below {} (pid {}) without Stockade; it is contained once that client starts it anew\n",
+            "{}: {} (pid {}) runs below {} (pid {}) without Stockade ({}){}\n",
             screen.ink(Ink::Bad, "bare"),
             harmless(&one.server),
             one.bare.pid,
             harmless(&one.bare.client),
-            one.bare.client_pid
+            one.bare.client_pid,
+            one.evidence,
+            if one.is_stale { "; it is contained once that client starts it anew" } else { "" }
         ));
     }
     let (covered, total) = counts(ledgers);
     out.push_str(&format!("{covered} of {total} servers are wrapped"));
-    match running {
-        Some(all) if all.is_empty() => out.push_str("; none of them runs without Stockade now.\n"),
-        Some(all) => out.push_str(&format!("; {} run without Stockade now.\n", all.len())),
+    match live {
+        Some(count) if count.bare.is_empty() => out.push_str("; none runs without Stockade now.\n"),
+        Some(count) => out.push_str(&format!("; {} run without Stockade now.\n", count.bare.len())),
         None => out.push_str(".\n"),
+    }
+    if let Some((minutes, thousandths)) = lately.map(Day::told) {
+        let (percent, tenth) = (thousandths / 10, thousandths % 10);
+        out.push_str(&format!(
+            "Of the last {minutes} session-minutes that the agent saw (seven days), {percent}.{tenth} % ran under Stockade.\n"
+        ));
     }
     out
 }

@@ -14,7 +14,7 @@ use stockade_policy::mediator::{Mediator, Repinned};
 use stockade_policy::rules::{Item, Policy};
 use stockade_policy::verdict::Access;
 
-use crate::approvals::{self, Asked, Desktop, Paused, Standing};
+use crate::approvals::{self, Asked, Desktop, Paused, Refused, Standing};
 use crate::definitions::{Definitions, DefinitionsPinned};
 use crate::error::{Failure, Kind};
 use crate::host::Facts;
@@ -198,6 +198,13 @@ impl InForce {
             && approvals::switch(&self.policy) == Switch::On
         {
             desktop.ask(asked);
+        }
+    }
+
+    /// Tells the user on the desktop what was refused, if there is one.
+    pub(super) fn tell(&mut self, refused: Refused) {
+        if let Some(desktop) = &mut self.desktop {
+            desktop.tell(refused);
         }
     }
 

@@ -24,7 +24,7 @@ use super::in_force::InForce;
 use super::lines::{Line, LineReader};
 use super::recorder::Recorder;
 use super::syncing::Syncing;
-use crate::approvals::{self, Asked};
+use crate::approvals::{self, Asked, Refused};
 use crate::egress::CatchUp;
 use crate::policies;
 use crate::telemetry::{CallLine, CallsInFlight, EventLog, NetworkEvent};
@@ -365,6 +365,8 @@ impl Hub {
                 self.keep_arguments(record.arguments.as_deref(), Some(log.last_id()));
                 if let Some(asked) = Asked::of(record, &log) {
                     self.in_force.borrow_mut().ask(asked);
+                } else if let Some(refused) = Refused::of(record, &log) {
+                    self.in_force.borrow_mut().tell(refused);
                 }
                 self.to_be_synced(urgent);
             }

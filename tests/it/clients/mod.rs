@@ -2,8 +2,10 @@
 
 mod add;
 mod awkward;
+mod census;
 mod meanwhile;
 mod moved;
+mod real;
 mod roundtrip;
 mod started;
 mod status;
