@@ -157,23 +157,18 @@ fn kind(found: std::fs::FileType) -> EntryKind {
 
 /// Names of the processes above us, nearest first: evidence of which client started us.
 pub fn ancestors() -> Vec<String> {
-    use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
+    names_of(&above())
+}
+
+/// The same, of these.
+pub fn names_of(above: &[Process]) -> Vec<String> {
     const DEPTH_MAX: usize = 6;
-    let mut names = Vec::new();
-    let Ok(mut system) = System::new() else { return names };
-    let mut next = u32::try_from(nix::unistd::getppid().as_raw()).ok();
-    while let Some(pid) = next.filter(|pid| *pid > 1 && names.len() < DEPTH_MAX) {
-        let pid = Pid::from_u32(pid);
-        system.refresh_processes_specifics(
-            ProcessesToUpdate::Some(&[pid]),
-            false,
-            ProcessRefreshKind::nothing(),
-        );
-        let Some(process) = system.process(pid) else { break };
-        names.push(process.name().to_string_lossy().into_owned());
-        next = process.parent().map(Pid::as_u32);
-    }
-    names
+    above
+        .iter()
+        .filter(|process| process.pid > 1)
+        .take(DEPTH_MAX)
+        .map(|process| process.name.clone())
+        .collect()
 }
 
 /// A process above us.

@@ -3,6 +3,7 @@
 mod admission;
 mod demo;
 mod destinations;
+mod recording;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -27,7 +28,7 @@ use crate::logins::{self, Given};
 use crate::packages::{self, When};
 use crate::plan::{self, ClosedPlaces, Plan};
 use crate::relay::{InForce, Judges, Source};
-use crate::telemetry::{ClientClaim, Common, EventLog, SessionRefused, SessionStart};
+use crate::telemetry::{EventLog, SessionRefused, SessionStart};
 use crate::{clients, container, identity, policies, profiles, state};
 
 use admission::flags_allowed;
@@ -35,6 +36,7 @@ pub(crate) use admission::{
     Question, START_METHOD, Starter, admit, admit_fetch, admit_start, choose_profile, flag_allowed,
 };
 use demo::{DEMO_IDENTITY, of_the_demo};
+use recording::{open_log, record_start};
 
 /// Which policy a session is judged by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -338,7 +340,7 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
     let in_force = InForce::begin(&mut mediator, judges, (log.session(), origin), facts)?;
     let in_force = in_force.with_definitions(definitions);
     let start = SessionStart::new(&plan, &policy, &jailed.enforcement).after(&jailed.attempts).by(approval);
-    record_start(&mut log, start)?;
+    record_start(&mut log, start, facts)?;
     if let Some(logins) = logins {
         logins.tell(&mut log, facts);
     }
@@ -379,7 +381,7 @@ pub fn start_unmediated(prepared: Prepared, facts: &Facts) -> Result<Fenced, Fai
     let mut fenced = fence(prepared, facts)?;
     let start = SessionStart::new(&fenced.plan, &fenced.policy, &fenced.jailed.enforcement);
     let start = start.after(&fenced.jailed.attempts);
-    record_start(&mut fenced.log, SessionStart { mediated: false, ..start })?;
+    record_start(&mut fenced.log, SessionStart { mediated: false, ..start }, facts)?;
     if let Some(logins) = logins {
         logins.tell(&mut fenced.log, facts);
     }
@@ -468,32 +470,4 @@ fn announce_shim(plan: &mut Plan, facts: &Facts) {
     if Shim::announce(&dir, &plan.session_tmp, &mut plan.ruleset) {
         plan.reasons.push("hands web pages to the browser outside".to_owned());
     }
-}
-
-fn open_log(plan: &Plan, policy: &Policy, session: String, facts: &Facts) -> Result<EventLog, Failure> {
-    let common = Common {
-        session,
-        user: facts.user.clone(),
-        client: ClientClaim { id: plan.client_name.clone(), says: None, processes: Vec::new() },
-        server: plan.server_name.clone(),
-        identity: plan.identities.clone(),
-        profile: plan.profile.clone(),
-        policy: plan.policy_hash.clone(),
-    };
-    EventLog::open(&facts.state_dir, common, policy.full_disk()).map_err(|error| {
-        Failure::new(Kind::Permission, format!("cannot record events in {}", facts.state_dir.display()))
-            .because(&error)
-            .hint("make room or mend the permissions there; nothing was started, because nothing could have been recorded")
-    })
-}
-
-fn record_start(log: &mut EventLog, start: SessionStart) -> Result<(), Failure> {
-    log.started_by(host::ancestors());
-    log.append("session.start", &start).map_err(|stopped| {
-        Failure::new(Kind::Software, "the start of the session cannot be recorded")
-            .because(&stopped)
-            .hint("make room for events")
-    })?;
-    log.prune();
-    Ok(())
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::clients::coverage::{self, Ledger, Standing};
@@ -285,7 +286,6 @@ fn name_of(process: &Process) -> String {
 impl Looked {
     /// Whether one of the marks is in the first bytes of a regular file.
     fn at(&mut self, path: &Path, most: u64, marks: &[&[u8]]) -> bool {
-        use std::os::unix::fs::MetadataExt;
         let Ok(facts) = path.metadata() else { return false };
         if !facts.is_file() {
             return false;
@@ -297,7 +297,7 @@ impl Looked {
 /// In pieces: a large program must not make us as large.
 fn has(path: &Path, most: u64, marks: &[&[u8]]) -> bool {
     const PIECE: usize = 1 << 16;
-    let Ok(file) = File::open(path) else { return false };
+    let Ok(file) = opened(path) else { return false };
     let mut file = file.take(most);
     let longest = marks.iter().map(|mark| mark.len()).max().unwrap_or(1);
     let mut piece = vec![0; PIECE];
@@ -321,8 +321,13 @@ fn has(path: &Path, most: u64, marks: &[&[u8]]) -> bool {
 fn start_of(path: &Path, most: u64) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     path.metadata().ok().filter(std::fs::Metadata::is_file)?;
-    File::open(path).ok()?.take(most).read_to_end(&mut bytes).ok()?;
+    opened(path).ok()?.take(most).read_to_end(&mut bytes).ok()?;
     Some(bytes)
+}
+
+/// Should it have become a FIFO meanwhile, nobody is waited for (fifo(7)).
+fn opened(path: &Path) -> std::io::Result<File> {
+    std::fs::OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)
 }
 
 #[cfg(test)]

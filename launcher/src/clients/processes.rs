@@ -58,6 +58,30 @@ const VARIABLES: &[(&str, Option<&str>, &str)] = &[
     ("TERM_PROGRAM", Some("vscode"), "an editor's terminal"),
 ];
 
+/// Names of the clients whose programs are known.
+pub(super) fn programs() -> impl Iterator<Item = &'static str> {
+    PROGRAMS.iter().map(|(_, client)| *client).filter(|client| *client != OURSELVES)
+}
+
+/// The client whose mark stands in an environment; an editor's terminal is none.
+pub(super) fn of_variables(env: &BTreeMap<OsString, OsString>) -> Option<&'static str> {
+    marks(env).find(|(_, value, _)| value.is_none()).map(|(_, _, client)| *client)
+}
+
+/// Names of the variables in it that clients set for what they run.
+pub(crate) fn marks_in(env: &BTreeMap<OsString, OsString>) -> Vec<String> {
+    marks(env).map(|(name, _, _)| (*name).to_owned()).collect()
+}
+
+fn marks(
+    env: &BTreeMap<OsString, OsString>,
+) -> impl Iterator<Item = &'static (&'static str, Option<&'static str>, &'static str)> {
+    VARIABLES.iter().filter(|(name, value, _)| {
+        let found = env.get(OsString::from(*name).as_os_str()).filter(|found| !found.is_empty());
+        found.is_some_and(|found| value.is_none_or(|value| found == value))
+    })
+}
+
 /// The client that a process is.
 pub(super) fn of_process(process: &Process) -> Option<&'static str> {
     let program = |name: &str| {
@@ -97,12 +121,8 @@ pub(crate) fn client_above(
         Some((client.to_owned(), format!("process {} above this one is `{}`", process.pid, process.name)))
     });
     by_process.or_else(|| {
-        let set = |(name, value, client): &(&str, Option<&str>, &str)| {
-            let found = env.get(OsString::from(name).as_os_str()).filter(|found| !found.is_empty())?;
-            let is_it = value.is_none_or(|value| found == value);
-            is_it.then(|| ((*client).to_owned(), format!("the variable {name} says so")))
-        };
-        VARIABLES.iter().find_map(set)
+        let (name, _, client) = marks(env).next()?;
+        Some(((*client).to_owned(), format!("the variable {name} says so")))
     })
 }
 

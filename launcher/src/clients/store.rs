@@ -146,7 +146,7 @@ fn put(temporary: NamedTempFile, original: &Original) -> Result<(), FileProblem>
     match exchange() {
         Ok(()) => {}
         Err(Errno::ENOENT) => return Err(FileProblem::Changed),
-        Err(Errno::EINVAL | Errno::ENOSYS) => {
+        Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => {
             return temporary.persist(&original.path).map(drop).map_err(|error| failed(error.error));
         }
         Err(error) => return Err(failed(error.into())),

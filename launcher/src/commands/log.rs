@@ -1,5 +1,6 @@
 //! `stockade log`: what was decided, as a table or as the stored lines.
 
+mod agent;
 mod denied;
 mod network;
 
@@ -109,6 +110,8 @@ fn row(event: &StoredEvent, colour: bool) -> String {
         "approval.given" | "approval.revoked" => ("approve", approval_what(event, kind), approval_why(event)),
         "policy.changed" => ("policy", "changed".to_owned(), "from the next message on".to_owned()),
         "policy.broken" | "approvals.distrusted" => ("alert", kind.to_owned(), event.what("why").to_owned()),
+        "client.contradiction" => ("alert", "who started it".to_owned(), contradiction_why(event)),
+        _ if kind.starts_with("inventory.") || kind.starts_with("agent.") => agent::row(event, kind),
         _ if network::is_one(kind) => network::row(event, kind),
         _ => (event.what("verdict"), decision_what(event, kind), decision_why(event)),
     };
@@ -155,6 +158,13 @@ fn local_time(time: &str) -> String {
         Ok(time) => time.to_zoned(jiff::tz::TimeZone::system()).strftime("%m-%d %H:%M:%S").to_string(),
         Err(_) => time.to_owned(),
     }
+}
+
+fn contradiction_why(event: &StoredEvent) -> String {
+    let claims = event.value["what"]["claims"].as_array().into_iter().flatten();
+    let told: Vec<String> =
+        claims.map(|claim| format!("{} says {}", text(&claim["source"]), text(&claim["client"]))).collect();
+    told.join(", ")
 }
 
 fn start_why(event: &StoredEvent) -> String {

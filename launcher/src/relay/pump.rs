@@ -25,6 +25,7 @@ use super::lines::{Line, LineReader};
 use super::recorder::Recorder;
 use super::syncing::Syncing;
 use crate::approvals::{self, Asked, Refused};
+use crate::clients;
 use crate::egress::CatchUp;
 use crate::policies;
 use crate::telemetry::{CallLine, CallsInFlight, EventLog, NetworkEvent};
@@ -359,7 +360,16 @@ impl Hub {
         );
         let mut log = self.log.borrow_mut();
         log.under(policy);
-        log.client_says(self.mediator.borrow().claims().0);
+        let contradiction = {
+            let mediator = self.mediator.borrow();
+            let says = mediator.claims().0.filter(|says| log.client_says(Some(says)));
+            says.and_then(|says| clients::against_info(log.client_id(), says))
+        };
+        if let Some(contradiction) = contradiction
+            && let Err(stopped) = log.append("client.contradiction", &contradiction)
+        {
+            return self.breaks(Cause::LogStopped(stopped.to_string()));
+        }
         match log.decision(record) {
             Ok(urgent) => {
                 self.keep_arguments(record.arguments.as_deref(), Some(log.last_id()));

@@ -56,6 +56,12 @@ pub struct ClientClaim {
     /// Names of the processes above us, nearest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub processes: Vec<String>,
+    /// The file that the nearest of them runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+    /// Names of variables of ours that clients set for what they run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<String>,
 }
 
 /// One line of the log.

@@ -73,17 +73,31 @@ impl EventLog {
         self.who = None;
     }
 
+    /// The client's id in our own arguments.
+    pub fn client_id(&self) -> Option<&str> {
+        self.common.client.id.as_deref()
+    }
+
+    /// What else tells who started us: the file that runs above us, and the marks of clients in our environment.
+    pub fn evidence(&mut self, program: Option<String>, marks: Vec<String>) {
+        self.common.client.program = program;
+        self.common.client.marks = marks;
+        self.who = None;
+    }
+
     /// Removes what is too old or too much.
     pub fn prune(&self) {
         self.segment.prune();
     }
 
-    /// The client told its name.
-    pub fn client_says(&mut self, name: Option<&str>) {
-        if self.common.client.says.as_deref() != name {
+    /// The client told its name. Whether that is news.
+    pub fn client_says(&mut self, name: Option<&str>) -> bool {
+        let is_new = self.common.client.says.as_deref() != name;
+        if is_new {
             self.common.client.says = name.map(str::to_owned);
             self.who = None;
         }
+        is_new
     }
 
     /// The policy by which the next events were decided.

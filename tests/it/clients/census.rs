@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -30,7 +31,10 @@ struct Seeds {
 impl Seeds {
     fn of(home: Home) -> Self {
         std::fs::create_dir_all(home.path("bin")).unwrap();
-        Self { home, number: 40_000_000, running: Vec::new() }
+        // Of no other test of this run, and of no other run.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let hundreds = (std::process::id() % 1_000_000) * 10 + NEXT.fetch_add(1, Ordering::Relaxed);
+        Self { home, number: 1_000_000_000 + hundreds * 100, running: Vec::new() }
     }
 
     fn way(&self, client: &'static str, does: &str) -> Way {

@@ -9,6 +9,7 @@ mod real;
 mod roundtrip;
 mod started;
 mod status;
+mod who;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
