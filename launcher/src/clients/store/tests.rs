@@ -218,3 +218,25 @@ fn a_client_that_locks_its_file_is_waited_for() {
     writer.join().unwrap().unwrap();
     assert_eq!(home.names(), [".claude.json"]);
 }
+
+#[test]
+fn what_was_written_after_the_last_look_comes_back() {
+    type Write = fn(&Path);
+    let by_rename: Write = |path| {
+        std::fs::write(path.with_extension("tmp"), b"{\"theirs\":1}").unwrap();
+        std::fs::rename(path.with_extension("tmp"), path).unwrap();
+    };
+    let in_place: Write = |path| std::fs::write(path, b"{\"theirs\":1}").unwrap();
+    let removed: Write = |path| std::fs::remove_file(path).unwrap();
+    for (write, left) in [(by_rename, true), (in_place, true), (removed, false)] {
+        let home = Home::new();
+        let location = home.file("a.json", 0o600);
+        let original = read(&location).unwrap().unwrap();
+        let mut ours = NamedTempFile::new_in(home.0.path()).unwrap();
+        ours.write_all(b"{\"ours\":1}").unwrap();
+        write(&location.path);
+        assert!(matches!(put(ours, &original), Err(FileProblem::Changed)));
+        assert_eq!(std::fs::read(&location.path).ok().as_deref(), left.then_some(&b"{\"theirs\":1}"[..]));
+        assert_eq!(home.names().len(), usize::from(left), "{:?}", home.names());
+    }
+}
