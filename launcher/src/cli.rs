@@ -22,6 +22,7 @@ mod pause;
 mod policy;
 mod profile;
 mod request;
+mod secrets;
 mod status;
 mod why;
 
@@ -40,6 +41,7 @@ pub use pause::PauseArgs;
 pub use policy::{InitArgs, InitChoice, PolicyAbout, PolicyCommand, PolicyExplainArgs, PolicyReplayArgs};
 pub use profile::{ProfileCommand, ProfileTestArgs, ProfileTestPrint, ProfileTrialArgs};
 pub use request::{RequestArgs, RequestsArgs, RequestsCommand};
+pub use secrets::SecretsCommand;
 pub use status::StatusArgs;
 pub use why::WhyArgs;
 
@@ -137,6 +139,12 @@ pub enum Command {
     /// Give servers their own logins (tokens that they keep in your home directory), which their jails hide
     #[command(subcommand, after_help = login::LOGIN_EXAMPLES)]
     Login(LoginCommand),
+    /// Keep the tokens of clients' configs in the system's keychain, where only the launcher takes them out
+    #[command(subcommand, after_help = secrets::SECRETS_EXAMPLES)]
+    Secrets(SecretsCommand),
+    /// A question to the keychain
+    #[command(hide = true)]
+    KeychainStep,
     /// Look for secrets, personal data and keywords by hand, and list what can be found
     #[command(subcommand)]
     Dlp(DlpCommand),

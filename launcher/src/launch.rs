@@ -29,7 +29,7 @@ use crate::packages::{self, When};
 use crate::plan::{self, ClosedPlaces, Plan};
 use crate::relay::{InForce, Judges, Source};
 use crate::telemetry::{EventLog, SessionRefused, SessionStart};
-use crate::{clients, container, identity, policies, profiles, state};
+use crate::{clients, container, identity, policies, profiles, secrets, state};
 
 use admission::flags_allowed;
 pub(crate) use admission::{
@@ -292,6 +292,8 @@ pub struct Fenced {
     pub network: Served,
     /// Takes the container away at the end, if there is one.
     pub container: Option<container::Guard>,
+    /// Names of the variables whose values came from the keychain.
+    from_keychain: Vec<String>,
 }
 
 /// What was heard of refusals, and who judges it.
@@ -325,8 +327,9 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
     };
     let (check, approval) = (prepared.check.clone(), prepared.approval.clone());
     let logins = told_logins(&prepared);
-    let Fenced { plan, policy, engine, custom, jailed, mut log, denials, network, container } =
-        fence(prepared, facts)?;
+    let fenced = fence(prepared, facts)?;
+    let Fenced { plan, policy, engine, custom, jailed, mut log, denials, network, container, from_keychain } =
+        fenced;
     let pins = definitions.as_ref().map_or_else(Pins::default, Definitions::pins);
     let names = SessionFacts { pins, ..session_facts(&plan) };
     let seed = *uuid::Uuid::new_v4().as_bytes();
@@ -340,7 +343,7 @@ pub fn start(prepared: Prepared, facts: &Facts) -> Result<Session, Failure> {
     let in_force = InForce::begin(&mut mediator, judges, (log.session(), origin), facts)?;
     let in_force = in_force.with_definitions(definitions);
     let start = SessionStart::new(&plan, &policy, &jailed.enforcement).after(&jailed.attempts).by(approval);
-    record_start(&mut log, start, facts)?;
+    record_start(&mut log, SessionStart { from_keychain, ..start }, facts)?;
     if let Some(logins) = logins {
         logins.tell(&mut log, facts);
     }
@@ -381,7 +384,8 @@ pub fn start_unmediated(prepared: Prepared, facts: &Facts) -> Result<Fenced, Fai
     let mut fenced = fence(prepared, facts)?;
     let start = SessionStart::new(&fenced.plan, &fenced.policy, &fenced.jailed.enforcement);
     let start = start.after(&fenced.jailed.attempts);
-    record_start(&mut fenced.log, SessionStart { mediated: false, ..start }, facts)?;
+    let from_keychain = std::mem::take(&mut fenced.from_keychain);
+    record_start(&mut fenced.log, SessionStart { mediated: false, from_keychain, ..start }, facts)?;
     if let Some(logins) = logins {
         logins.tell(&mut fenced.log, facts);
     }
@@ -400,11 +404,16 @@ fn fence(prepared: Prepared, facts: &Facts) -> Result<Fenced, Failure> {
     let Prepared { mut plan, policy, session, witness, .. } = prepared;
     stockade_sandbox::limit_retained_memory();
     let key = state::open(&facts.state_dir)?;
-    let custom = policies::Custom::load(&policy, facts.uid)?.with_environment(&plan.ruleset.env);
+    let custom = policies::Custom::load(&policy, facts.uid)?;
     for dir in &plan.private_dirs {
         state::make_private(dir)?;
     }
     let mut log = open_log(&plan, &policy, session, facts)?;
+    let from_keychain =
+        secrets::fill(&mut plan.ruleset.env, &plan.lasting.identity).inspect_err(|failure| {
+            let _ = log.append("session.refused", &SessionRefused { why: failure.to_string() });
+        })?;
+    let custom = custom.with_environment(&plan.ruleset.env);
     let (egress, shim) = ways_out(&mut plan, facts)?;
     let ledger = Arc::new(Ledger::default());
     let ear = witness.map(|witness| witness as Arc<dyn Ear>);
@@ -444,7 +453,7 @@ fn fence(prepared: Prepared, facts: &Facts) -> Result<Fenced, Failure> {
     })?;
     let network = Served { egress, doors, inbound, shim: Some(shim) };
     let engine = Arc::new(engine);
-    Ok(Fenced { plan, policy, engine, custom, jailed, log, denials, network, container })
+    Ok(Fenced { plan, policy, engine, custom, jailed, log, denials, network, container, from_keychain })
 }
 
 /// What stands between the jail and the outside, and what the server calls to have a page opened.

@@ -25,6 +25,7 @@ mod policies;
 mod profiles;
 mod relay;
 mod requests;
+mod secrets;
 mod state;
 mod telemetry;
 mod trials;

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use crate::clients::entry;
 use crate::clients::journal::{Journal, JournalError, Record};
-use crate::clients::propose::{self, Outcome, Proposal, Request, Row, Way};
+use crate::clients::propose::{self, Known, Outcome, Proposal, Request, Row, Way};
 use crate::clients::registry::{Format, Location};
-use crate::clients::spans::Document;
+use crate::clients::spans::{Document, quoted};
 use crate::clients::store::{self, FileProblem, Original};
 use crate::host;
+use crate::secrets::{self, Reference};
 
 /// A client that is busy writing is given this many chances.
 pub(super) const ATTEMPTS_MAX: u32 = 8;
@@ -89,7 +90,7 @@ fn change_between(
             Ok(None) => return None,
             Err(problem) => return Some(report(Err(problem.to_string()))),
         };
-        let proposal = match proposed(location, request, &original, journal) {
+        let proposal = match proposed(location, request, &original, (mode, journal)) {
             // A client that empties the file and then fills it may just be at it.
             _ if attempt == 1 && looks_unfinished(&original.bytes, location.place.format) => {
                 std::thread::sleep(UNFINISHED_WAIT);
@@ -121,7 +122,7 @@ fn proposed(
     location: &Location,
     request: &Request,
     original: &Original,
-    journal: Option<&Journal>,
+    (mode, journal): (Mode, Option<&Journal>),
 ) -> Result<Proposal, String> {
     let recall = |place: &entry::Place| journal.and_then(|journal| journal.find(&original.path, place));
     let is_spared = |place: &entry::Place| {
@@ -129,7 +130,13 @@ fn proposed(
         matches!(request.way, Way::Keep { .. }) && taken_back.is_some()
     };
     let whose = (location.client, location.place);
-    propose::propose_but(whose, &original.bytes, request, (&recall, &is_spared))
+    let secret = |reference: &Reference, format: Format| match mode {
+        Mode::Write => secrets::text_of(reference, format),
+        // What would be written is shown to whoever asks.
+        Mode::Show => Ok(quoted(&reference.to_string())),
+    };
+    let known = Known { journal: &recall, is_spared: &is_spared, secret: &secret };
+    propose::propose_knowing(whose, &original.bytes, request, known)
 }
 
 #[derive(Debug, thiserror::Error)]

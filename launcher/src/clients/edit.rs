@@ -164,7 +164,8 @@ pub(crate) fn unwrap(
 }
 
 /// Compares two versions of a file without a look at the splices: the same entries in the same places; those in `changed`
-/// with exactly these command lines and otherwise the same members; every other byte equal.
+/// with exactly these command lines and otherwise the same members, but for `secrets` (what refers to one, and what comes in its
+/// place); every other byte equal.
 ///
 /// # Errors
 /// What differs, in words.
@@ -173,6 +174,7 @@ pub(crate) fn verify(
     new: &Document<'_>,
     layouts: &[Layout],
     changed: &BTreeMap<Place, Vec<String>>,
+    secrets: &BTreeMap<String, String>,
 ) -> Result<(), String> {
     let (old_entries, new_entries) = (in_file_order(old, layouts)?, in_file_order(new, layouts)?);
     if old_entries.len() != new_entries.len() {
@@ -193,7 +195,7 @@ pub(crate) fn verify(
         if launch_of(&is.shape).is_none_or(|launch| launch.words() != *words) {
             return Err(format!("the entry `{}` would not start what it should", was.place.name));
         }
-        if others(old, was) != others(new, is) {
+        if others(old, was, secrets) != others(new, is, &BTreeMap::new()) {
             return Err(format!("another member of the entry `{}` would change", was.place.name));
         }
     }
@@ -219,12 +221,17 @@ fn in_file_order(document: &Document<'_>, layouts: &[Layout]) -> Result<Vec<Entr
 }
 
 /// All members but those of the command line, as they are written.
-fn others<'a>(document: &Document<'a>, entry: &Entry) -> Option<Vec<(&'a str, &'a str)>> {
+fn others<'a>(
+    document: &Document<'a>,
+    entry: &Entry,
+    secrets: &BTreeMap<String, String>,
+) -> Option<Vec<(&'a str, String)>> {
     let members = document.members(&entry.span)?;
     let kept = members.iter().filter(|member| {
         !member.name.as_deref().is_some_and(|name| name == entry.layout.command || name == entry.layout.args)
     });
-    Some(kept.map(|member| (document.raw(&member.key), document.raw(&member.value))).collect())
+    let told = |text: &str| secrets.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+    Some(kept.map(|member| (document.raw(&member.key), told(document.raw(&member.value)))).collect())
 }
 
 fn one_line(words: &[String], colon: &str) -> String {

@@ -172,9 +172,14 @@ fn holds_servers(document: &Document<'_>, span: &Span, layout: &Layout) -> bool 
 
 /// Names of the variables in the entry's `env`.
 pub(crate) fn env_names(document: &Document<'_>, entry: &Entry) -> Option<Vec<String>> {
+    variables(document, entry)?.into_iter().map(|member| member.name).collect()
+}
+
+/// The members of the entry's `env`; `None` if that is no object, or stands there twice.
+pub(crate) fn variables(document: &Document<'_>, entry: &Entry) -> Option<Vec<Member>> {
     let members = document.members(&entry.span)?;
     let Some(env) = single(document, &members, entry.layout.env).ok()? else { return Some(Vec::new()) };
-    document.members(&env.value)?.into_iter().map(|member| member.name).collect()
+    document.members(&env.value)
 }
 
 /// Two entries of one name, or one project twice: nobody can say which counts.

@@ -89,9 +89,7 @@ fn words(entry: &Entry) -> Result<Vec<String>, String> {
 }
 
 fn env(document: &Document<'_>, entry: &Entry) -> Vec<(String, String)> {
-    let members = document.members(&entry.span).unwrap_or_default();
-    let block = members.iter().find(|member| member.name.as_deref() == Some(entry.layout.env));
-    let members = block.and_then(|block| document.members(&block.value)).unwrap_or_default();
+    let members = entry::variables(document, entry).unwrap_or_default();
     members.into_iter().filter_map(|member| Some((member.name?, document.string(&member.value)?))).collect()
 }
 

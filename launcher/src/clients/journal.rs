@@ -199,6 +199,30 @@ impl Journal {
         self.write(&path, &text)
     }
 
+    /// Puts another text in place of one wherever that stands in what is kept of this entry and of its file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn retell(
+        &self,
+        file: &Path,
+        place: &Place,
+        (from, to): (&str, &str),
+    ) -> Result<(), JournalError> {
+        if let Some(mut record) = self.find(file, place) {
+            record.original = record.original.replace(from, to);
+            record.written = record.written.replace(from, to);
+            record.original_sha256 = sha256_hex(record.original.as_bytes());
+            self.keep(file, place, &record)?;
+        }
+        if let Ok(backup) = std::fs::read_to_string(self.backup_path(file))
+            && backup.contains(from)
+        {
+            self.back_up(file, backup.replace(from, to).as_bytes())?;
+        }
+        self.settle()
+    }
+
     /// Drops the record of an entry that has been restored.
     pub(crate) fn forget(&self, file: &Path, place: &Place) {
         let _ = std::fs::remove_file(self.record_path(file, place));

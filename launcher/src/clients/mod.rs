@@ -24,6 +24,7 @@ mod short;
 mod spans;
 mod store;
 mod take_out;
+mod variables;
 mod who;
 
 pub(crate) use alter::{add, home_of, preview, remove};
@@ -39,8 +40,10 @@ pub(crate) use managed::{clients as managed_clients, kinds as managed_kinds, man
 pub(crate) use own_path::own_path;
 pub(crate) use processes::{client_above, marks_in};
 pub(crate) use propose::{Outcome, Request, Row, Way};
-pub(crate) use registry::{CLIENTS, Client, Location, Os, Reach, World};
+pub(crate) use registry::{CLIENTS, Client, Format, Location, Os, Reach, World};
 pub(crate) use running::{bare, everything};
 pub(crate) use search_path::with_search_path;
 pub(crate) use short::command_of;
+pub(crate) use spans::quoted;
+pub(crate) use variables::{Variable, put, user_files, variables};
 pub(crate) use who::{against_info, against_start};

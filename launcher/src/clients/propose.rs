@@ -6,8 +6,9 @@ use crate::clients::edit::{self, ArgsBefore, Splice};
 use crate::clients::entry::{self, Entry, Launch, Place, Shape, Wrapped};
 use crate::clients::fetchers;
 use crate::clients::journal::Record;
-use crate::clients::registry::{self, Client};
-use crate::clients::spans::Document;
+use crate::clients::registry::{self, Client, Format};
+use crate::clients::spans::{Document, Member};
+use crate::secrets::Reference;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -103,6 +104,20 @@ type Edit = (Outcome, Vec<Splice>, Vec<String>);
 /// What the journal has of an entry.
 type Recall<'a> = &'a dyn Fn(&Place) -> Option<Record>;
 
+/// The text of a secret that an entry refers to, as it is to stand in a file of this language; or why it is not to be had.
+type Secret<'a> = &'a dyn Fn(&Reference, Format) -> Result<String, String>;
+
+/// What is known beside the file itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a> {
+    /// By the journal.
+    pub journal: Recall<'a>,
+    /// Whether an entry is to be left as it is.
+    pub is_spared: &'a dyn Fn(&Place) -> bool,
+    /// By the keychain.
+    pub secret: Secret<'a>,
+}
+
 /// Computes the change of a whole file.
 ///
 /// # Errors
@@ -113,18 +128,19 @@ pub(crate) fn propose(
     request: &Request,
     journal: Recall<'_>,
 ) -> Result<Proposal, String> {
-    propose_but((client, place), bytes, request, (journal, &|_| false))
+    let secret: Secret<'_> = &|_, _| Err("there is no keychain".to_owned());
+    propose_knowing((client, place), bytes, request, Known { journal, is_spared: &|_| false, secret })
 }
 
-/// The same, but for entries that are to be left as they are.
+/// The same, with more knowledge.
 ///
 /// # Errors
 /// As [`propose`].
-pub(crate) fn propose_but(
+pub(crate) fn propose_knowing(
     (client, place): (&'static Client, &'static registry::Place),
     bytes: &[u8],
     request: &Request,
-    (journal, is_spared): (Recall<'_>, &dyn Fn(&Place) -> bool),
+    known: Known<'_>,
 ) -> Result<Proposal, String> {
     let format = place.format.ok_or("it is no file with entries")?;
     let document = Document::parse(bytes, format).map_err(|malformed| format!("malformed: {malformed}"))?;
@@ -132,16 +148,18 @@ pub(crate) fn propose_but(
     let mut rows = Vec::new();
     let mut splices = Vec::new();
     let mut wanted = BTreeMap::new();
+    let mut secrets = BTreeMap::new();
     let asked = |entry: &&Entry| request.server.as_ref().is_none_or(|name| *name == entry.place.name);
     for entry in entries.iter().filter(asked) {
         let edit = match &request.way {
-            Way::Wrap { .. } | Way::Shorten { .. } | Way::Keep { .. } if is_spared(&entry.place) => {
+            Way::Wrap { .. } | Way::Shorten { .. } | Way::Keep { .. } if (known.is_spared)(&entry.place) => {
                 Err(Outcome::Left("unwrapped by its user; `stockade wrap` wraps it again".to_owned()))
             }
             Way::Wrap { launcher } | Way::Shorten { launcher } | Way::Keep { launcher } => {
                 wrap(client, &document, entry, request, launcher)
             }
-            Way::Unwrap => unwrap(&document, entry, journal(&entry.place)),
+            Way::Unwrap => unwrap(&document, entry, (known.journal)(&entry.place))
+                .and_then(|edit| with_secrets((&document, entry), edit, known.secret, &mut secrets)),
         };
         let outcome = edit.map_or_else(
             |outcome| outcome,
@@ -154,7 +172,7 @@ pub(crate) fn propose_but(
         rows.push(Row { place: entry.place.clone(), outcome });
     }
     let text = edit::apply(document.text(), splices);
-    let changed = check(place, &document, &text, &wanted)?;
+    let changed = check(place, &document, &text, (&wanted, &secrets))?;
     let was_wrapped = entries.iter().any(|entry| matches!(&entry.shape, Shape::Wrapped(_)));
     let own_words = |entry: &Entry| match &entry.shape {
         Shape::Bare(launch) if wanted.contains_key(&entry.place) => {
@@ -172,12 +190,12 @@ fn check(
     place: &registry::Place,
     old: &Document<'_>,
     text: &str,
-    wanted: &BTreeMap<Place, Vec<String>>,
+    (wanted, secrets): (&BTreeMap<Place, Vec<String>>, &BTreeMap<String, String>),
 ) -> Result<Vec<Changed>, String> {
     let stopped = |why: String| format!("the edit was given up, because {why}; please report this");
     let new =
         Document::parse(text.as_bytes(), old.format()).map_err(|malformed| stopped(malformed.to_string()))?;
-    edit::verify(old, &new, place.layouts, wanted).map_err(stopped)?;
+    edit::verify(old, &new, place.layouts, wanted, secrets).map_err(stopped)?;
     let texts = |document: &Document<'_>| -> Result<BTreeMap<Place, String>, String> {
         let entries = entry::entries(document, place.layouts)?.into_iter();
         Ok(entries.map(|entry| (entry.place, document.raw(&entry.span).to_owned())).collect())
@@ -265,6 +283,32 @@ fn unwrap(document: &Document<'_>, entry: &Entry, record: Option<Record>) -> Res
     let splices = edit::unwrap(document, entry, wrapped, before)
         .ok_or_else(|| Outcome::Failed("its `args` are not what `wrap` writes".to_owned()))?;
     Ok((Outcome::Restored(Some(remark(wrapped, record.is_some(), wanted.len()))), splices, wanted))
+}
+
+/// Without Stockade nobody would resolve what the entry refers to: its secrets come back with it.
+fn with_secrets(
+    (document, entry): (&Document<'_>, &Entry),
+    (outcome, mut splices, words): Edit,
+    secret: Secret<'_>,
+    secrets: &mut BTreeMap<String, String>,
+) -> Result<Edit, Outcome> {
+    for Member { name, value, .. } in entry::variables(document, entry).unwrap_or_default() {
+        let refers = document.string(&value).and_then(|value| Reference::parse(&value));
+        let Some(reference) = refers else { continue };
+        let literal = secret(&reference, document.format()).map_err(|why| {
+            let name = name.unwrap_or_default();
+            Outcome::Failed(format!(
+                "its {name} lies in the keychain, and without Stockade it would start without: {why}"
+            ))
+        })?;
+        let token = document.raw(&value);
+        match splices.iter_mut().find(|splice| splice.span == entry.span) {
+            Some(whole) => whole.with = whole.with.replace(token, &literal),
+            None => splices.push(Splice { span: value, with: literal.clone() }),
+        }
+        secrets.insert(token.to_owned(), literal);
+    }
+    Ok((outcome, splices, words))
 }
 
 /// `run ID`: what the entry was stands in the journal alone.

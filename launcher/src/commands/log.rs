@@ -111,6 +111,10 @@ fn row(event: &StoredEvent, colour: bool) -> String {
         "policy.changed" => ("policy", "changed".to_owned(), "from the next message on".to_owned()),
         "policy.broken" | "approvals.distrusted" => ("alert", kind.to_owned(), event.what("why").to_owned()),
         "client.contradiction" => ("alert", "who started it".to_owned(), contradiction_why(event)),
+        _ if kind.starts_with("secret.") => {
+            let done = kind.trim_start_matches("secret.");
+            ("secret", format!("{} {done}", event.what("variable")), event.what("reference").to_owned())
+        }
         _ if kind.starts_with("inventory.") || kind.starts_with("agent.") => agent::row(event, kind),
         _ if network::is_one(kind) => network::row(event, kind),
         _ => (event.what("verdict"), decision_what(event, kind), decision_why(event)),

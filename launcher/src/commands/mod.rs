@@ -28,6 +28,7 @@ mod profile;
 mod request;
 mod run;
 pub(crate) mod screen;
+mod secrets;
 mod status;
 mod terminal;
 mod why;
@@ -61,6 +62,8 @@ pub fn dispatch(command: Command) -> Exit {
         Command::FetchCheck(args) => return fetch::check_alone(args),
         Command::Pins(command) => pins::pins(command),
         Command::Login(command) => login::login(&command),
+        Command::Secrets(command) => secrets::secrets(&command),
+        Command::KeychainStep => return crate::secrets::step(),
         Command::Log(args) => log::log(args),
         Command::Why(args) => why::why(&args),
         Command::Approve(args) => approve::approve(args),

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
 use nix::fcntl::OFlag;
-use nix::sys::termios::{FlushArg, tcflush};
+use nix::sys::termios::{FlushArg, LocalFlags, SetArg, tcflush, tcgetattr, tcsetattr};
 use nix::unistd::{getpgrp, tcgetpgrp, ttyname};
 
 use crate::error::{Failure, Kind};
@@ -15,6 +15,8 @@ use crate::{clients, host};
 
 /// Longest answer that is read.
 const ANSWER_BYTES_MAX: usize = 64;
+/// Longest secret that is read: a terminal hands over lines of at most 4096 bytes.
+const SECRET_BYTES_MAX: usize = 4096;
 
 /// The controlling terminal.
 #[derive(Debug)]
@@ -76,18 +78,40 @@ impl Terminal {
     pub(super) fn agrees(&mut self, question: &str) -> Result<bool, Failure> {
         tcflush(&self.file, FlushArg::TCIFLUSH).map_err(|error| gone(&error.into()))?;
         self.show(&format!("{question} [y/N] "))?;
-        let mut answer = Vec::new();
+        let answer = self.line(ANSWER_BYTES_MAX)?;
+        Ok(matches!(answer.trim_ascii(), b"y" | b"Y" | b"yes"))
+    }
+
+    /// A line that is typed without being shown, without blanks around it.
+    ///
+    /// # Errors
+    /// When the terminal is gone, or the line is no text.
+    pub(super) fn secret(&mut self, question: &str) -> Result<String, Failure> {
+        let before = tcgetattr(&self.file).map_err(|error| gone(&error.into()))?;
+        let mut quiet = before.clone();
+        quiet.local_flags.remove(LocalFlags::ECHO);
+        tcsetattr(&self.file, SetArg::TCSAFLUSH, &quiet).map_err(|error| gone(&error.into()))?;
+        let line = self.show(&format!("{question}: ")).and_then(|()| self.line(SECRET_BYTES_MAX));
+        let restored = tcsetattr(&self.file, SetArg::TCSANOW, &before);
+        self.show("\n")?;
+        restored.map_err(|error| gone(&error.into()))?;
+        String::from_utf8(line?.trim_ascii().to_vec())
+            .map_err(|error| gone(&io::Error::other(error.utf8_error())))
+    }
+
+    fn line(&mut self, bytes_max: usize) -> Result<Vec<u8>, Failure> {
+        let mut line = Vec::new();
         let mut byte = [0];
-        while answer.len() < ANSWER_BYTES_MAX {
+        while line.len() < bytes_max {
             match self.file.read(&mut byte) {
                 Ok(0) => break,
                 Ok(_) if byte == *b"\n" => break,
-                Ok(_) => answer.extend(byte),
+                Ok(_) => line.extend(byte),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(gone(&error)),
             }
         }
-        Ok(matches!(answer.trim_ascii(), b"y" | b"Y" | b"yes"))
+        Ok(line)
     }
 }
 

@@ -6,12 +6,12 @@ use std::io::{self, Write};
 use super::screen::{columns, harmless, pad};
 use crate::cli::WrapArgs;
 use crate::clients::{
-    self, CLIENTS, Client, FileReport, Journal, Location, Mode, Outcome, Reach, Request, Row, Scope, Way,
-    World,
+    self, CLIENTS, Client, FileReport, Journal, Mode, Outcome, Reach, Request, Row, Scope, Way, World,
 };
 use crate::error::{Failure, Kind};
 use crate::exit::Exit;
-use crate::host::Facts;
+use crate::host::{self, Facts};
+use crate::secrets::Reference;
 
 /// Names are padded up to this width.
 const NAME_WIDTH_MAX: usize = 40;
@@ -30,13 +30,34 @@ pub(crate) fn unwrap(args: WrapArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(Kind::Usage, "`--short` is for `wrap`: both forms are unwrapped alike"));
     }
     let facts = Facts::gather()?;
-    carry_out(&args, &facts, Way::Unwrap)
+    if let Some((client, evidence)) = clients::client_above(&host::above(), &facts.env) {
+        return Err(Failure::new(
+            Kind::Permission,
+            "Stockade is taken out by a person, and not below an AI client",
+        )
+        .cause(format!("{client} stands above this command: {evidence}"))
+        .hint(format!("open a terminal of your own, outside of {client}, and run it there")));
+    }
+    let before = references(&facts);
+    let exit = carry_out(&args, &facts, Way::Unwrap)?;
+    if !args.dry_run {
+        super::secrets::drop_unused(&before, &references(&facts));
+    }
+    Ok(exit)
+}
+
+/// What the entries of all clients refer to.
+fn references(facts: &Facts) -> Vec<Reference> {
+    let all: Vec<&'static Client> = CLIENTS.iter().collect();
+    let files = clients::user_files(&all, World::of(facts));
+    let variables = clients::variables(&files, &Journal::peek(&facts.state_dir));
+    variables.iter().filter_map(clients::Variable::reference).collect()
 }
 
 fn carry_out(args: &WrapArgs, facts: &Facts, way: Way) -> Result<Exit, Failure> {
     let chosen = chosen(args.client.as_deref())?;
     let world = World::of(facts);
-    let present = files(&chosen, world);
+    let present = clients::user_files(&chosen, world);
     if present.is_empty() {
         say("No client config was found. Looked for:");
         for location in chosen.iter().flat_map(|client| client.candidates(Reach::User, world)) {
@@ -57,17 +78,6 @@ fn carry_out(args: &WrapArgs, facts: &Facts, way: Way) -> Result<Exit, Failure> 
             .hint("the changes themselves are made")
     })?;
     Ok(conclude(&reports, &request, mode, facts))
-}
-
-/// Their files. One that two clients read is the first one's.
-fn files(chosen: &[&'static Client], world: World<'_>) -> Vec<Location> {
-    let mut files: Vec<Location> = Vec::new();
-    for location in chosen.iter().flat_map(|client| client.files(Reach::User, world)) {
-        if files.iter().all(|known| known.path != location.path) {
-            files.push(location);
-        }
-    }
-    files
 }
 
 /// The clients asked for.
@@ -211,6 +221,7 @@ fn forecast(reports: &[FileReport], request: &Request, facts: &Facts) {
         (Way::Unwrap, false) => say("Running servers stay under Stockade until their client restarts them."),
         (Way::Wrap { .. } | Way::Shorten { .. } | Way::Keep { .. }, false) => {
             say_what_stays_bare(&changed);
+            say_what_is_readable(&changed, facts);
             say(
                 "If a server stops working: `stockade bisect CLIENT/NAME` says which part of the jail it is and what \
                  mends it; `stockade unwrap --server NAME` puts it back.",
@@ -231,6 +242,20 @@ pub(super) fn told(client: &Client, changed: usize, way: &Way) -> String {
         told.push_str(&format!(" If it runs, it takes up {servers} by itself."));
     }
     told
+}
+
+/// Tokens in these files, which everybody reads who reads the file.
+fn say_what_is_readable(changed: &[&FileReport], facts: &Facts) {
+    let files: Vec<clients::Location> = changed.iter().map(|report| report.location.clone()).collect();
+    let variables = clients::variables(&files, &Journal::peek(&facts.state_dir));
+    let tokens = variables.iter().filter(|variable| variable.is_plain_secret()).count();
+    if tokens > 0 {
+        let stand = if tokens == 1 { "1 token stands" } else { "tokens stand" };
+        let count = if tokens == 1 { String::new() } else { format!("{tokens} ") };
+        say(&format!(
+            "{count}{stand} in these files in plain text: `stockade secrets move` offers to keep them in the system's keychain."
+        ));
+    }
 }
 
 /// Servers that run already, by client: those stay as they are until that client starts them anew.

@@ -198,6 +198,11 @@ pub fn private_dirs(state_dir: &Path, key: &str) -> [PathBuf; 2] {
     [dirs.state, dirs.cache]
 }
 
+/// What a server stays known by when its version changes.
+pub fn lasting_identity(resolved: &Resolved) -> String {
+    Lasting::of(resolved).identity
+}
+
 impl Lasting {
     fn of(resolved: &Resolved) -> Self {
         let identity = match resolved.identities.first() {

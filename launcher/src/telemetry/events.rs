@@ -109,6 +109,9 @@ pub struct SessionStart {
     pub notes: Vec<String>,
     /// Names (never values) of the variables that the server got.
     pub env_names: Vec<String>,
+    /// Names of those of them whose values came from the system's keychain.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub from_keychain: Vec<String>,
     /// Mechanism of the jail.
     pub backend: &'static str,
     /// Better ones that do not work here, and whether that was tried at this start or known from an earlier one.
@@ -235,6 +238,7 @@ impl SessionStart {
             flag_grants: plan.flag_grants.clone(),
             notes: plan.notes.clone(),
             env_names: plan.ruleset.env.iter().map(|(name, _)| name.to_string_lossy().into_owned()).collect(),
+            from_keychain: Vec::new(),
             backend: crate::container::carrier(plan, enforcement),
             better_backends: Vec::new(),
             landlock_abi: enforcement.landlock_abi,

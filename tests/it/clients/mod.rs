@@ -7,6 +7,7 @@ mod meanwhile;
 mod moved;
 mod real;
 mod roundtrip;
+mod secrets;
 mod started;
 mod status;
 mod who;

@@ -24,6 +24,7 @@ pub(super) fn wrapped(text: &str) -> String {
         &Document::parse(new.as_bytes(), Format::Json).unwrap(),
         crate::clients::registry::named("claude-code").unwrap().places[0].layouts,
         &wanted,
+        &BTreeMap::new(),
     )
     .unwrap();
     new
@@ -224,8 +225,8 @@ fn the_check_sees_every_change_that_was_not_asked_for() {
             Document::parse(old.as_bytes(), Format::Json).unwrap(),
             Document::parse(new.as_bytes(), Format::Json).unwrap(),
         );
-        let found =
-            verify(&old, &new, crate::clients::registry::named("cursor").unwrap().places[0].layouts, &wanted);
+        let layouts = named("cursor").unwrap().places[0].layouts;
+        let found = verify(&old, &new, layouts, &wanted, &BTreeMap::new());
         match expected {
             None => assert_eq!(found, Ok(()), "{}", new.text()),
             Some(part) => assert!(found.clone().unwrap_err().contains(part), "{}: {found:?}", new.text()),
