@@ -341,6 +341,20 @@ pub struct WrapArgs {
     /// `wrap` alone: write `run ID` and keep the command in the journal, for allowlists that name every word of a command line
     #[arg(long)]
     pub short: bool,
+    /// `wrap` alone: what becomes of servers that the files of the project in this directory name; else as the policy says
+    #[arg(long, value_enum, value_name = "WAY")]
+    pub project_files: Option<ProjectFilesArg>,
+}
+
+/// `--project-files`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProjectFilesArg {
+    /// List them, and leave them as they are
+    Report,
+    /// Write a wrapped entry of the same name into a nearer scope of your own, where the client has one (Claude Code)
+    Shadow,
+    /// Wrap them in the project's file, which may be under version control
+    Rewrite,
 }
 
 /// `doctor`

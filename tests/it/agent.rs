@@ -304,3 +304,25 @@ fn it_is_installed_as_a_service_of_the_user_and_taken_away() {
     assert_eq!(home.stockade(&["agent", "uninstall"]).code, 0);
     assert!(!home.path(".config/systemd/user/stockade-agent.service").exists());
 }
+
+#[test]
+fn the_servers_of_projects_are_shadowed_once_they_are_approved_if_the_policy_says_so() {
+    let home = Home::empty();
+    home.write(".config/stockade/policy.toml", b"version = 1\n[defaults]\nproject_files = \"shadow\"\n");
+    home.write("work/.mcp.json", br#"{"mcpServers": {"docs": {"command": "node", "args": ["docs.js"]}}}"#);
+    let root = home.path("work").display().to_string();
+    let config = |approved: &Value| {
+        let project = json!({ "enabledMcpjsonServers": approved, "mcpServers": {} });
+        format!("{:#}\n", json!({ "projects": { (root.clone()): project } }))
+    };
+    home.write(".claude.json", config(&json!([])).as_bytes());
+    let agent = Agent::of(&home);
+    let of_project = |event: &Value| event["what"]["of"] == "project" && event["what"]["server"] == "docs";
+    eventually("it is in the inventory", || events(&home, "inventory.server").iter().any(of_project));
+    assert!(!home.read(".claude.json").contains("docs.js"));
+    rename_in(&home.path(".claude.json"), &config(&json!(["docs"])));
+    eventually("it is shadowed", || home.read(".claude.json").contains("docs.js"));
+    eventually("it is told", || agent.said("wrapped claude-code/docs") == 1);
+    assert!(!home.read("work/.mcp.json").contains("stockade"));
+    assert_eq!(agent.end(), 0);
+}

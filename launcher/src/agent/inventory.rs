@@ -27,7 +27,7 @@ pub(super) struct Item {
     pub project: Option<String>,
     /// Its name.
     pub server: String,
-    /// `wrapped`, `not-covered`, `drift`
+    /// `wrapped`, `shadowed`, `not-covered`, `drift`
     pub state: String,
     /// Why it is not covered.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -38,6 +38,9 @@ pub(super) struct Item {
     /// What it is known by: package, file, image.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub identity: Vec<String>,
+    /// Other entries with the same command line.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub also: Vec<String>,
     /// Keyed hash of its command line: tells that it changed, not what it is.
     pub command: String,
 }
@@ -124,6 +127,7 @@ fn place(item: &Item) -> (String, Option<String>, String) {
 fn item(ledger: &Ledger, server: &Server, key: &[u8; 32]) -> Item {
     let (state, why) = match &server.standing {
         Standing::Wrapped => ("wrapped", None),
+        Standing::Shadowed => ("shadowed", None),
         Standing::NotCovered(why) => ("not-covered", Some(why.clone())),
         Standing::Drift => ("drift", None),
     };
@@ -142,6 +146,7 @@ fn item(ledger: &Ledger, server: &Server, key: &[u8; 32]) -> Item {
         why,
         program: server.words.first().cloned(),
         identity: Vec::new(),
+        also: server.also.clone(),
         command: hash.get(..16).unwrap_or_default().to_owned(),
     }
 }

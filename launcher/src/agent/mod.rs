@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal};
 use serde::Serialize;
-use stockade_policy::document::policy::{BareServers, FullDisk};
+use stockade_policy::document::policy::{BareServers, FullDisk, ProjectFiles};
 
 use crate::clients::{self, Journal, Ledger, World};
 use crate::error::{Failure, Kind};
@@ -31,7 +31,7 @@ use ear::{Ear, Heard};
 use inventory::Inventory;
 use places::Places;
 use session_time::SessionTime;
-use sweep::{Sweeper, Swept};
+use sweep::{Projects, Sweeper, Swept};
 
 /// What comes within this time of a change belongs to it.
 const SETTLE: Duration = Duration::from_millis(40);
@@ -127,6 +127,7 @@ struct Agent<'a> {
     inventory: Inventory,
     census: Census,
     ledgers: Vec<Ledger>,
+    projects: Projects,
     census_at: Instant,
     counted_at: Instant,
     runtime: SessionTime,
@@ -157,6 +158,7 @@ impl<'a> Agent<'a> {
             inventory: Inventory::load(directory(facts).join("inventory.json")),
             census: Census::default(),
             ledgers: Vec::new(),
+            projects: Projects::default(),
             census_at: Instant::now(),
             counted_at: Instant::now(),
             runtime: SessionTime::load(&directory(facts)),
@@ -174,7 +176,7 @@ impl<'a> Agent<'a> {
         let mut deaf = ear.is_none();
         loop {
             if let Some(ear) = &mut ear {
-                let told = ear.listen(Places::of(World::of(self.facts)));
+                let told = ear.listen(self.places());
                 if let Err(why) = &told
                     && !deaf
                 {
@@ -183,7 +185,8 @@ impl<'a> Agent<'a> {
                 deaf = told.is_err();
             }
             // What changed before a new directory was listened to is seen now.
-            let swept = self.sweeper.sweep(World::of(self.facts), &self.launcher, &self.facts.state_dir);
+            let world = (World::of(self.facts), &self.projects);
+            let swept = self.sweeper.sweep(world, &self.launcher, &self.facts.state_dir);
             let is_new = swept.changed;
             self.note(swept, say);
             if Instant::now() >= self.census_at {
@@ -192,7 +195,7 @@ impl<'a> Agent<'a> {
             if is_new {
                 // A directory may have come with the change.
                 if let Some(ear) = &mut ear {
-                    deaf = ear.listen(Places::of(World::of(self.facts))).is_err();
+                    deaf = ear.listen(self.places()).is_err();
                 }
             }
             let rescan = Instant::now() + if deaf { RESCAN_DEAF } else { RESCAN };
@@ -204,6 +207,10 @@ impl<'a> Agent<'a> {
                 Ok(Heard::Change) | Err(RecvTimeoutError::Timeout) => {}
             }
         }
+    }
+
+    fn places(&self) -> Places {
+        Places::of(World::of(self.facts), &self.projects.directories)
     }
 
     /// Writes down what a look came to.
@@ -234,7 +241,8 @@ impl<'a> Agent<'a> {
             say(&format!("ALERT: {}: {why}", file.display()));
         }
         if swept.changed {
-            self.ledgers = clients::ledgers(World::of(self.facts), &Journal::peek(&self.facts.state_dir));
+            let journal = Journal::peek(&self.facts.state_dir);
+            self.ledgers = clients::ledgers_in(World::of(self.facts), &self.projects.directories, &journal);
             let events = self.inventory.update(&self.ledgers, &self.key, self.facts);
             for event in &events {
                 self.record("inventory.server", event);
@@ -250,8 +258,11 @@ impl<'a> Agent<'a> {
     fn count(&mut self, say: &mut dyn FnMut(&str)) {
         self.census_at = Instant::now() + CENSUS;
         // A policy that cannot be read stops nothing here; servers do not start under it either.
-        let policy =
-            policies::load(self.facts, None).map_or(BareServers::Record, |policy| policy.bare_servers());
+        let policy = policies::load(self.facts, None);
+        let (policy, way) = policy.map_or((BareServers::Record, ProjectFiles::Report), |policy| {
+            (policy.bare_servers(), policy.project_files())
+        });
+        self.projects = Projects { directories: clients::projects(World::of(self.facts)), way };
         let (events, counts) = self.census.take(&self.ledgers, self.facts, policy);
         // A machine that slept did not run them all that time.
         let time = self.counted_at.elapsed().min(CENSUS * 2);

@@ -17,9 +17,15 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Of all clients' files of the user, of plugins and of the administrator.
-    pub(super) fn of(world: World<'_>) -> Self {
+    /// Of all clients' files of the user, of plugins and of the administrator, and of those of these projects.
+    pub(super) fn of(world: World<'_>, projects: &[PathBuf]) -> Self {
         let mut places = Self::default();
+        for project in projects {
+            let world = world.with_project(project);
+            for (root, parts) in CLIENTS.iter().flat_map(|client| client.ways(Reach::Project, world)) {
+                places.add(&root, &parts);
+            }
+        }
         for reach in [Reach::User, Reach::Plugin, Reach::Managed] {
             for (root, parts) in CLIENTS.iter().flat_map(|client| client.ways(reach, world)) {
                 places.add(&root, &parts);
@@ -82,7 +88,7 @@ mod tests {
     fn what_does_not_exist_yet_is_waited_for_in_what_does() {
         let home = tempfile::tempdir().unwrap();
         let env = BTreeMap::new();
-        let places = || Places::of(World { os: Os::Linux, home: home.path(), env: &env, project: None });
+        let places = || Places::of(World { os: Os::Linux, home: home.path(), env: &env, project: None }, &[]);
         let in_home = |path: &str| home.path().join(path);
         let before = places();
         assert!(before.directories.contains(home.path()));

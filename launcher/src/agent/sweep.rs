@@ -5,9 +5,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use stockade_policy::document::policy::ProjectFiles;
+
 use super::rivals::Rivals;
 use crate::clients::{
-    self, CLIENTS, Client, Journal, Location, Mode, Outcome, Reach, Request, Scope, Way, World,
+    self, CLIENTS, Client, Journal, Location, Mode, Outcome, Reach, Request, Row, Scope, Way, World,
 };
 use crate::host;
 
@@ -29,6 +31,15 @@ struct Stamp {
 struct Retry {
     at: Instant,
     wait: Duration,
+}
+
+/// Where clients work, and what becomes of the files there.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Projects {
+    /// Their directories.
+    pub directories: Vec<PathBuf>,
+    /// What the policy says.
+    pub way: ProjectFiles,
 }
 
 /// What is known of the files.
@@ -67,12 +78,24 @@ pub(super) struct Swept {
 }
 
 impl Sweeper {
-    /// Looks at every file and wraps what is new.
-    pub(super) fn sweep(&mut self, world: World<'_>, launcher: &str, state_dir: &Path) -> Swept {
+    /// Looks at every file and wraps what is new; in those of projects, as it is said.
+    pub(super) fn sweep(
+        &mut self,
+        (world, projects): (World<'_>, &Projects),
+        launcher: &str,
+        state_dir: &Path,
+    ) -> Swept {
         let mut swept = Swept::default();
         let mut present = BTreeMap::new();
         for reach in [Reach::User, Reach::Plugin, Reach::Managed, Reach::Extension] {
             for location in CLIENTS.iter().flat_map(|client: &'static Client| client.files(reach, world)) {
+                if let Some(stamp) = stamp(&location.path) {
+                    present.entry(location.path.clone()).or_insert((stamp, location));
+                }
+            }
+        }
+        for project in &projects.directories {
+            for location in clients::project_files(world.with_project(project)) {
                 if let Some(stamp) = stamp(&location.path) {
                     present.entry(location.path.clone()).or_insert((stamp, location));
                 }
@@ -93,7 +116,16 @@ impl Sweeper {
             }
             swept.changed |= self.seen.insert(path.clone(), stamp) != Some(stamp);
             if location.place.reach == Reach::User && location.place.is_writable() {
-                self.look(&location, launcher, state_dir, &mut swept);
+                self.look((&location, None), (world, launcher), state_dir, &mut swept);
+            }
+        }
+        // What is approved stands in the user's files, so any change may concern any project.
+        if swept.changed && projects.way != ProjectFiles::Report {
+            for project in &projects.directories {
+                let world = world.with_project(project);
+                for location in clients::project_files(world).iter().filter(|file| file.place.is_writable()) {
+                    self.look((location, Some(projects.way)), (world, launcher), state_dir, &mut swept);
+                }
             }
         }
         swept
@@ -104,16 +136,28 @@ impl Sweeper {
         self.retries.values().map(|retry| retry.at).min()
     }
 
-    fn look(&mut self, location: &Location, launcher: &str, state_dir: &Path, swept: &mut Swept) {
+    fn look(
+        &mut self,
+        (location, way): (&Location, Option<ProjectFiles>),
+        (world, launcher): (World<'_>, &str),
+        state_dir: &Path,
+        swept: &mut Swept,
+    ) {
         let path = &location.path;
         if let Some(until) = self.rivals.left_until(path, Instant::now()) {
             self.retries.insert(path.clone(), Retry { at: until, wait: RETRY });
             return;
         }
         let request = Request { way: Way::Keep { launcher: launcher.to_owned() }, server: None };
+        let change = |mode: Mode, journal: &Journal| match way {
+            None => clients::change(location, &request, mode, Some(journal)),
+            Some(way) => {
+                clients::change_project_file(location, (way, &request), (mode, Some(journal)), world)
+            }
+        };
         // First without the journal's lock: most changes of a client's file are none of its servers.
         let peek = Journal::peek(state_dir);
-        let Some(shown) = clients::change(location, &request, Mode::Show, Some(&peek)) else { return };
+        let Some(shown) = change(Mode::Show, &peek) else { return };
         if shown.problem.is_none() && shown.changed() == 0 {
             self.retries.remove(path);
             self.said.remove(path);
@@ -121,7 +165,7 @@ impl Sweeper {
         }
         let written = written_ms_ago(path);
         let report = match Journal::open(state_dir) {
-            Ok(journal) => clients::change(location, &request, Mode::Write, Some(&journal)),
+            Ok(journal) => change(Mode::Write, &journal),
             Err(error) => {
                 self.again(path, &error.to_string(), swept);
                 return;
@@ -136,7 +180,8 @@ impl Sweeper {
         self.said.remove(path);
         // Our own version is looked at like any other: another program may have been as quick.
         swept.changed = true;
-        for row in report.rows.iter().filter(|row| row.outcome == Outcome::Wrapped) {
+        let is_new = |row: &&Row| matches!(row.outcome, Outcome::Wrapped | Outcome::Shadowed);
+        for row in report.rows.iter().filter(is_new) {
             let server = match &row.place.scope {
                 Scope::User => row.place.name.clone(),
                 Scope::Project(project) => format!("{} [{project}]", row.place.name),

@@ -10,7 +10,7 @@ use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::clients::coverage::{self, Ledger, Standing};
+use crate::clients::coverage::{self, Ledger};
 use crate::clients::entry::{self, Shape};
 use crate::clients::journal::Journal;
 use crate::clients::processes;
@@ -110,14 +110,14 @@ fn named(ledgers: &[Ledger], evidence: &'static str) -> Vec<Named> {
     let named = servers.map(|server| Named {
         server: server.name.clone(),
         evidence,
-        is_stale: server.standing == Standing::Wrapped,
+        is_stale: server.standing.is_covered(),
         words: server.words.clone(),
     });
     named.collect()
 }
 
 /// The clients themselves, and their helpers.
-fn clients_in(all: &[Lineage]) -> impl Iterator<Item = &Process> {
+pub(super) fn clients_in(all: &[Lineage]) -> impl Iterator<Item = &Process> {
     let is_client =
         |process: &&Process| processes::of_process(process).is_some_and(|name| name != processes::OURSELVES);
     all.iter().map(|one| &one.process).filter(is_client)

@@ -203,7 +203,8 @@ pub(super) fn keep(
 impl FileReport {
     /// How many entries became, or would become, something else.
     pub(crate) fn changed(&self) -> usize {
-        let changes = |row: &&Row| matches!(row.outcome, Outcome::Wrapped | Outcome::Restored(_));
+        let changes =
+            |row: &&Row| matches!(row.outcome, Outcome::Wrapped | Outcome::Shadowed | Outcome::Restored(_));
         self.rows.iter().filter(changes).count()
     }
 

@@ -1,6 +1,7 @@
 //! What of a user's servers is under Stockade and what is not, and why: read from the configs and the journal, nothing is changed.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use crate::clients::entry::{self, Entry, Place, Scope, Shape};
 use crate::clients::journal::Journal;
@@ -13,6 +14,8 @@ use crate::clients::store;
 pub(crate) enum Standing {
     /// Its entry starts it through Stockade.
     Wrapped,
+    /// A project's entry: one of the same name, which starts it through Stockade, goes before it.
+    Shadowed,
     /// It is not, and why.
     NotCovered(String),
     /// It was wrapped, and is not any more.
@@ -30,6 +33,15 @@ pub(crate) struct Server {
     pub standing: Standing,
     /// Its own command line, if it has one.
     pub words: Vec<String>,
+    /// Other entries with the very same command line: `CLIENT/NAME`, with the project if it is one's.
+    pub also: Vec<String>,
+}
+
+impl Standing {
+    /// Whether its client starts it through Stockade.
+    pub(crate) fn is_covered(&self) -> bool {
+        matches!(self, Self::Wrapped | Self::Shadowed)
+    }
 }
 
 /// A file of a client. Places that are no files (databases, code) are not told of.
@@ -43,25 +55,93 @@ pub(crate) struct Ledger {
     pub problem: Option<String>,
 }
 
-impl Ledger {
-    /// Whether anything that is named here starts without Stockade, as far as is known.
-    pub(crate) fn is_uncovered(&self) -> bool {
-        self.problem.is_some() || self.servers.iter().any(|server| server.standing != Standing::Wrapped)
+impl Server {
+    /// `CLIENT/NAME`, with its project or file if it is not the user's own.
+    pub(crate) fn label(&self, location: &Location) -> String {
+        let id = entry::id(location.client, &self.name);
+        match (&self.scope, location.place.reach) {
+            (Scope::Project(path), _) => format!("{id} [{path}]"),
+            (Scope::User, Reach::User) => id,
+            (Scope::User, _) => format!("{id} [{}]", location.path.display()),
+        }
     }
 }
 
-/// Every client's files on this machine, those of the user first.
+impl Ledger {
+    /// Whether anything that is named here starts without Stockade, as far as is known.
+    pub(crate) fn is_uncovered(&self) -> bool {
+        self.problem.is_some() || self.servers.iter().any(|server| !server.standing.is_covered())
+    }
+}
+
+/// Every client's files on this machine, those of the user first, with those of the world's project if it has one.
 pub(crate) fn ledgers(world: World<'_>, journal: &Journal) -> Vec<Ledger> {
+    let project = world.project.map(Path::to_owned);
+    ledgers_in(world, project.as_slice(), journal)
+}
+
+/// The same, with the files of these projects.
+pub(crate) fn ledgers_in(world: World<'_>, projects: &[PathBuf], journal: &Journal) -> Vec<Ledger> {
     let mut found: Vec<Ledger> = Vec::new();
-    for reach in [Reach::User, Reach::Project, Reach::Managed, Reach::Plugin, Reach::Extension] {
+    let mut add = |reach: Reach, world: World<'_>| {
         for location in CLIENTS.iter().flat_map(|client: &'static Client| client.files(reach, world)) {
             // One file may be read by several clients: it is told of once.
             if found.iter().all(|known| known.location.path != location.path) {
                 found.extend(ledger(location, journal));
             }
         }
+    };
+    add(Reach::User, world);
+    for project in projects {
+        add(Reach::Project, world.with_project(project));
     }
+    for reach in [Reach::Managed, Reach::Plugin, Reach::Extension] {
+        add(reach, world);
+    }
+    shadowed(&mut found);
+    join(&mut found);
     found
+}
+
+/// An entry of a project in the user's own file goes before the one in the project's.
+fn shadowed(ledgers: &mut [Ledger]) {
+    let users = ledgers.iter().filter(|ledger| ledger.location.place.reach == Reach::User);
+    let wrapped = users.flat_map(|ledger| {
+        let wrapped = ledger.servers.iter().filter(|server| server.standing == Standing::Wrapped);
+        wrapped.filter_map(|server| match &server.scope {
+            Scope::Project(path) => Some((ledger.location.client.id, path.clone(), server.name.clone())),
+            Scope::User => None,
+        })
+    });
+    let wrapped: Vec<(&str, String, String)> = wrapped.collect();
+    for ledger in ledgers.iter_mut().filter(|ledger| ledger.location.place.reach == Reach::Project) {
+        let (client, root) = (ledger.location.client.id, ledger.location.root.display().to_string());
+        for server in ledger.servers.iter_mut().filter(|server| !server.standing.is_covered()) {
+            if wrapped.iter().any(|(id, project, name)| (*id, project, name) == (client, &root, &server.name))
+            {
+                server.standing = Standing::Shadowed;
+            }
+        }
+    }
+}
+
+/// Tells each server where else the very same command line stands.
+fn join(ledgers: &mut [Ledger]) {
+    let mut by_words: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
+    for ledger in ledgers.iter() {
+        // A shadow and what it goes before are one.
+        let stands = |server: &&Server| !server.words.is_empty() && server.standing != Standing::Shadowed;
+        for server in ledger.servers.iter().filter(stands) {
+            by_words.entry(server.words.clone()).or_default().push(server.label(&ledger.location));
+        }
+    }
+    for ledger in ledgers.iter_mut() {
+        for server in ledger.servers.iter_mut().filter(|server| server.standing != Standing::Shadowed) {
+            let own = server.label(&ledger.location);
+            let all = by_words.get(&server.words).into_iter().flatten();
+            server.also = all.filter(|other| **other != own).cloned().collect();
+        }
+    }
 }
 
 /// `None` if it is gone, or names no servers.
@@ -106,7 +186,7 @@ fn server(location: &Location, entry: Entry, journal: &Journal, file: &Path) -> 
         }
         Shape::Remote | Shape::Odd(_) => Vec::new(),
     };
-    Server { name: place.name, scope: place.scope, standing, words }
+    Server { name: place.name, scope: place.scope, standing, words, also: Vec::new() }
 }
 
 fn standing(
@@ -128,7 +208,9 @@ fn standing(
             Standing::NotCovered(unreadable(location))
         }
         (Shape::Bare(_), Reach::User) => not("not wrapped: `stockade wrap` does"),
-        (Shape::Bare(_), Reach::Project) => not("a project's file, which is not edited"),
+        (Shape::Bare(_), Reach::Project) => not(
+            "a project's file, which is not edited: `[defaults] project_files` of a policy says otherwise",
+        ),
         (Shape::Bare(_), Reach::Managed) => not("the administrator's file"),
         (Shape::Bare(_), Reach::Plugin) => not("part of a plugin"),
         (Shape::Bare(_), Reach::Extension) => not("part of an extension"),

@@ -53,6 +53,34 @@ pub(crate) fn insert(
     Ok(text)
 }
 
+/// A JSON file's text with one more member, its value written out, under these keys; those that are missing are made.
+///
+/// # Errors
+/// When it has no place for it; in words.
+pub(crate) fn insert_member(
+    old: &Document<'_>,
+    at: &[&str],
+    name: &str,
+    value: &str,
+) -> Result<String, String> {
+    let none = || "it has no place for another entry there".to_owned();
+    let (here, missing) = reach(old, at);
+    let here = here.filter(|here| old.is_flow(here)).ok_or_else(none)?;
+    let mut keys = missing.iter().copied().chain([name]);
+    let outer = keys.next().ok_or_else(none)?;
+    let wrap = |value, key: &str| Value::Map(vec![(key.to_owned(), value)]);
+    let inner = keys.rev().fold(Value::Literal(value.to_owned()), wrap);
+    let text = apply(old.text(), flow_added(old, &here, Some(outer), &inner).ok_or_else(none)?);
+    let new = Document::parse(text.as_bytes(), old.format()).map_err(|malformed| malformed.to_string())?;
+    let keys: Vec<&str> = at.iter().copied().chain([name]).collect();
+    match reach(&new, &keys) {
+        (Some(span), []) if new.raw(&span) == value && new.leaves(Some(&span)) == old.leaves(None) => {
+            Ok(text)
+        }
+        _ => Err("something else in it would change; please report this".to_owned()),
+    }
+}
+
 fn is_named(entry: &Entry, name: &str) -> bool {
     entry.place.scope == Scope::User && entry.place.name == name
 }
@@ -69,7 +97,7 @@ fn layout<'p>(document: &Document<'_>, client: &Client, place: &'p Place) -> Opt
 }
 
 /// How far the file has these keys: the value there, and the keys that it lacks.
-fn reach<'k>(document: &Document<'_>, at: &'k [&'static str]) -> (Option<Span>, &'k [&'static str]) {
+fn reach<'k, 's>(document: &Document<'_>, at: &'k [&'s str]) -> (Option<Span>, &'k [&'s str]) {
     let (mut here, mut rest) = (document.root(), at);
     while let (Some(span), Some((key, below))) = (&here, rest.split_first()) {
         let members = document.members(span).unwrap_or_default();

@@ -45,6 +45,9 @@ pub(crate) struct Record {
     /// The `PATH` under which it was wrapped: clients with a window may start servers with hardly any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search_path: Option<String>,
+    /// The project's file for whose entry of the same name this one stands: nobody wrote it but us.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow_of: Option<String>,
     /// When its user took Stockade out of it with `unwrap`: then it is to stay so until that user says otherwise, and nothing else is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_back: Option<String>,
@@ -94,6 +97,7 @@ impl Record {
             written: written.to_owned(),
             words: Vec::new(),
             search_path: None,
+            shadow_of: None,
             taken_back: None,
         }
     }
@@ -106,6 +110,11 @@ impl Record {
     /// With the `PATH` that finds its program.
     pub(crate) fn with_search_path(self, search_path: Option<String>) -> Self {
         Self { search_path, ..self }
+    }
+
+    /// That it stands for the entry of a project's file.
+    pub(crate) fn shadowing(self, file: &Path) -> Self {
+        Self { shadow_of: Some(file.display().to_string()), ..self }
     }
 
     /// With the server's own command line.
@@ -170,10 +179,15 @@ impl Journal {
 
     /// All records of this id.
     pub(crate) fn of_id(&self, id: &str) -> Vec<Record> {
-        let Ok(entries) = std::fs::read_dir(&self.directory) else { return Vec::new() };
+        self.records().filter(|record| record.id == id).collect()
+    }
+
+    /// All records.
+    pub(crate) fn records(&self) -> impl Iterator<Item = Record> {
+        let entries = std::fs::read_dir(&self.directory).into_iter().flatten();
         let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
         let records = paths.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
-        records.filter_map(|path| Self::read(&path)).filter(|record| record.id == id).collect()
+        records.filter_map(|path| Self::read(&path))
     }
 
     fn read(path: &Path) -> Option<Record> {

@@ -66,6 +66,8 @@ pub(crate) enum Outcome {
     Already(Option<String>),
     /// It is as it was before it was wrapped; a remark, where that needs one.
     Restored(Option<String>),
+    /// It stays as it is, and a wrapped entry of the same name in the user's own file goes before it.
+    Shadowed,
     /// It is left as it is, and why.
     Left(String),
     /// It cannot be changed, and why.
@@ -260,6 +262,11 @@ fn unwrap(document: &Document<'_>, entry: &Entry, record: Option<Record>) -> Res
         Shape::Bare(_) | Shape::Remote => return Err(Outcome::Left("not wrapped".to_owned())),
         Shape::Odd(why) => return Err(odd(document, entry, why)),
     };
+    if record.as_ref().is_some_and(|record| record.shadow_of.is_some()) {
+        return Err(Outcome::Left(
+            "it stands there for a project's entry; the project's line says more".to_owned(),
+        ));
+    }
     if wrapped.is_short {
         return unwrap_short(document, entry, wrapped, record);
     }

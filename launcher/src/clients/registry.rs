@@ -284,6 +284,22 @@ impl Client {
         found
     }
 
+    /// Its place in a project for a file that the journal knows, with that project's directory; `None` if it has none such.
+    pub(crate) fn in_project(&'static self, file: &Path, os: Os) -> Option<Location> {
+        self.places_of(Reach::Project, os).find_map(|place| {
+            place.paths.iter().find_map(|path| {
+                let rest = Path::new(path.strip_prefix("<project>/")?);
+                let root = file.ancestors().nth(rest.components().count())?;
+                (root.join(rest) == file).then(|| Location {
+                    client: self,
+                    place,
+                    path: file.to_owned(),
+                    root: root.to_owned(),
+                })
+            })
+        })
+    }
+
     /// The directories on the way to its files of this kind, and the paths themselves: a start, and the parts behind it, `*` among them.
     pub(crate) fn ways(&'static self, reach: Reach, world: World<'_>) -> Vec<(PathBuf, Vec<&'static str>)> {
         let paths = self.places_of(reach, world.os).flat_map(|place| place.paths);

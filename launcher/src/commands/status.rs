@@ -50,6 +50,7 @@ fn paused(facts: &Facts) -> Vec<Stored> {
 fn state(standing: &Standing) -> (&'static str, Option<&str>) {
     match standing {
         Standing::Wrapped => ("wrapped", None),
+        Standing::Shadowed => ("shadowed", None),
         Standing::NotCovered(why) => ("not-covered", Some(why)),
         Standing::Drift => {
             ("drift", Some("it was wrapped and is not any more: `stockade wrap` does it again"))
@@ -64,7 +65,7 @@ fn as_json(ledgers: &[Ledger], live: Option<&Count>, (paused, lately): (&[Stored
             Scope::User => Value::Null,
             Scope::Project(path) => path.as_str().into(),
         };
-        json!({ "name": server.name, "project": project, "state": state, "why": why, "command": server.words.first() })
+        json!({ "name": server.name, "project": project, "state": state, "why": why, "command": server.words.first(), "also": server.also })
     };
     let files = ledgers.iter().map(|ledger| {
         json!({
@@ -98,7 +99,7 @@ fn as_json(ledgers: &[Ledger], live: Option<&Count>, (paused, lately): (&[Stored
 
 fn counts(ledgers: &[Ledger]) -> (usize, usize) {
     let all = || ledgers.iter().flat_map(|ledger| &ledger.servers);
-    (all().filter(|server| server.standing == Standing::Wrapped).count(), all().count())
+    (all().filter(|server| server.standing.is_covered()).count(), all().count())
 }
 
 fn as_text(ledgers: &[Ledger], live: Option<&Count>, (paused, lately): (&[Stored], Option<Day>)) -> String {
@@ -125,6 +126,9 @@ fn as_text(ledgers: &[Ledger], live: Option<&Count>, (paused, lately): (&[Stored
         let width = names.iter().map(|name| columns(name)).max().unwrap_or(0).min(NAME_WIDTH_MAX);
         for (name, server) in names.iter().zip(&ledger.servers) {
             let told = match state(&server.standing) {
+                ("shadowed", _) => {
+                    screen.ink(Ink::Good, "an entry of yours of the same name goes before it, wrapped")
+                }
                 (_, None) => screen.ink(Ink::Good, "wrapped"),
                 ("drift", Some(why)) => screen.ink(Ink::Bad, &format!("drift: {why}")),
                 (_, Some(why)) => screen.ink(Ink::Bad, &format!("not covered: {}", harmless(why))),
@@ -132,6 +136,7 @@ fn as_text(ledgers: &[Ledger], live: Option<&Count>, (paused, lately): (&[Stored
             out.push_str(&format!("  {}  {told}\n", pad(name, width)));
         }
     }
+    out.push_str(&several(ledgers));
     for one in paused {
         out.push_str(&format!(
             "paused: {} until {}, by {}: {}\n",
@@ -167,4 +172,20 @@ fn as_text(ledgers: &[Ledger], live: Option<&Count>, (paused, lately): (&[Stored
         ));
     }
     out
+}
+
+/// Servers that stand in several places, each group once.
+fn several(ledgers: &[Ledger]) -> String {
+    let mut groups: Vec<Vec<String>> = Vec::new();
+    for ledger in ledgers {
+        for server in ledger.servers.iter().filter(|server| !server.also.is_empty()) {
+            let own = server.label(&ledger.location);
+            if groups.iter().all(|group| !group.contains(&own)) {
+                groups.push(std::iter::once(own).chain(server.also.iter().cloned()).collect());
+            }
+        }
+    }
+    let told =
+        |group: &Vec<String>| format!("the same server in several places: {}\n", harmless(&group.join(", ")));
+    groups.iter().map(told).collect()
 }

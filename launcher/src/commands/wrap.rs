@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::screen::{columns, harmless, pad};
-use crate::cli::WrapArgs;
+use stockade_policy::document::policy::ProjectFiles;
+
+use crate::cli::{ProjectFilesArg, WrapArgs};
 use crate::clients::{
     self, CLIENTS, Client, FileReport, Journal, Mode, Outcome, Reach, Request, Row, Scope, Way, World,
 };
 use crate::error::{Failure, Kind};
 use crate::exit::Exit;
 use crate::host::{self, Facts};
+use crate::policies;
 use crate::secrets::Reference;
 
 /// Names are padded up to this width.
@@ -68,16 +71,74 @@ fn carry_out(args: &WrapArgs, facts: &Facts, way: Way) -> Result<Exit, Failure> 
     let mode = if args.dry_run { Mode::Show } else { Mode::Write };
     let request = Request { way, server: args.server.clone() };
     let journal = journal(facts, &request, mode)?;
-    let reports: Vec<FileReport> = present
+    if let (Way::Unwrap, Some(journal)) = (&request.way, &journal) {
+        lift(args, (mode, journal), world)?;
+    }
+    let mut reports: Vec<FileReport> = present
         .iter()
         .filter_map(|location| clients::change(location, &request, mode, journal.as_ref()))
         .collect();
+    reports.extend(of_projects(args, &request, (mode, journal.as_ref()), facts)?);
     print(&reports, &request, mode).map_err(|error| {
         Failure::new(Kind::Software, "cannot write the report")
             .because(&error)
             .hint("the changes themselves are made")
     })?;
     Ok(conclude(&reports, &request, mode, facts))
+}
+
+/// What stands in a nearer scope for a project's entry goes before anything is unwrapped.
+fn lift(args: &WrapArgs, (mode, journal): (Mode, &Journal), world: World<'_>) -> Result<(), Failure> {
+    let is_asked = args.client.as_deref().is_none_or(|client| client == "claude-code");
+    if !is_asked {
+        return Ok(());
+    }
+    let lifted = clients::lift_all(args.server.as_deref(), (mode, journal), world).map_err(|why| {
+        Failure::new(Kind::Config, "the entries that go before those of projects were not taken out")
+            .cause(why)
+    })?;
+    for (file, name) in lifted {
+        let would = if mode == Mode::Show { "would be " } else { "" };
+        let file = harmless(&file.display().to_string());
+        say(&format!(
+            "{}: the entry of yours that goes before it {would}taken out ({file})",
+            harmless(&name)
+        ));
+    }
+    Ok(())
+}
+
+/// What becomes of the files of the project in this directory; with `unwrap`, of all that were ever rewritten.
+fn of_projects(
+    args: &WrapArgs,
+    request: &Request,
+    how: (Mode, Option<&Journal>),
+    facts: &Facts,
+) -> Result<Vec<FileReport>, Failure> {
+    let world = World::of(facts).with_project(&facts.cwd);
+    let is_asked =
+        |location: &clients::Location| args.client.as_deref().is_none_or(|id| id == location.client.id);
+    if request.way == Way::Unwrap {
+        let peek = Journal::peek(&facts.state_dir);
+        let files = clients::wrapped_project_files(world, how.1.unwrap_or(&peek)).into_iter();
+        let reports = files.filter(is_asked).filter_map(|file| clients::change(&file, request, how.0, how.1));
+        // A project's file that nobody wrapped is not worth a word.
+        return Ok(reports
+            .filter(|report| report.changed() > 0 || report.rows.iter().any(is_failed))
+            .collect());
+    }
+    let way = match args.project_files {
+        Some(ProjectFilesArg::Report) => ProjectFiles::Report,
+        Some(ProjectFilesArg::Shadow) => ProjectFiles::Shadow,
+        Some(ProjectFilesArg::Rewrite) => ProjectFiles::Rewrite,
+        None => policies::load(facts, None)?.project_files(),
+    };
+    let files = clients::project_files(world).into_iter().filter(is_asked);
+    Ok(files.filter_map(|file| clients::change_project_file(&file, (way, request), how, world)).collect())
+}
+
+fn is_failed(row: &Row) -> bool {
+    matches!(row.outcome, Outcome::Failed(_))
 }
 
 /// The clients asked for.
@@ -166,6 +227,10 @@ fn outcome(outcome: &Outcome, mode: Mode) -> String {
     };
     match outcome {
         Outcome::Wrapped => done("wrapped", "would be wrapped"),
+        Outcome::Shadowed => done(
+            "an entry in your local scope, wrapped, goes before it",
+            "an entry in your local scope, wrapped, would go before it",
+        ),
         Outcome::Already(Some(id)) => format!("already wrapped, as {id}"),
         Outcome::Already(None) => "already started through stockade".to_owned(),
         Outcome::Restored(None) => done("restored, byte for byte", "would be restored, byte for byte"),

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::{Deserialize, Serialize};
 
+use super::store;
 use crate::exit::Exit;
 
 /// A keychain that is locked asks its user, who needs a moment; clients give a server some 30 to 60 seconds to start.
@@ -41,7 +42,7 @@ pub(super) enum Op {
 }
 
 /// What comes back: a text for every name asked for, or why not.
-type Answer = Result<Vec<Option<String>>, String>;
+pub(super) type Answer = Result<Vec<Option<String>>, String>;
 
 /// Why the keychain gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -155,60 +156,5 @@ pub(crate) fn step() -> Exit {
     match std::io::stdout().write_all(&text) {
         Ok(()) => Exit::Ok,
         Err(_) => Exit::Software,
-    }
-}
-
-#[cfg(all(feature = "keychain", target_os = "linux"))]
-mod store {
-    //! By the Secret Service (freedesktop.org, Secret Service API 0.2).
-
-    use std::sync::Arc;
-
-    use dbus_secret_service_keyring_store::Store;
-    use keyring_core::{CredentialStore, Entry, Error};
-
-    use super::{Answer, Op};
-
-    const SERVICE: &str = "stockade";
-
-    pub(super) fn answer(op: &Op) -> Answer {
-        let store: Arc<CredentialStore> = Store::new().map_err(|error| told(&error))?;
-        let entry = |name: &str| Entry::new_in_store(&store, SERVICE, name).map_err(|error| told(&error));
-        match op {
-            Op::Get { names } => names
-                .iter()
-                .map(|name| match entry(name)?.get_password() {
-                    Ok(item) => Ok(Some(item)),
-                    Err(Error::NoEntry) => Ok(None),
-                    Err(error) => Err(told(&error)),
-                })
-                .collect(),
-            Op::Set { name, item } => {
-                entry(name)?.set_password(item).map(|()| Vec::new()).map_err(|error| told(&error))
-            }
-            Op::Delete { name } => match entry(name)?.delete_credential() {
-                Ok(()) | Err(Error::NoEntry) => Ok(Vec::new()),
-                Err(error) => Err(told(&error)),
-            },
-        }
-    }
-
-    fn told(error: &Error) -> String {
-        // Others could hold what they could not read.
-        match error {
-            Error::PlatformFailure(why) | Error::NoStorageAccess(why) => why.to_string(),
-            Error::BadEncoding(_) | Error::BadDataFormat(..) => "what lies there is no text".to_owned(),
-            Error::Ambiguous(_) => "it has several items of this name".to_owned(),
-            other => other.to_string(),
-        }
-    }
-}
-
-#[cfg(not(all(feature = "keychain", target_os = "linux")))]
-mod store {
-    use super::{Answer, Op};
-
-    pub(super) fn answer(_: &Op) -> Answer {
-        Err("this build knows no keychain (feature `keychain`, Linux)".to_owned())
     }
 }

@@ -3,6 +3,7 @@
 //! A secret belongs to one variable of one server (what runs, whatever its version): an entry that names another program gets nothing.
 
 mod keychain;
+mod store;
 
 use std::ffi::OsString;
 use std::fmt;

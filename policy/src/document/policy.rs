@@ -58,6 +58,18 @@ pub enum BareServers {
     Stop,
 }
 
+/// What becomes of servers that a project's files name (`.mcp.json`, `.vscode/mcp.json`): they are often under version control.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProjectFiles {
+    /// They are listed, and left as they are.
+    #[default]
+    Report,
+    /// An entry of the same name goes before them in a nearer scope of the user's, where the client has one.
+    Shadow,
+    /// They are wrapped like the user's own.
+    Rewrite,
+}
+
 /// What becomes of packages that a registry offers a newer tree of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Packages {
@@ -118,6 +130,8 @@ pub struct Defaults {
     pub pause: Option<Access>,
     /// What the agent does with a server that a client runs without Stockade though its entry is wrapped by now.
     pub bare_servers: BareServers,
+    /// What becomes of servers that a project's files name.
+    pub project_files: ProjectFiles,
     /// What becomes of newer packages; `None` leaves it to the other layers.
     pub packages: Option<Packages>,
 }

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use super::layer::{Answer, Speaker};
 use super::{Layer, Origin, Policy, Ruling};
-use crate::document::policy::{BareServers, Defaults, FullDisk, Mode, Packages, UnknownMethods};
+use crate::document::policy::{
+    BareServers, Defaults, FullDisk, Mode, Packages, ProjectFiles, UnknownMethods,
+};
 use crate::verdict::{Access, Reason};
 
 impl Policy {
@@ -79,6 +81,16 @@ impl Policy {
             .iter()
             .filter(|layer| layer.origin != Origin::Project && layer.document.mode == Mode::Enforce);
         said.map(|layer| layer.document.defaults.bare_servers).max().unwrap_or(BareServers::Record)
+    }
+
+    /// What becomes of servers that a project's files name: the most that any layer in force says, but for the project's own.
+    #[must_use]
+    pub fn project_files(&self) -> ProjectFiles {
+        let said = self
+            .layers
+            .iter()
+            .filter(|layer| layer.origin != Origin::Project && layer.document.mode == Mode::Enforce);
+        said.map(|layer| layer.document.defaults.project_files).max().unwrap_or_default()
     }
 
     /// What becomes of newer packages: the strictest that any layer says, `ask` where none does. A layer in monitor mode

@@ -5,6 +5,7 @@ mod awkward;
 mod census;
 mod meanwhile;
 mod moved;
+mod projects;
 mod real;
 mod roundtrip;
 mod secrets;

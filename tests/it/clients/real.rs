@@ -73,10 +73,15 @@ fn servers() -> PathBuf {
 }
 
 fn client(home: &Home, program: &str, args: &[&str]) -> Output {
+    client_in(home, &home.path(""), program, args)
+}
+
+fn client_in(home: &Home, directory: &Path, program: &str, args: &[&str]) -> Output {
     let path = servers().join("clients/node_modules/.bin").join(program);
     assert!(path.exists(), "{} is missing: `tests/run --set-up` installs it", path.display());
     let node = servers().join("bin");
     let mut command: Command = home.command(&path, args);
+    command.current_dir(directory);
     command
         .env("PATH", format!("{}:/usr/bin:/bin", node.display()))
         .env("CI", "1")
@@ -171,4 +176,29 @@ fn real_clients_add_a_server_that_the_agent_wraps_and_start_it_through_stockade(
         assert_eq!(home.stockade(&["unwrap"]).code, 0);
         assert!(!home.read(real.file).contains(&id), "{}", real.id);
     }
+}
+
+/// Claude Code itself: its local scope goes before a project's file, and what nobody approved does not start.
+#[test]
+fn claude_code_starts_a_project_s_server_through_its_shadow() {
+    let server = servers().join("node/node_modules/@modelcontextprotocol/server-everything/dist/index.js");
+    let (node, server) = (servers().join("bin/node"), server.display());
+    let home = Home::empty();
+    let entry = |mark: &str| serde_json::json!({ "command": node.display().to_string(), "args": [server.to_string(), mark] });
+    let project = serde_json::json!({ "mcpServers": { "docs": entry("stdio"), "unseen": entry("stdio") } });
+    home.write(".mcp.json", b"{}");
+    home.write("work/.mcp.json", project.to_string().as_bytes());
+    let root = std::fs::canonicalize(home.path("work")).unwrap();
+    let known = serde_json::json!({ "enabledMcpjsonServers": ["docs"], "mcpServers": {}, "hasTrustDialogAccepted": true });
+    let config = serde_json::json!({ "hasCompletedOnboarding": true, "projects": { (root.display().to_string()): known } });
+    home.write(".claude.json", config.to_string().as_bytes());
+    let mut wrap = home.command(Path::new(STOCKADE), &["wrap", "--project-files", "shadow"]);
+    assert!(wrap.current_dir(&root).output().unwrap().status.success());
+    let listed = client_in(&home, &root, "claude", &["mcp", "list"]);
+    let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+    assert!(line("docs:").contains("stockade") && line("docs:").contains("Connected"), "{text}");
+    assert!(line("unseen:").contains("Pending approval"), "{text}");
+    let log = home.stockade(&["log", "--json"]).stdout;
+    assert!(log.contains("session.start"), "{log}");
 }

@@ -56,7 +56,12 @@ fn every_entry_stands_somewhere_and_says_why() {
             ("far".to_owned(), not("remote server: not mediated yet")),
             ("odd".to_owned(), not("cannot be understood: it has neither `command` nor `url`")),
             ("?".to_owned(), not("malformed: line 1, column 2: the document ends inside of an object")),
-            ("ours".to_owned(), not("a project's file, which is not edited")),
+            (
+                "ours".to_owned(),
+                not(
+                    "a project's file, which is not edited: `[defaults] project_files` of a policy says otherwise"
+                )
+            ),
         ]
     );
 }

@@ -26,6 +26,7 @@ const SETTINGS: &[Setting] = &[
     ("defaults.profile", |document| document.defaults.profile.clone().unwrap_or_default()),
     ("defaults.grants_by_flag", |document| document.defaults.grants_by_flag.word().to_owned()),
     ("defaults.bare_servers", |document| word(&document.defaults.bare_servers)),
+    ("defaults.project_files", |document| word(&document.defaults.project_files)),
     ("defaults.full_disk", |document| word(&document.defaults.full_disk)),
     ("defaults.packages", |document| {
         document.defaults.packages.map_or(String::new(), |packages| word(&packages))

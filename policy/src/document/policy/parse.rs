@@ -10,7 +10,7 @@ use super::rule::rule;
 use super::suppress::suppression;
 use super::{
     BareServers, Class, Defaults, Destinations, Directions, DlpRule, FullDisk, Mode, Packages,
-    PolicyDocument, UnknownMethods,
+    PolicyDocument, ProjectFiles, UnknownMethods,
 };
 use crate::detect::{Confidence, KeywordList, check_regex};
 use crate::document::Mistakes;
@@ -44,6 +44,8 @@ pub(super) const DISKS: &[(&str, FullDisk)] =
     &[("drop-oldest", FullDisk::DropOldest), ("stop", FullDisk::Stop)];
 pub(super) const BARE: &[(&str, BareServers)] =
     &[("record", BareServers::Record), ("stop", BareServers::Stop)];
+pub(super) const PROJECT_FILES: &[(&str, ProjectFiles)] =
+    &[("report", ProjectFiles::Report), ("shadow", ProjectFiles::Shadow), ("rewrite", ProjectFiles::Rewrite)];
 pub(super) const PACKAGES: &[(&str, Packages)] =
     &[("follow", Packages::Follow), ("ask", Packages::Ask), ("freeze", Packages::Freeze)];
 pub(super) const MATCHES: &[(&str, bool)] = &[("word", true), ("substring", false)];
@@ -175,6 +177,7 @@ fn defaults(r: &mut Reader<'_>, top: &mut Section<'_>) -> Defaults {
         approvals: Access::Allow,
         pause: None,
         bare_servers: BareServers::Record,
+        project_files: ProjectFiles::Report,
         packages: None,
     };
     let Some(mut section) = top.table(r, "defaults") else {
@@ -192,6 +195,9 @@ fn defaults(r: &mut Reader<'_>, top: &mut Section<'_>) -> Defaults {
     }
     if let Some(bare) = section.word(r, "bare_servers", BARE) {
         defaults.bare_servers = bare;
+    }
+    if let Some(files) = section.word(r, "project_files", PROJECT_FILES) {
+        defaults.project_files = files;
     }
     if let Some(disk) = section.word(r, "full_disk", DISKS) {
         defaults.full_disk = disk;

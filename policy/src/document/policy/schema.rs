@@ -6,7 +6,7 @@ use super::baseline::HASH_PATTERN;
 use super::limit::{BYTES, CALLS, EFFECTS};
 use super::parse::{
     ACCESS, ACTIONS, BARE, CHANGED, CONFIDENCES, DESTINATIONS, DIRECTIONS, DISKS, FRAME_BYTES, GRANTS,
-    MATCHES, METHODS, MODES, PACKAGES,
+    MATCHES, METHODS, MODES, PACKAGES, PROJECT_FILES,
 };
 use super::rule::FEATURES;
 use super::suppress;
@@ -106,6 +106,11 @@ fn defaults() -> Vec<Key> {
             "bare_servers",
             words(BARE),
             "What the agent does with a server that a client runs without Stockade though its entry is wrapped by now",
+        ),
+        optional(
+            "project_files",
+            words(PROJECT_FILES),
+            "What becomes of servers that a project's files name",
         ),
         optional("full_disk", words(DISKS), "What happens when nothing can be recorded"),
         optional("packages", words(PACKAGES), "What becomes of newer packages"),
