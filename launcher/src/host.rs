@@ -214,7 +214,11 @@ pub fn lineages() -> Vec<(Process, Vec<Process>)> {
     const DEPTH_MAX: usize = 64;
     let Ok(mut system) = System::new() else { return Vec::new() };
     let what = ProcessRefreshKind::nothing().with_exe(UpdateKind::Always).with_cmd(UpdateKind::Always);
+    let what = what.with_user(UpdateKind::Always);
     system.refresh_processes_specifics(ProcessesToUpdate::All, false, what.without_tasks());
+    // What others run on the same machine is theirs.
+    let own = nix::unistd::getuid().to_string();
+    let is_own = |one: &&sysinfo::Process| one.user_id().is_none_or(|uid| uid.to_string() == own);
     let process = |one: &sysinfo::Process| Process {
         pid: one.pid().as_u32(),
         name: one.name().to_string_lossy().into_owned(),
@@ -225,7 +229,7 @@ pub fn lineages() -> Vec<(Process, Vec<Process>)> {
         let chain = std::iter::successors(one.parent(), |pid| system.process(*pid)?.parent());
         chain.take(DEPTH_MAX).filter_map(|pid| system.process(pid)).map(process).collect()
     };
-    system.processes().values().map(|one| (process(one), above(one))).collect()
+    system.processes().values().filter(is_own).map(|one| (process(one), above(one))).collect()
 }
 
 /// Our `PATH`.

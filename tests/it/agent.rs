@@ -326,3 +326,27 @@ fn the_servers_of_projects_are_shadowed_once_they_are_approved_if_the_policy_say
     assert!(!home.read("work/.mcp.json").contains("stockade"));
     assert_eq!(agent.end(), 0);
 }
+
+#[test]
+fn the_inventory_says_which_client_it_is_and_what_a_bridge_carries() {
+    let home = Home::empty();
+    let package = "lib/node_modules/@openai/codex";
+    home.write(&format!("{package}/package.json"), br#"{"name": "@openai/codex", "version": "0.169.0"}"#);
+    home.write(&format!("{package}/bin/codex.js"), b"read line");
+    // An interpreter that runs the client's script: a shell does.
+    std::os::unix::fs::symlink("/bin/sh", home.path("node")).unwrap();
+    let script = home.path(&format!("{package}/bin/codex.js")).display().to_string();
+    let mut client = home.command(&home.path("node"), &[&script]).stdin(Stdio::piped()).spawn().unwrap();
+    let config = "[mcp_servers.far]\ncommand = \"npx\"\nargs = [\"-y\", \"mcp-remote\", \"https://u:p@mcp.example.com/sse?k=v\"]\n";
+    home.write(".codex/config.toml", config.as_bytes());
+    let agent = Agent::of(&home);
+    let far =
+        |event: &Value| event["what"]["server"] == "far" && event["what"]["client_version"] == "0.169.0";
+    eventually("it is in the inventory", || events(&home, "inventory.server").iter().any(far));
+    let event = events(&home, "inventory.server").into_iter().find(far).unwrap();
+    assert_eq!(event["what"]["carries"], json!(["https://mcp.example.com/sse"]));
+    assert!(!event.to_string().contains("u:p@"), "{event:#}");
+    assert_eq!(agent.end(), 0);
+    drop(client.stdin.take());
+    client.wait().unwrap();
+}

@@ -38,6 +38,12 @@ pub(super) struct Item {
     /// What it is known by: package, file, image.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub identity: Vec<String>,
+    /// What it is only a bridge to: identities of the server that it starts, or the URL of one elsewhere.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub carries: Vec<String>,
+    /// The version of the client, as the running one's package says it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub client_version: Option<String>,
     /// Other entries with the same command line.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub also: Vec<String>,
@@ -77,7 +83,12 @@ impl Inventory {
     }
 
     /// Takes over what is there now, and says what is different.
-    pub(super) fn update(&mut self, ledgers: &[Ledger], key: &[u8; 32], facts: &Facts) -> Vec<ServerEvent> {
+    pub(super) fn update(
+        &mut self,
+        (ledgers, versions): (&[Ledger], &BTreeMap<&'static str, String>),
+        key: &[u8; 32],
+        facts: &Facts,
+    ) -> Vec<ServerEvent> {
         let mut now = BTreeMap::new();
         let mut events = Vec::new();
         for (ledger, server) in
@@ -87,10 +98,13 @@ impl Inventory {
             let at = place(&item);
             let known = self.items.get(&at);
             // Finding out what a command line is costs reading files: once a command line.
-            item.identity = match known.filter(|known| known.command == item.command) {
-                Some(known) => known.identity.clone(),
+            (item.identity, item.carries) = match known.filter(|known| known.command == item.command) {
+                Some(known) => (known.identity.clone(), known.carries.clone()),
                 None => identities(&server.words, facts),
             };
+            // A client that does not run now is still the one it was.
+            let version = versions.get(ledger.location.client.name).cloned();
+            item.client_version = version.or_else(|| known.and_then(|known| known.client_version.clone()));
             let change = match known {
                 None => Some("found"),
                 Some(known) if *known != item => Some("changed"),
@@ -146,15 +160,18 @@ fn item(ledger: &Ledger, server: &Server, key: &[u8; 32]) -> Item {
         why,
         program: server.words.first().cloned(),
         identity: Vec::new(),
+        carries: Vec::new(),
+        client_version: None,
         also: server.also.clone(),
         command: hash.get(..16).unwrap_or_default().to_owned(),
     }
 }
 
-fn identities(words: &[String], facts: &Facts) -> Vec<String> {
+fn identities(words: &[String], facts: &Facts) -> (Vec<String>, Vec<String>) {
     let command: Vec<OsString> = words.iter().map(OsString::from).collect();
     if command.is_empty() {
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     }
-    identity::resolve(&command, facts).map(|resolved| resolved.identities).unwrap_or_default()
+    let own = identity::resolve(&command, facts).map(|resolved| resolved.identities).unwrap_or_default();
+    (own, identity::carried(&command, facts))
 }

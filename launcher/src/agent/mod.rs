@@ -243,7 +243,7 @@ impl<'a> Agent<'a> {
         if swept.changed {
             let journal = Journal::peek(&self.facts.state_dir);
             self.ledgers = clients::ledgers_in(World::of(self.facts), &self.projects.directories, &journal);
-            let events = self.inventory.update(&self.ledgers, &self.key, self.facts);
+            let events = self.inventory.update((&self.ledgers, &clients::versions()), &self.key, self.facts);
             for event in &events {
                 self.record("inventory.server", event);
             }

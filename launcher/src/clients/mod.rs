@@ -27,6 +27,7 @@ mod spans;
 mod store;
 mod take_out;
 mod variables;
+mod version;
 mod who;
 
 pub(crate) use alter::{add, home_of, preview, remove};
@@ -50,4 +51,5 @@ pub(crate) use shadow::lift_all;
 pub(crate) use short::command_of;
 pub(crate) use spans::quoted;
 pub(crate) use variables::{Variable, put, user_files, variables};
+pub(crate) use version::versions;
 pub(crate) use who::{against_info, against_start};

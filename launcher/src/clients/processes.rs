@@ -58,6 +58,11 @@ const VARIABLES: &[(&str, Option<&str>, &str)] = &[
     ("TERM_PROGRAM", Some("vscode"), "an editor's terminal"),
 ];
 
+/// The client whose package is called so.
+pub(super) fn of_package(name: &str) -> Option<&'static str> {
+    PACKAGES.iter().find(|(known, _)| *known == name).map(|(_, client)| *client)
+}
+
 /// Names of the clients whose programs are known.
 pub(super) fn programs() -> impl Iterator<Item = &'static str> {
     PROGRAMS.iter().map(|(_, client)| *client).filter(|client| *client != OURSELVES)

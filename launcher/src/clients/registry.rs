@@ -284,6 +284,21 @@ impl Client {
         found
     }
 
+    /// Places of it that exist here and are no files with entries (databases, code, texts): what they name is not known.
+    pub(crate) fn unread(&'static self, world: World<'_>) -> Vec<(&'static Place, PathBuf)> {
+        let places =
+            self.places.iter().filter(|place| place.format.is_none() && place.os.contains(&world.os));
+        let mut found: Vec<(&'static Place, PathBuf)> = Vec::new();
+        for place in places {
+            for path in place.paths {
+                let Some((root, rest)) = world.start(path) else { continue };
+                let paths = matches(&root, rest).into_iter().filter(|path| path.symlink_metadata().is_ok());
+                found.extend(paths.map(|path| (place, path)));
+            }
+        }
+        found
+    }
+
     /// Its place in a project for a file that the journal knows, with that project's directory; `None` if it has none such.
     pub(crate) fn in_project(&'static self, file: &Path, os: Os) -> Option<Location> {
         self.places_of(Reach::Project, os).find_map(|place| {

@@ -27,6 +27,8 @@ struct Found {
     /// `None` if its program is not installed.
     resolved: Option<Resolved>,
     identities: Vec<String>,
+    /// What it is only a bridge to.
+    carries: Vec<String>,
     /// What remains open, in words for people.
     open: Vec<String>,
     profile: (String, String),
@@ -116,7 +118,8 @@ fn find(command: &[std::ffi::OsString], facts: &Facts) -> Result<Found, Failure>
     let (profile, why) = launch::choose_profile(&available, &policy, &JailArgs::default(), &identities)?;
     let profile = (profile.name.to_string(), why);
     let admitted = launch::admit(&policy, &identities).map_err(|failure| failure.what);
-    Ok(Found { asked, source, resolved, identities, open, profile, admitted })
+    let carries = identity::carried(command, facts);
+    Ok(Found { asked, source, resolved, identities, carries, open, profile, admitted })
 }
 
 fn to_fetch(run: &PackageRun, failure: &Failure) -> Source {

@@ -8,7 +8,7 @@ use crate::agent;
 use crate::agent::session_time::{Day, SessionTime};
 use crate::approvals::{self, Stored, StoredScope};
 use crate::cli::StatusArgs;
-use crate::clients::{self, BareServer, Count, Journal, Ledger, Looked, Scope, Standing, World};
+use crate::clients::{self, BareServer, CLIENTS, Count, Journal, Ledger, Looked, Scope, Standing, World};
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::host::Facts;
@@ -29,13 +29,53 @@ pub(super) fn status(args: &StatusArgs) -> Result<Exit, Failure> {
     let live = args.live.then_some(&count);
     let lately = SessionTime::load(&agent::directory(&facts)).lately();
     let paused = paused(&facts);
+    let unread = unread(world);
     let text = match args.json {
-        true => format!("{:#}\n", as_json(&ledgers, live, (&paused, lately))),
-        false => as_text(&ledgers, live, (&paused, lately)),
+        true => {
+            let mut whole = as_json(&ledgers, live, (&paused, lately));
+            whole["unread"] = unread.iter().map(Unread::as_json).collect();
+            format!("{whole:#}\n")
+        }
+        false => {
+            let unread: String = unread.iter().map(Unread::as_text).collect();
+            as_text(&ledgers, live, (&paused, lately)) + &unread
+        }
     };
     print(&text)?;
     let uncovered = ledgers.iter().any(Ledger::is_uncovered) || !count.bare.is_empty();
     Ok(if uncovered { Exit::NotInOrder } else { Exit::Ok })
+}
+
+/// A place in which servers may be named that is no file with entries.
+struct Unread {
+    client: &'static str,
+    path: String,
+    why: &'static str,
+}
+
+impl Unread {
+    fn as_json(&self) -> Value {
+        json!({ "client": self.client, "path": self.path, "why": self.why })
+    }
+
+    fn as_text(&self) -> String {
+        format!("not looked into: {} ({}): {}\n", harmless(&self.path), self.client, self.why)
+    }
+}
+
+fn unread(world: World<'_>) -> Vec<Unread> {
+    let all =
+        CLIENTS.iter().flat_map(|client| client.unread(world).into_iter().map(move |found| (client, found)));
+    let told = all.map(|(client, (place, path))| Unread {
+        client: client.name,
+        path: path.display().to_string(),
+        why: if place.why.is_empty() {
+            "servers may be named there in a way that is not read"
+        } else {
+            place.why
+        },
+    });
+    told.collect()
 }
 
 /// Pauses that hold now. What cannot be read holds nothing.
@@ -104,7 +144,7 @@ fn counts(ledgers: &[Ledger]) -> (usize, usize) {
 
 fn as_text(ledgers: &[Ledger], live: Option<&Count>, (paused, lately): (&[Stored], Option<Day>)) -> String {
     let screen = Screen::of_stdout();
-    if ledgers.is_empty() {
+    if ledgers.is_empty() && live.is_none_or(|count| count.bare.is_empty()) {
         return "No client's config that names servers was found. `stockade wrap` says where it looks.\n"
             .to_owned();
     }

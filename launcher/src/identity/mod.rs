@@ -20,7 +20,7 @@ use crate::error::{Failure, Kind};
 use crate::host::Facts;
 
 use image::Image;
-use invocation::{Code, Invocation, PackageRun, Runs};
+use invocation::{Code, Inside, Invocation, PackageRun, Runs};
 use package::Package;
 
 pub use local::installed;
@@ -91,6 +91,17 @@ pub fn resolve(command: &[OsString], facts: &Facts) -> Result<Resolved, Failure>
         resolved.identities = by_words;
     }
     Ok(resolved)
+}
+
+/// What a bridge (`mcp-remote`, `mcp-proxy`, `supergateway`) carries: identities of the server that it starts, or the URL of one
+/// elsewhere; nothing for any other command.
+pub fn carried(command: &[OsString], facts: &Facts) -> Vec<String> {
+    match invocation::inside(&invocation::parse(command)) {
+        None => Vec::new(),
+        Some(Inside::Remote(url)) => vec![url],
+        Some(Inside::Command(words)) => resolve(&words, facts)
+            .map_or_else(|_| vec![words_identity(&words)], |resolved| resolved.identities),
+    }
 }
 
 /// A program of this machine, wrappers off.

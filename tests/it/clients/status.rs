@@ -103,3 +103,15 @@ fn the_three_fixtures_are_told_without_a_change() {
     }
     assert_eq!(home.tree(), tree);
 }
+
+#[test]
+fn places_that_are_no_files_with_entries_are_told_and_are_no_failure() {
+    let home = Home::empty();
+    home.write(".claude/agents/reviewer.md", b"---\nmcpServers: [x]\n---\n");
+    let said = home.stockade(&["status"]);
+    assert_eq!(said.code, 0, "nobody knows whether it names a server");
+    let told: Vec<&str> = said.stdout.lines().filter(|line| line.starts_with("not looked into: ")).collect();
+    assert!(told.len() == 1 && told[0].contains("agents/reviewer.md (Claude Code)"), "{}", said.stdout);
+    let status: Value = serde_json::from_str(&home.stockade(&["status", "--json"]).stdout).unwrap();
+    assert_eq!(status["unread"][0]["client"], "Claude Code");
+}

@@ -32,6 +32,9 @@ pub(super) fn text(found: &Found, command: &[OsString], screen: Screen) -> Strin
     for (n, identity) in found.identities.iter().enumerate() {
         lines.push((if n == 0 { "Identity" } else { "" }, identity.clone()));
     }
+    for (n, carried) in found.carries.iter().enumerate() {
+        lines.push((if n == 0 { "Carries" } else { "" }, carried.clone()));
+    }
     if let Some(integrity) = found.resolved.as_ref().and_then(|resolved| resolved.integrity.as_ref()) {
         lines.push(("Integrity", format!("{} ({})", integrity.hash, integrity.of)));
     }
@@ -113,6 +116,7 @@ pub(super) fn json(found: &Found, command: &[OsString]) -> String {
         "name": resolved.map(|resolved| &resolved.name),
         "code": resolved.map(|resolved| &resolved.code),
         "identities": found.identities,
+        "carries": found.carries,
         "integrity": resolved.and_then(|resolved| resolved.integrity.as_ref())
             .map(|integrity| json!({ "hash": integrity.hash, "of": integrity.of })),
         "source": source_json(&found.source, command),

@@ -3,6 +3,7 @@
 //! looked up: which version that is, and whether it is there at all, is found out by others.
 
 mod container;
+mod inside;
 mod interpreters;
 mod known;
 mod npm;
@@ -15,6 +16,7 @@ mod words;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+pub use inside::{Inside, inside};
 pub(super) use interpreters::{Code, interpreted};
 pub use known::runs_others;
 pub(super) use python::{uv_run_in_project, uv_verb};
