@@ -140,7 +140,7 @@ fn move_all(server: Option<&str>, facts: &Facts) -> Result<Exit, Failure> {
     }
     let mut terminal = Terminal::open()?;
     // Better told before the first question than after it.
-    secrets::get(&[Reference::new("none/none", "none", 1)]).map_err(|error| unusable(&error))?;
+    secrets::try_out().map_err(|error| unusable(&error))?;
     let journal = journal(facts)?;
     let (mut moved, mut failed) = (0, 0);
     for variable in &found {

@@ -130,6 +130,16 @@ pub(crate) fn set(reference: &Reference, item: &Item) -> Result<(), KeychainErro
     }
 }
 
+/// Whether the keychain takes something and gives it back.
+///
+/// # Errors
+/// Why not.
+pub(crate) fn try_out() -> Result<(), KeychainError> {
+    let reference = Reference::new("stockade/test", &uuid::Uuid::new_v4().to_string(), 1);
+    set(&reference, &Item::new("test", "test", "test"))?;
+    delete(&reference)
+}
+
 /// Removes what lies under a reference; nothing there is no error.
 ///
 /// # Errors

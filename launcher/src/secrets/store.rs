@@ -38,7 +38,17 @@ mod system {
     fn told(error: &Error) -> String {
         // Others could hold what they could not read.
         match error {
-            Error::PlatformFailure(why) | Error::NoStorageAccess(why) => why.to_string(),
+            Error::PlatformFailure(why) | Error::NoStorageAccess(why) => {
+                let why = why.to_string();
+                // dbus-secret-service's word for a service without a default collection.
+                let has_none = why.ends_with("no result found");
+                if has_none {
+                    "it has no keyring of yours yet: make one with its own program, and make it the default"
+                        .to_owned()
+                } else {
+                    why
+                }
+            }
             Error::BadEncoding(_) | Error::BadDataFormat(..) => "what lies there is no text".to_owned(),
             Error::Ambiguous(_) => "it has several items of this name".to_owned(),
             other => other.to_string(),

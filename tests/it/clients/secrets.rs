@@ -28,11 +28,19 @@ impl Desk {
         let missing = "the tests of the keychain need the Debian packages dbus and gnome-keyring";
         let mut desk = Self { home, processes: Vec::new() };
         let bus = format!("unix:path={}", desk.bus().display());
-        let mut daemon =
-            desk.home.command(Path::new("dbus-daemon"), &["--session", "--nofork", "--nopidfile"]);
-        daemon.arg(format!("--address={bus}")).stdout(Stdio::null()).stderr(Stdio::null());
+        // A bus that starts nothing by itself: a second keychain would be a locked one.
+        let allow = r#"<allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/>"#;
+        let settings = format!(
+            "<busconfig><type>session</type><listen>{bus}</listen><auth>EXTERNAL</auth>\
+             <policy context=\"default\">{allow}</policy></busconfig>"
+        );
+        desk.home.write("run/bus.conf", settings.as_bytes());
+        let options = ["--nofork", "--nopidfile", "--config-file"];
+        let mut daemon = desk.home.command(Path::new("dbus-daemon"), &options);
+        daemon.arg(desk.home.path("run/bus.conf")).stdout(Stdio::null()).stderr(Stdio::null());
         desk.processes.push(daemon.spawn().expect(missing));
         desk.wait(|desk| desk.bus().exists());
+        assert!(!desk.answers(), "there is no keychain yet");
         let options = ["--foreground", "--unlock", "--components=secrets"];
         let mut keyring = desk.home.command(Path::new("gnome-keyring-daemon"), &options);
         keyring.env("DBUS_SESSION_BUS_ADDRESS", bus).env("XDG_RUNTIME_DIR", desk.home.path("run"));
@@ -40,7 +48,7 @@ impl Desk {
             keyring.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect(missing);
         keyring.stdin.take().unwrap().write_all(b"the password of the keychain").unwrap();
         desk.processes.push(keyring);
-        desk.wait(|desk| desk.says(&["secrets", "list"]).stderr.is_empty());
+        desk.wait(Self::answers);
         desk
     }
 
@@ -51,13 +59,19 @@ impl Desk {
     fn wait(&self, ready: impl Fn(&Self) -> bool) {
         let end = Instant::now() + Duration::from_secs(60);
         while !ready(self) {
-            assert!(
-                Instant::now() < end,
-                "the keychain does not come up: {}",
-                self.says(&["secrets", "list"]).stderr
-            );
+            assert!(Instant::now() < end, "the keychain does not come up within a minute");
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Whether there is a keychain that takes a question.
+    fn answers(&self) -> bool {
+        let mut helper = self.command(Path::new(STOCKADE), &["keychain-step"]);
+        helper.env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", self.bus().display()));
+        let mut helper = helper.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        helper.stdin.take().unwrap().write_all(br#"{"get": {"names": ["nothing"]}}"#).unwrap();
+        let answer = helper.wait_with_output().unwrap();
+        serde_json::from_slice::<Value>(&answer.stdout).unwrap().get("Ok").is_some()
     }
 
     /// Without DBUS_SESSION_BUS_ADDRESS, as clients start servers: the socket is found where it usually is.
